@@ -1,0 +1,1 @@
+"""What happened: health, and what can be said about the fleet."""

@@ -1,0 +1,68 @@
+"""The one error tree: a class's docstring says what happened and what the system does about it."""
+
+from inspect import cleandoc
+
+
+class OmniNodeError(Exception):
+    """Something in OmniNode went wrong."""
+
+    def __init__(self, detail: str = "") -> None:
+        # Exceptions travel between a worker's processes by pickle, which calls the class with `args`.
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """The given detail, or the first line of the class's docstring where there is none."""
+        return self.detail or cleandoc(type(self).__doc__ or "").split("\n")[0]
+
+
+class PermanentError(OmniNodeError):
+    """An error that trying again cannot heal: the task fails at once, without a retry."""
+
+
+class TransientError(OmniNodeError):
+    """An error that may heal by itself: the task is tried again with exponential backoff.
+
+    `retry_after_seconds` is what the other side asked for (its `Retry-After`), or None.
+    """
+
+    def __init__(self, detail: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.args = (detail, retry_after_seconds)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SettingsError(OmniNodeError):
+    """Environment variables hold values that are not allowed: nothing is started."""
+
+
+class InvalidArguments(PermanentError, TypeError):  # noqa: N818 (the field's name for it)
+    """The arguments do not fit the task's signature: the task fails at once, it is never tried again."""
+
+
+class InvalidHook(PermanentError, ValueError):  # noqa: N818
+    """The hook is not `{"event", "payload"[, "source", "delivery_id"]}`: it is refused, not stored."""
+
+
+class InvalidModelInput(PermanentError, ValueError):  # noqa: N818
+    """The operation cannot work on this input: the call fails at once."""
+
+
+class ModelNotConfigured(PermanentError, LookupError):  # noqa: N818
+    """No model of that name is configured: add it to OMNINODE_MODELS."""
+
+
+class ModelRefused(PermanentError):  # noqa: N818
+    """The model's server refused the call for good (an HTTP 4xx): the call fails at once."""
+
+
+class ModelUnavailable(TransientError):  # noqa: N818
+    """The model's server did not answer, or asked to be left alone for a while: the call is tried again."""
+
+
+class StackError(OmniNodeError):
+    """The embedded stack could not be started or stopped."""
+
+
+class SchemaError(OmniNodeError):
+    """The database's schema could not be brought up to date: nothing is started."""

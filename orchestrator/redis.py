@@ -1,0 +1,35 @@
+"""The process's Redis client."""
+
+import os
+from functools import lru_cache
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from orchestrator import settings
+
+_CONNECT_TIMEOUT_SECONDS = 5.0
+_ANSWER_TIMEOUT_SECONDS = 10.0
+
+
+def client() -> Redis:
+    """The client of this process: a forked child gets its own, connections are never shared across a fork."""
+    return _client(os.getpid(), settings.current().redis_url)
+
+
+def connect(url: str, timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
+    """A client of the Redis at `url`; it connects when it is first asked something."""
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds),
+        socket_timeout=timeout_seconds,
+        health_check_interval=30,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+    )
+
+
+@lru_cache(maxsize=8)
+def _client(_pid: int, url: str) -> Redis:
+    return connect(url)

@@ -1,0 +1,226 @@
+"""Environment variables → one frozen, typed `Settings`; every wrong value is refused at once, by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from orchestrator import redaction
+from orchestrator.errors import SettingsError
+
+DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
+
+
+def _broker_url(url: str) -> str:
+    scheme = urlsplit(url.split(";")[0]).scheme
+    if "cluster" in scheme:
+        message = "must name one Redis or a Sentinel: Redis Cluster is not supported yet"
+        raise ValueError(message)
+    if scheme not in {"redis", "rediss", "sentinel", "redis+socket", "unix"}:
+        message = "must be a Redis URL such as redis://:password@host:6379/0 (or rediss://, sentinel://)"
+        raise ValueError(message)
+    return url
+
+
+def _database_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        message = "must be a PostgreSQL URL such as postgresql://user:password@host:5432/database"
+        raise ValueError(message)
+    return url
+
+
+def _bootstrap_servers(servers: str) -> str:
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 (the highest port)
+            message = "must be host:port[,host:port…], such as localhost:9092"
+            raise ValueError(message)
+    return servers
+
+
+RedisUrl = Annotated[str, AfterValidator(_broker_url)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class ModelEndpoint(BaseModel):
+    """One OpenAI-compatible server: `base_url` up to and including `/v1`, and the model's name there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+")]
+    model: str
+    api_key: SecretStr | None = None
+    connect_timeout_seconds: Seconds = 5.0
+    read_timeout_seconds: Seconds = 60.0
+
+
+class Settings(BaseSettings):
+    """What the environment says, typed. A field's alias is its variable; lengths of time are seconds."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        case_sensitive=True,
+    )
+
+    redis_url: RedisUrl = Field("redis://localhost:6379/0", alias="REDIS_URL", repr=False)
+    celery_broker_url: RedisUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
+    celery_result_backend: str | None = Field(None, alias="CELERY_RESULT_BACKEND", repr=False)
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_bootstrap_servers)] = Field(
+        "localhost:9092", alias="KAFKA_BOOTSTRAP_SERVERS"
+    )
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "postgresql://postgres@localhost:5432/postgres", alias="DATABASE_URL", repr=False
+    )
+
+    kafka_enable_dlq: bool = Field(default=True, alias="KAFKA_ENABLE_DLQ")
+    kafka_max_retries: int = Field(3, alias="KAFKA_MAX_RETRIES", ge=0)
+    kafka_timeout_seconds: Seconds = Field(30.0, alias="KAFKA_TIMEOUT_SECONDS")
+    kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]+$")
+
+    timeout_operation_default: Seconds = Field(300.0, alias="TIMEOUT_OPERATION_DEFAULT")
+    timeout_global_default: Seconds = Field(3600.0, alias="TIMEOUT_GLOBAL_DEFAULT")
+    timeout_grace_period: Seconds = Field(30.0, alias="TIMEOUT_GRACE_PERIOD")
+    timeout_warning_threshold: Fraction = Field(0.8, alias="TIMEOUT_WARNING_THRESHOLD")
+
+    perf_monitor_retention_hours: Seconds = Field(24.0, alias="PERF_MONITOR_RETENTION_HOURS")
+    perf_monitor_sampling_interval: Seconds = Field(60.0, alias="PERF_MONITOR_SAMPLING_INTERVAL")
+    perf_monitor_error_threshold: float = Field(5.0, alias="PERF_MONITOR_ERROR_THRESHOLD", ge=0, le=100)
+    perf_monitor_response_threshold: Seconds = Field(5000.0, alias="PERF_MONITOR_RESPONSE_THRESHOLD")
+
+    imports: Annotated[tuple[str, ...], NoDecode] = Field((), alias="OMNINODE_IMPORTS")
+    lease_seconds: Seconds = Field(30.0, alias="OMNINODE_LEASE_SECONDS")
+    max_deliveries: int = Field(8, alias="OMNINODE_MAX_DELIVERIES", ge=1)
+
+    models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
+    hook_max_bytes: int = Field(4 * 1024 * 1024, alias="OMNINODE_HOOK_MAX_BYTES", ge=1024)
+    labels: Annotated[tuple[str, ...], NoDecode] = Field(DEFAULT_LABELS, alias="OMNINODE_LABELS", min_length=1)
+    similarity_threshold: float = Field(0.5, alias="OMNINODE_SIMILARITY_THRESHOLD", ge=-1, le=1)
+    retention_days: float = Field(30.0, alias="OMNINODE_RETENTION_DAYS", gt=0)
+    health_interval_seconds: Seconds = Field(30.0, alias="OMNINODE_HEALTH_INTERVAL_SECONDS")
+    log_format: Literal["auto", "console", "json"] = Field("auto", alias="OMNINODE_LOG_FORMAT")
+
+    @field_validator("imports", "labels", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("imports")
+    @classmethod
+    def _are_module_names(cls, modules: tuple[str, ...]) -> tuple[str, ...]:
+        for module in modules:
+            if not all(part.isidentifier() for part in module.split(".")):
+                message = f"must be module names separated by commas; {module!r} is not one"
+                raise ValueError(message)
+        return modules
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parse_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            message = f'must be JSON such as {{"gpt": {{"base_url": "https://host/v1", "model": "…"}}}} ({error})'
+            raise ValueError(message) from None
+
+    @field_validator("models")
+    @classmethod
+    def _leave_local_alone(cls, models: dict[str, ModelEndpoint]) -> dict[str, ModelEndpoint]:
+        if "local" in models:
+            message = "must not name a model `local`: that is the built-in one"
+            raise ValueError(message)
+        return models
+
+    @model_validator(mode="after")
+    def _deadline_covers_one_attempt(self) -> Self:
+        if self.timeout_global_default < self.timeout_operation_default:
+            message = (
+                f"TIMEOUT_GLOBAL_DEFAULT={self.timeout_global_default:g} must not be less than "
+                f"TIMEOUT_OPERATION_DEFAULT={self.timeout_operation_default:g}"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def broker_url(self) -> str:
+        """The broker: CELERY_BROKER_URL, or else REDIS_URL."""
+        return self.celery_broker_url or self.redis_url
+
+    @property
+    def result_backend(self) -> str:
+        """The result backend: CELERY_RESULT_BACKEND, or else REDIS_URL."""
+        return self.celery_result_backend or self.redis_url
+
+    @property
+    def soft_limit_seconds(self) -> float:
+        """When a running task is told to stop."""
+        return self.timeout_operation_default
+
+    @property
+    def hard_limit_seconds(self) -> float:
+        """When a running task is killed: the soft limit and the grace period."""
+        return self.timeout_operation_default + self.timeout_grace_period
+
+
+_installed: Settings | None = None
+
+
+def current() -> Settings:
+    """The process's settings: those `install` was given, or else the environment's, read once."""
+    return _installed or use(load())
+
+
+def use(settings: Settings) -> Settings:
+    """Make these the process's settings."""
+    global _installed  # noqa: PLW0603 (a process has one environment)
+    _installed = settings
+    return settings
+
+
+def load() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: naming every variable whose value is not allowed, the value, and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [_explain_one(details) for details in error.errors(include_url=False)]
+    return "these settings are not allowed:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _explain_one(details: ErrorDetails) -> str:
+    message = details["msg"].removeprefix("Value error, ")
+    if not details["loc"]:
+        return message
+    variable, *inside = (str(part) for part in details["loc"])
+    place = "".join(f"[{part}]" for part in inside)
+    shown = redaction.setting(variable, os.environ.get(variable, ""))
+    return f"{variable}={shown}{f' at {place}' if place else ''}: {message[0].lower()}{message[1:]}"
