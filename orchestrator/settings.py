@@ -199,6 +199,12 @@ def use(settings: Settings) -> Settings:
     return settings
 
 
+def forget() -> None:
+    """Read the environment anew when the settings are next asked for."""
+    global _installed  # noqa: PLW0603
+    _installed = None
+
+
 def load() -> Settings:
     """Read the environment.
 

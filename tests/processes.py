@@ -1,0 +1,74 @@
+"""Real processes for tests: started, waited for, and stopped by their id."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from uuid import uuid4
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running `celery worker`: its process, its node name and what it has logged."""
+
+    process: subprocess.Popen[bytes]
+    node: str
+    log_file: Path
+
+    def log(self) -> str:
+        """Everything it has written so far."""
+        return self.log_file.read_text(errors="replace")
+
+
+def wait_until(condition: Callable[[], object], within_seconds: float = 20.0, what: str = "it") -> None:
+    """Wait for the condition to be true, and fail the test when it is not in time."""
+    give_up_at = time.monotonic() + within_seconds
+    while not condition():
+        assert time.monotonic() < give_up_at, f"{what} did not happen within {within_seconds} s"
+        Event().wait(0.02)
+
+
+@contextmanager
+def start_worker(
+    *options: str, app: str = "orchestrator", environment: Mapping[str, str] | None = None, concurrency: int = 2
+) -> Iterator[Worker]:
+    """Start a worker, wait until it says that it is ready, and end it with its children afterwards."""
+    node = f"test-{uuid4().hex[:8]}@localhost"
+    with TemporaryDirectory(prefix="omninode-test-") as folder:
+        log_file = Path(folder) / "worker.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", app, "worker", "--concurrency", str(concurrency),
+                 "--hostname", node, *options],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),
+                start_new_session=True,
+            )
+        started = Worker(process, node, log_file)
+        try:
+            wait_until(lambda: _is_ready(started), 30.0, f"the worker's start\n{started.log()}")
+            yield started
+        finally:
+            _stop(process)
+
+
+def _is_ready(worker: Worker) -> bool:
+    assert worker.process.poll() is None, worker.log()
+    return f"{worker.node} ready" in worker.log()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
