@@ -3,10 +3,16 @@
 import re
 
 MASK = "****"
-_SECRET_NAME = re.compile(r"(password|passwd|secret|token|api[_-]?key|authorization|credential)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^:/?#\s]*:)[^@/?#\s]+(?P<after>@)", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(password|passwd|secret|token|api[_-]?key|authorization|credential)", re.IGNORECASE
+)
+_URL_PASSWORD = re.compile(
+    r"(?P<before>[a-z][a-z0-9+.-]*://[^:/?#\s]*:)[^@/?#\s]+(?P<after>@)", re.IGNORECASE
+)
 _URL_QUERY_SECRET = re.compile(r"(?P<before>[?&](?:password|token|api_?key)=)[^&#\s]+", re.IGNORECASE)
-_JSON_SECRET = re.compile(r'(?P<before>"[^"]*(?:key|token|secret|password)[^"]*"\s*:\s*")[^"]*', re.IGNORECASE)
+_JSON_SECRET = re.compile(
+    r'(?P<before>"[^"]*(?:key|token|secret|password)[^"]*"\s*:\s*")[^"]*', re.IGNORECASE
+)
 
 
 def text(shown: str) -> str:

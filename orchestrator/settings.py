@@ -27,7 +27,7 @@ DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", 
 
 
 def _broker_url(url: str) -> str:
-    scheme = urlsplit(url.split(";")[0]).scheme
+    scheme = urlsplit(url.partition(";")[0]).scheme
     if "cluster" in scheme:
         message = "must name one Redis or a Sentinel: Redis Cluster is not supported yet"
         raise ValueError(message)
@@ -112,7 +112,9 @@ class Settings(BaseSettings):
 
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
     hook_max_bytes: int = Field(4 * 1024 * 1024, alias="OMNINODE_HOOK_MAX_BYTES", ge=1024)
-    labels: Annotated[tuple[str, ...], NoDecode] = Field(DEFAULT_LABELS, alias="OMNINODE_LABELS", min_length=1)
+    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        DEFAULT_LABELS, alias="OMNINODE_LABELS", min_length=1
+    )
     similarity_threshold: float = Field(0.5, alias="OMNINODE_SIMILARITY_THRESHOLD", ge=-1, le=1)
     retention_days: float = Field(30.0, alias="OMNINODE_RETENTION_DAYS", gt=0)
     health_interval_seconds: Seconds = Field(30.0, alias="OMNINODE_HEALTH_INTERVAL_SECONDS")
@@ -142,7 +144,9 @@ class Settings(BaseSettings):
         try:
             return json.loads(value)
         except ValueError as error:
-            message = f'must be JSON such as {{"gpt": {{"base_url": "https://host/v1", "model": "…"}}}} ({error})'
+            message = (
+                f'must be JSON such as {{"gpt": {{"base_url": "https://host/v1", "model": "…"}}}} ({error})'
+            )
             raise ValueError(message) from None
 
     @field_validator("models")

@@ -4,23 +4,30 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from orchestrator import redis, schema, settings
-from orchestrator.dev.stack import Addresses, running
 from orchestrator.settings import Settings
 from tests.processes import Worker, start_worker
 
-_TEMPLATE = "omninode_template"
+if TYPE_CHECKING:
+    from orchestrator.dev.stack import Addresses
+
+# Several runs may share the servers of OMNINODE_TEST_STACK at the same time.
+_TEMPLATE = f"omninode_template_{os.getpid()}"
+_REDIS_DATABASE = 1 + os.getpid() % 15
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Addresses]:
+def stack() -> Iterator["Addresses"]:
     """The servers: those of OMNINODE_TEST_STACK (the output of `omninode stack start --json`), or our own."""
+    # Unit tests need no server, and so do not wait for the import of one.
+    from orchestrator.dev.stack import Addresses, running  # noqa: PLC0415
+
     given = os.environ.get("OMNINODE_TEST_STACK")
     if given:
         yield Addresses(**json.loads(given))
@@ -30,30 +37,30 @@ def stack() -> Iterator[Addresses]:
 
 
 @pytest.fixture(scope="session")
-def _template(stack: Addresses) -> str:
+def _template(stack: "Addresses") -> Iterator[str]:
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
         connection.execute(f"CREATE DATABASE {_TEMPLATE}")
-    url = _database(stack.database_url, _TEMPLATE)
-    schema.migrate(url)
-    return url
+        schema.migrate(_database(stack.database_url, _TEMPLATE))
+        yield _TEMPLATE
+        connection.execute(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")
 
 
 @pytest.fixture
-def database_url(stack: Addresses, _template: str) -> Iterator[str]:
+def database_url(stack: "Addresses", _template: str) -> Iterator[str]:
     """A database of this test's own, with the schema in it."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(name), sql.Identifier(_TEMPLATE)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_template))
+        )
         yield _database(stack.database_url, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def redis_url(stack: Addresses) -> Iterator[str]:
+def redis_url(stack: "Addresses") -> Iterator[str]:
     """A Redis database with nothing in it."""
-    url = stack.redis_url.rsplit("/", 1)[0] + "/1"
+    url = _database(stack.redis_url, str(_REDIS_DATABASE))
     with redis.connect(url) as client:
         client.flushdb()
         yield url
@@ -69,7 +76,7 @@ def database(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def environment(
-    stack: Addresses, redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+    stack: "Addresses", redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Settings]:
     """The environment of this test's servers, for this process and for those that it starts."""
     variables = stack.environment() | {"REDIS_URL": redis_url, "DATABASE_URL": database_url}

@@ -37,7 +37,10 @@ def wait_until(condition: Callable[[], object], within_seconds: float = 20.0, wh
 
 @contextmanager
 def start_worker(
-    *options: str, app: str = "orchestrator", environment: Mapping[str, str] | None = None, concurrency: int = 2
+    *options: str,
+    app: str = "orchestrator",
+    environment: Mapping[str, str] | None = None,
+    concurrency: int = 2,
 ) -> Iterator[Worker]:
     """Start a worker, wait until it says that it is ready, and end it with its children afterwards."""
     node = f"test-{uuid4().hex[:8]}@localhost"
@@ -45,8 +48,19 @@ def start_worker(
         log_file = Path(folder) / "worker.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", app, "worker", "--concurrency", str(concurrency),
-                 "--hostname", node, *options],
+                [
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    app,
+                    "worker",
+                    "--concurrency",
+                    str(concurrency),
+                    "--hostname",
+                    node,
+                    *options,
+                ],
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),

@@ -1,0 +1,85 @@
+"""Makes any Celery app an OmniNode app, in one call."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_init
+
+from orchestrator import logs, routing, schema, stamp
+from orchestrator import settings as environment
+from orchestrator.errors import OmniNodeError
+from orchestrator.schedule import beat_schedule
+from orchestrator.settings import Settings
+
+# By name: these rooms lie above this one.
+TASK_MODULES = (
+    "tasks.models",
+    "tasks.texts",
+    "tasks.hooks",
+    "tasks.health",
+    "tasks.retention",
+)
+
+
+def install(app: Celery, settings: Settings | None = None) -> Celery:
+    """Give the app our Task base, limits, retries, routes, serialisation, schedule and logging.
+
+    The settings are the environment's unless given. What the app itself already says of routes, schedule and
+    modules is kept beside ours; its broker is kept when the environment names none.
+
+    Raises:
+        SettingsError: naming every environment variable whose value is not allowed.
+        OmniNodeError: the app has built its tasks already, with another base class.
+    """
+    if "Task" in vars(app):
+        raise OmniNodeError("call install(app) right after the app is made, before its first task is used")
+    chosen = environment.use(_with_brokers_of(app, settings or environment.load()))
+    app.task_cls = "orchestrator.task:Task"
+    app.conf.update(_configuration(app, chosen))
+    logs.connect()
+    stamp.connect()
+    worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
+    return app
+
+
+def _with_brokers_of(app: Celery, settings: Settings) -> Settings:
+    named = settings.model_fields_set
+    own: dict[str, Any] = {}
+    if app.conf.broker_url and not named & {"redis_url", "celery_broker_url"}:
+        own = {"redis_url": app.conf.broker_url}
+    if app.conf.result_backend and not named & {"redis_url", "celery_result_backend"}:
+        own["celery_result_backend"] = app.conf.result_backend
+    return Settings.model_validate(settings.model_dump(exclude_unset=True) | own) if own else settings
+
+
+def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
+    return {
+        "broker_url": settings.broker_url,
+        "broker_connection_retry_on_startup": True,
+        "result_backend": settings.result_backend,
+        "include": [*TASK_MODULES, *settings.imports, *app.conf.include],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "event_serializer": "json",
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "task_soft_time_limit": settings.soft_limit_seconds,
+        "task_time_limit": settings.hard_limit_seconds,
+        "task_acks_late": True,
+        "task_retry_on_worker_lost": True,
+        "task_queues": [*routing.queues(), *(app.conf.task_queues or [])],
+        "task_routes": [*_as_list(app.conf.task_routes), routing.ROUTES],
+        "beat_schedule": beat_schedule(settings) | app.conf.beat_schedule,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+def _as_list(routes: Any) -> list[Any]:
+    if not routes:
+        return []
+    return list(routes) if isinstance(routes, list | tuple) else [routes]
+
+
+def _prepare_worker(**_: Any) -> None:
+    schema.migrate(environment.current().database_url)

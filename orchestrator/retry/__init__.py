@@ -1,0 +1,1 @@
+"""Whether a failed attempt is tried again, and when."""

@@ -1,0 +1,61 @@
+"""The Task base class: arguments are checked, and what can heal is tried again with backoff."""
+
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, ClassVar
+
+import celery
+from celery.exceptions import Ignore, Reject, Retry
+
+from orchestrator.errors import InvalidArguments
+from orchestrator.retry.backoff import delay_seconds
+from orchestrator.retry.healing import can_heal, retry_after_seconds
+
+
+class Task(celery.Task):  # type: ignore[type-arg]
+    """A task of an app that `install` was called on.
+
+    An exception that can heal is tried again at most `max_retries` times, after exponential backoff with
+    full jitter or after what the other side asked for, whichever is longer. A task that names `autoretry_for`
+    itself gets Celery's own behaviour instead.
+    """
+
+    abstract = True
+    max_retries: int | None = 3
+    retry_base_seconds: ClassVar[float] = 1.0
+    retry_cap_seconds: ClassVar[float] = 30.0
+    random: ClassVar[Random] = Random()  # noqa: S311 (jitter is no secret)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task; called by a worker, decide what an exception means."""
+        request = self.request
+        if request.called_directly or request._protected:  # noqa: SLF001
+            return super().__call__(*args, **kwargs)
+        # Celery's own mark that the request on the stack is taken: a task may call itself directly.
+        request._protected = 1  # noqa: SLF001
+        self._check_arguments(args, kwargs)
+        try:
+            return self.run(*args, **kwargs)
+        except (Ignore, Reject, Retry):
+            raise
+        except Exception as error:
+            if not self._is_ours_to_retry(error):
+                raise
+            raise self.retry(exc=error, countdown=self._pause_seconds(error)) from error
+
+    def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.typing:
+            return
+        try:
+            self.__header__(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArguments(f"{self.name}: {error}") from None
+
+    def _is_ours_to_retry(self, error: Exception) -> bool:
+        return not getattr(self, "autoretry_for", ()) and can_heal(error)
+
+    def _pause_seconds(self, error: Exception) -> float:
+        backoff = delay_seconds(
+            self.request.retries, self.retry_base_seconds, self.retry_cap_seconds, self.random
+        )
+        return max(backoff, retry_after_seconds(error, datetime.now(UTC)) or 0.0)

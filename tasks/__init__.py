@@ -1,0 +1,1 @@
+"""Which work exists: models, hooks, texts, health and retention."""
