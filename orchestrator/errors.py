@@ -36,27 +36,27 @@ class SettingsError(OmniNodeError):
     """Environment variables hold values that are not allowed: nothing is started."""
 
 
-class InvalidArguments(PermanentError, TypeError):  # noqa: N818 (the field's name for it)
+class InvalidArguments(PermanentError, TypeError):
     """The arguments do not fit the task's signature: the task fails at once, it is never tried again."""
 
 
-class InvalidHook(PermanentError, ValueError):  # noqa: N818
+class InvalidHook(PermanentError, ValueError):
     """The hook is not `{"event", "payload"[, "source", "delivery_id"]}`: it is refused, not stored."""
 
 
-class InvalidModelInput(PermanentError, ValueError):  # noqa: N818
+class InvalidModelInput(PermanentError, ValueError):
     """The operation cannot work on this input: the call fails at once."""
 
 
-class ModelNotConfigured(PermanentError, LookupError):  # noqa: N818
+class ModelNotConfigured(PermanentError, LookupError):
     """No model of that name is configured: add it to OMNINODE_MODELS."""
 
 
-class ModelRefused(PermanentError):  # noqa: N818
+class ModelRefused(PermanentError):
     """The model's server refused the call for good (an HTTP 4xx): the call fails at once."""
 
 
-class ModelUnavailable(TransientError):  # noqa: N818
+class ModelUnavailable(TransientError):
     """The model's server did not answer, or asked to be left alone for a while: the call is tried again."""
 
 

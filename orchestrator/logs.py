@@ -20,7 +20,7 @@ def connect() -> None:
     setup_logging.connect(_configure_celery, dispatch_uid="omninode-logs")
 
 
-def configure(level: int | str, log_format: Format, colours: bool | None = None) -> None:
+def configure(level: int | str, log_format: Format, *, colours: bool | None = None) -> None:
     """Send the logging of this process to standard error; `auto` asks whether that is a terminal."""
     terminal = sys.stderr.isatty()
     readable = log_format == "console" or (log_format == "auto" and terminal)

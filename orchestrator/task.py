@@ -1,5 +1,6 @@
 """The Task base class: arguments are checked, and what can heal is tried again with backoff."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, ClassVar
@@ -10,6 +11,20 @@ from celery.exceptions import Ignore, Reject, Retry
 from orchestrator.errors import InvalidArguments
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
+
+
+def check_arguments(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Hold the arguments against the task's signature, as Celery's producers do.
+
+    Raises:
+        InvalidArguments: they do not fit.
+    """
+    if not task.typing:
+        return
+    try:
+        task.__header__(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidArguments(f"{task.name}: {error}") from None
 
 
 class Task(celery.Task):  # type: ignore[type-arg]
@@ -28,12 +43,12 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task; called by a worker, decide what an exception means."""
-        request = self.request
+        request: Any = self.request
         if request.called_directly or request._protected:  # noqa: SLF001
             return super().__call__(*args, **kwargs)
         # Celery's own mark that the request on the stack is taken: a task may call itself directly.
         request._protected = 1  # noqa: SLF001
-        self._check_arguments(args, kwargs)
+        check_arguments(self, args, kwargs)
         try:
             return self.run(*args, **kwargs)
         except (Ignore, Reject, Retry):
@@ -42,14 +57,6 @@ class Task(celery.Task):  # type: ignore[type-arg]
             if not self._is_ours_to_retry(error):
                 raise
             raise self.retry(exc=error, countdown=self._pause_seconds(error)) from error
-
-    def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self.typing:
-            return
-        try:
-            self.__header__(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidArguments(f"{self.name}: {error}") from None
 
     def _is_ours_to_retry(self, error: Exception) -> bool:
         return not getattr(self, "autoretry_for", ()) and can_heal(error)

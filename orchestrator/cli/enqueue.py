@@ -12,7 +12,13 @@ from kombu.exceptions import OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from orchestrator.errors import InvalidArguments
+
 _EMPTY = "[]"
+
+
+class _Refused(ValueError):
+    """What was typed is not a call."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +91,11 @@ class _Sender:
         self._foreign = foreign
 
     def send(self, call: _Call) -> str:
-        """Enqueue one call; TypeError when the arguments do not fit the task."""
+        """Enqueue one call; InvalidArguments when they do not fit the task."""
         if not self._foreign:
-            self._app.tasks[self._task].__header__(*call.args, **call.kwargs)
+            from orchestrator.task import check_arguments  # noqa: PLC0415
+
+            check_arguments(self._app.tasks[self._task], call.args, call.kwargs)
         return str(self._app.send_task(self._task, args=call.args, kwargs=call.kwargs, **self._options).id)
 
 
@@ -106,7 +114,7 @@ def _require_known(app: Celery, task: str) -> None:
 def _send_one(sender: _Sender, args_json: str, kwargs_json: str) -> tuple[list[str], list[str]]:
     try:
         return [sender.send(_call({"args": _parse(args_json), "kwargs": _parse(kwargs_json)}))], []
-    except (TypeError, ValueError) as error:
+    except (InvalidArguments, _Refused) as error:
         raise click.UsageError(str(error)) from None
 
 
@@ -119,7 +127,7 @@ def _send_many(sender: _Sender, lines: Iterable[str]) -> tuple[list[str], list[s
         for number, line in _filled(lines):
             try:
                 sent.append(sender.send(_call(_parse(line))))
-            except (TypeError, ValueError) as error:
+            except (InvalidArguments, _Refused) as error:
                 refused.append(f"line {number}: {error}")
                 click.echo(refused[-1], err=True)
             progress.update(bar, advance=1)
@@ -134,17 +142,17 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError(f"not JSON ({error}): {text.strip()[:80]}") from None
+        raise _Refused(f"not JSON ({error}): {text.strip()[:80]}") from None
 
 
 def _call(fields: Any) -> _Call:
     if not isinstance(fields, dict) or not fields.keys() <= {"args", "kwargs"}:
-        raise ValueError('must be an object with nothing but "args" and "kwargs"')
+        raise _Refused('must be an object with nothing but "args" and "kwargs"')
     args, kwargs = fields.get("args", []), fields.get("kwargs", {})
     if not isinstance(args, list):
-        raise ValueError(f"args must be a JSON array, not {json.dumps(args)[:80]}")
+        raise _Refused(f"args must be a JSON array, not {json.dumps(args)[:80]}")
     if not isinstance(kwargs, dict):
-        raise ValueError(f"kwargs must be a JSON object, not {json.dumps(kwargs)[:80]}")
+        raise _Refused(f"kwargs must be a JSON object, not {json.dumps(kwargs)[:80]}")
     return _Call(args, kwargs)
 
 

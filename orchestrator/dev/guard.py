@@ -1,0 +1,130 @@
+"""Ends what a stack has started once its supervisor is gone, however it went: a script of the standard library alone.
+
+It reads lines of JSON from a socket whose other ends are held by the supervisor and, for a moment, by every process
+that it starts (`launch.py`). The end of that stream is the order to stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# For how long each group of processes may go on after it was asked, urged and killed: both groups within 4 s.
+_ASKED_SECONDS = 1.2
+_URGED_SECONDS = 0.4
+_KILLED_SECONDS = 0.4
+_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Ward:
+    """A process to end, the leader of its own process group; those of the lowest `order` are ended first."""
+
+    pid: int
+    order: int
+    ask: int
+    urge: int = 0
+
+    def lives(self) -> bool:
+        """Whether anything of the process's group is left."""
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def signal(self, number: int) -> None:
+        """Send the signal: to the leader alone, which knows how to stop its own; SIGKILL to the whole group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if number == signal.SIGKILL:
+                os.killpg(self.pid, number)
+            elif number:
+                os.kill(self.pid, number)
+
+
+@dataclass
+class Estate:
+    """What is to be ended and removed, as far as the guard was told."""
+
+    wards: dict[int, Ward] = field(default_factory=dict)
+    paths: list[Path] = field(default_factory=list)
+    locks: list[int] = field(default_factory=list)
+
+    def take(self, line: str) -> None:
+        """Note one line of the supervisor's."""
+        message = json.loads(line)
+        if "ward" in message:
+            ward = Ward(**message["ward"])
+            self.wards[ward.pid] = ward
+        elif "gone" in message:
+            self.wards.pop(message["gone"], None)
+        elif "remove" in message:
+            self.paths.append(Path(message["remove"]))
+
+    def remove(self) -> None:
+        """Remove the files and folders that are not to stay."""
+        for path in self.paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def end(wards: list[Ward], hurried: Callable[[], bool]) -> None:
+    """End the processes, group after group; `hurried` turns true when they are to be killed at once."""
+    for order in sorted({ward.order for ward in wards}):
+        _end_together([ward for ward in wards if ward.order == order], hurried)
+
+
+def _end_together(wards: list[Ward], hurried: Callable[[], bool]) -> None:
+    left = _signal(wards, lambda ward: ward.ask, _ASKED_SECONDS, hurried)
+    left = _signal(left, lambda ward: ward.urge, _URGED_SECONDS if any(w.urge for w in left) else 0.0, hurried)
+    _signal(left, lambda _ward: signal.SIGKILL, _KILLED_SECONDS, lambda: False)
+
+
+def _signal(
+    wards: list[Ward], number: Callable[[Ward], int], seconds: float, hurried: Callable[[], bool]
+) -> list[Ward]:
+    for ward in wards:
+        ward.signal(number(ward))
+    limit = time.monotonic() + seconds
+    while (left := [ward for ward in wards if ward.lives()]) and time.monotonic() < limit and not hurried():
+        time.sleep(_POLL_SECONDS)
+    return left
+
+
+def _listen(link: socket.socket, estate: Estate) -> None:
+    text = b""
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(link, 65536, 4)
+        estate.locks += descriptors
+        if not data:
+            return
+        *lines, text = (text + data).split(b"\n")
+        for line in lines:
+            estate.take(line.decode())
+
+
+def _main() -> None:
+    # Ctrl-C reaches every process of a terminal, and whoever ends "everything of omninode" asks politely first.
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_IGN)
+    hurries: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _frame: hurries.append(number))
+    estate = Estate()
+    _listen(socket.socket(fileno=int(sys.argv[1])), estate)
+    end(list(estate.wards.values()), lambda: bool(hurries))
+    estate.remove()
+
+
+if __name__ == "__main__":
+    _main()
