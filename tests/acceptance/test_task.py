@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from celery import Celery
@@ -38,7 +39,7 @@ def test_an_error_that_may_heal_is_tried_again_three_times(
         app.send_task("probe.fail", args=["a"]).get(timeout=30)
 
     attempts = _attempts(environment, "a")
-    pauses = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(attempts)]
     assert len(attempts) == 4
     assert all(pause < ceiling + 1.5 for pause, ceiling in zip(pauses, (1.0, 2.0, 4.0), strict=True)), pauses
 
