@@ -1,0 +1,7 @@
+"""Hooks: deliveries from outside, normalised, stored once and handed to handlers, in one transaction each."""
+
+from tasks.hooks.event import HookEvent
+from tasks.hooks.hook import Hook
+from tasks.hooks.registry import on
+
+__all__ = ["Hook", "HookEvent", "on"]

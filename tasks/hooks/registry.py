@@ -1,0 +1,92 @@
+"""Which handlers there are, and which of them a hook's name calls."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Any, TypeVar
+
+from tasks.hooks.event import HookEvent
+from tasks.hooks.hook import Hook
+
+Handler = Callable[[HookEvent, Hook], None]
+_Registered = TypeVar("_Registered", bound=Handler)
+_USE = 'on() takes patterns over "source.event.action", such as @on("github.issues.*")'
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A handler, its name for people, and the patterns it was registered for."""
+
+    name: str
+    handler: Handler
+    patterns: tuple[str, ...]
+    matches: re.Pattern[str]
+
+
+# In the order of registration, which is the order handlers run in. The process has one.
+_registrations: dict[object, Registration] = {}
+
+
+def on(*patterns: str) -> Callable[[_Registered], _Registered]:
+    """Register a handler for hooks whose name matches one of the patterns (`*` stands for any text).
+
+    Names are "source.event.action", or "source.event" where there is no action. A handler runs once for a
+    hook, however many patterns match, within the hook's transaction: `def handler(event, hook): ...`.
+
+    Raises:
+        TypeError: a pattern is no text, or the handler cannot be called.
+        ValueError: a pattern could never match, or there is none.
+    """
+    _check_patterns(patterns)
+
+    def register(handler: _Registered) -> _Registered:
+        if not callable(handler):
+            raise TypeError(f"{_USE} and decorates a function; found {handler!r}")
+        _add(handler, patterns)
+        return handler
+
+    return register
+
+
+def handlers_for(name: str) -> list[Registration]:
+    """The handlers that a hook of this name calls, in the order of their registration."""
+    return [registration for registration in _registrations.values() if registration.matches.match(name)]
+
+
+def _check_patterns(patterns: tuple[Any, ...]) -> None:
+    if not patterns:
+        raise ValueError(f"{_USE}; found none")
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(f"{_USE}; found {pattern!r}")
+        if not pattern.strip() or not set(pattern) & set(".*"):
+            raise ValueError(
+                f'{_USE}; {pattern!r} matches no hook: a name begins with its source, as in "github.push"'
+            )
+
+
+def _add(handler: Handler, patterns: tuple[str, ...]) -> None:
+    key = _identity(handler)
+    known = _registrations.get(key)
+    every = tuple(dict.fromkeys((*(known.patterns if known else ()), *patterns)))
+    # A reloaded module brings a new function for the old place.
+    _registrations[key] = Registration(_name(handler), handler, every, _compile(every))
+
+
+def _identity(handler: Handler) -> object:
+    code = getattr(handler, "__code__", None)
+    name = _name(handler)
+    if code is None or "<" in name:
+        return handler
+    # With its line, because two functions of a module may share a name (`def _(event, hook)`).
+    return (name, code.co_firstlineno)
+
+
+def _name(handler: Handler) -> str:
+    named = handler if hasattr(handler, "__qualname__") else type(handler)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
