@@ -37,6 +37,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     abstract = True
     max_retries: int | None = 3
+    # Celery's own pause before it repeats an attempt whose process was killed.
+    default_retry_delay = 1
     retry_base_seconds: ClassVar[float] = 1.0
     retry_cap_seconds: ClassVar[float] = 30.0
     random: ClassVar[Random] = Random()  # noqa: S311 (jitter is no secret)

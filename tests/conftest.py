@@ -2,24 +2,18 @@
 
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from orchestrator import redis, schema, settings
 from orchestrator.settings import Settings
 from tests.processes import Worker, start_worker
+from tests.servers import clean_redis, environment_of, fresh_database, template_database
 
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
-
-# Several runs may share the servers of OMNINODE_TEST_STACK at the same time.
-_TEMPLATE = f"omninode_template_{os.getpid()}"
-_REDIS_DATABASE = 1 + os.getpid() % 15
 
 
 @pytest.fixture(scope="session")
@@ -37,34 +31,24 @@ def stack() -> Iterator["Addresses"]:
 
 
 @pytest.fixture(scope="session")
-def _template(stack: "Addresses") -> Iterator[str]:
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {_TEMPLATE}")
-        schema.migrate(_database(stack.database_url, _TEMPLATE))
-        yield _TEMPLATE
-        connection.execute(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")
+def template(stack: "Addresses") -> Iterator[str]:
+    """The name of a database that only holds the schema."""
+    with template_database(stack.database_url) as name:
+        yield name
 
 
 @pytest.fixture
-def database_url(stack: "Addresses", _template: str) -> Iterator[str]:
+def database_url(stack: "Addresses", template: str) -> Iterator[str]:
     """A database of this test's own, with the schema in it."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_template))
-        )
-        yield _database(stack.database_url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with fresh_database(stack.database_url, template) as url:
+        yield url
 
 
 @pytest.fixture
 def redis_url(stack: "Addresses") -> Iterator[str]:
     """A Redis database with nothing in it."""
-    url = _database(stack.redis_url, str(_REDIS_DATABASE))
-    with redis.connect(url) as client:
-        client.flushdb()
+    with clean_redis(stack.redis_url) as url:
         yield url
-        client.flushdb()
 
 
 @pytest.fixture
@@ -75,15 +59,10 @@ def database(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def environment(
-    stack: "Addresses", redis_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Settings]:
+def environment(stack: "Addresses", redis_url: str, database_url: str) -> Iterator[Settings]:
     """The environment of this test's servers, for this process and for those that it starts."""
-    variables = stack.environment() | {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    yield settings.use(settings.load())
-    settings.forget()
+    with environment_of(stack, redis_url, database_url) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -91,7 +70,3 @@ def worker(environment: Settings) -> Iterator[Worker]:
     """A real worker on this test's servers, serving every queue."""
     with start_worker() as running_worker:
         yield running_worker
-
-
-def _database(url: str, name: str) -> str:
-    return url.rsplit("/", 1)[0] + "/" + name

@@ -1,0 +1,66 @@
+"""A database and a Redis of a test's own, on servers that the whole run shares."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from orchestrator import redis, schema, settings
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.dev.stack import Addresses
+
+# Several runs may share the servers of OMNINODE_TEST_STACK at the same time.
+_REDIS_DATABASE = str(1 + os.getpid() % 15)
+
+
+@contextmanager
+def template_database(server_url: str) -> Iterator[str]:
+    """A database with the schema and nothing else in it, to copy; yields its name."""
+    with _database(server_url, f"omninode_template_{os.getpid()}") as url:
+        schema.migrate(url)
+        yield url.rpartition("/")[2]
+
+
+@contextmanager
+def fresh_database(server_url: str, template: str) -> Iterator[str]:
+    """A copy of the template; yields its URL."""
+    with _database(server_url, f"test_{uuid.uuid4().hex}", template) as url:
+        yield url
+
+
+@contextmanager
+def clean_redis(server_url: str) -> Iterator[str]:
+    """A Redis database with nothing in it; yields its URL."""
+    url = f"{server_url.rpartition('/')[0]}/{_REDIS_DATABASE}"
+    with redis.connect(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+@contextmanager
+def environment_of(stack: "Addresses", redis_url: str, database_url: str) -> Iterator[Settings]:
+    """The environment of these servers, for this process and for those that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in stack.environment().items():
+            patch.setenv(name, value)
+        patch.setenv("REDIS_URL", redis_url)
+        patch.setenv("DATABASE_URL", database_url)
+        yield settings.use(settings.load())
+        settings.forget()
+
+
+@contextmanager
+def _database(server_url: str, name: str, template: str = "template1") -> Iterator[str]:
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(create)
+        yield f"{server_url.rpartition('/')[0]}/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
