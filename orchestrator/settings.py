@@ -221,13 +221,16 @@ def load() -> Settings:
         raise SettingsError(_explain(error)) from None
 
 
+_ALLOWED = {"bool_parsing": "must be true or false", "int_parsing": "must be a whole number"}
+
+
 def _explain(error: ValidationError) -> str:
     lines = [_explain_one(details) for details in error.errors(include_url=False)]
     return "these settings are not allowed:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def _explain_one(details: ErrorDetails) -> str:
-    message = details["msg"].removeprefix("Value error, ")
+    message = _ALLOWED.get(details["type"], details["msg"].removeprefix("Value error, "))
     if not details["loc"]:
         return message
     variable, *inside = (str(part) for part in details["loc"])

@@ -1,0 +1,91 @@
+"""Shows the figures of a demo to a person."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
+
+_TEXT_WIDTH = 60
+
+
+def show(console: Console, figures: Figures, missing: list[str]) -> None:
+    """Print the report: what was processed, what the model found, and what is missing."""
+    console.print(_summary(figures))
+    console.print(_similar(figures.pairs))
+    console.print(_labels(figures.labels))
+    if missing:
+        console.print(f"[bold red]{len(missing)} missing:[/]")
+        for sentence in missing:
+            console.print(f"  {sentence}", markup=False)
+    else:
+        console.print(
+            f"[bold green]received = processed = {figures.hooks.processed}[/]: nothing is missing.",
+            highlight=False,
+        )
+
+
+def _summary(figures: Figures) -> Table:
+    hooks = figures.hooks
+    table = Table(title="What PostgreSQL and Redis say", show_header=False, title_justify="left")
+    table.add_row("hooks received", str(hooks.received))
+    table.add_row("hooks processed", str(hooks.processed))
+    table.add_row("hooks unhandled, failed", f"{hooks.unhandled}, {hooks.failed}")
+    table.add_row("duplicates recognised", str(hooks.duplicates))
+    table.add_row("enqueue to commit", _waits(figures.waits))
+    table.add_row("model calls", _calls(figures.model_calls))
+    table.add_row("model latency", _latency(figures.model_calls))
+    table.add_row("texts embedded, resources known", f"{figures.texts}, {figures.resources}")
+    table.add_row(
+        "left in the queues", ", ".join(f"{name} {count}" for name, count in figures.queued.items())
+    )
+    return table
+
+
+def _waits(waits: Waits) -> str:
+    if waits.p50_seconds is None or waits.p95_seconds is None:
+        return "unknown"
+    return f"p50 {waits.p50_seconds:.2f} s, p95 {waits.p95_seconds:.2f} s"
+
+
+def _calls(calls: ModelCalls) -> str:
+    return f"{calls.calls}, of which {calls.ok} succeeded"
+
+
+def _latency(calls: ModelCalls) -> str:
+    if calls.p50_ms is None or calls.p95_ms is None:
+        return "unknown"
+    return f"p50 {calls.p50_ms:.1f} ms, p95 {calls.p95_ms:.1f} ms"
+
+
+def _similar(pairs: tuple[Pair, ...]) -> Table:
+    table = Table(title="The most similar texts: possible duplicates", title_justify="left")
+    table.add_column("score", justify="right")
+    table.add_column("text")
+    table.add_column("other text")
+    for pair in pairs:
+        table.add_row(
+            f"{pair.score:.2f}",
+            _shown(pair.kind, pair.subject, pair.content),
+            _shown(pair.other_kind, pair.other_subject, pair.other_content),
+        )
+    return table
+
+
+def _labels(labels: tuple[Label, ...]) -> Table:
+    table = Table(title="Labels given", title_justify="left")
+    table.add_column("label")
+    table.add_column("texts", justify="right")
+    table.add_column("fits best")
+    for label in labels:
+        table.add_row(escape(label.label), str(label.texts), _first_line(label.example))
+    return table
+
+
+def _shown(kind: str, subject: str, content: str) -> str:
+    return f"{_first_line(content)}\n{kind} {escape(subject.removeprefix('https://github.com/'))}"
+
+
+def _first_line(content: str) -> str:
+    line = content.strip().partition("\n")[0]
+    return escape(line if len(line) <= _TEXT_WIDTH else line[: _TEXT_WIDTH - 1] + "…")

@@ -1,0 +1,157 @@
+from collections.abc import Iterator
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.errors import SettingsError
+from orchestrator.settings import Settings, load
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.alias), raising=False)
+    return
+
+
+def _refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    return str(refused.value)
+
+
+def test_the_defaults_are_those_of_the_product_document() -> None:
+    settings = load()
+
+    assert (
+        settings.kafka_enable_dlq,
+        settings.kafka_max_retries,
+        settings.kafka_timeout_seconds,
+        settings.kafka_dlq_suffix,
+        settings.timeout_operation_default,
+        settings.timeout_global_default,
+        settings.timeout_grace_period,
+        settings.timeout_warning_threshold,
+        settings.perf_monitor_retention_hours,
+        settings.perf_monitor_sampling_interval,
+        settings.perf_monitor_error_threshold,
+        settings.perf_monitor_response_threshold,
+    ) == (True, 3, 30.0, ".dlq", 300.0, 3600.0, 30.0, 0.8, 24.0, 60.0, 5.0, 5000.0)
+
+
+def test_the_hard_limit_is_the_soft_limit_and_the_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMEOUT_OPERATION_DEFAULT", "20")
+    monkeypatch.setenv("TIMEOUT_GRACE_PERIOD", "5")
+
+    settings = load()
+
+    assert (settings.soft_limit_seconds, settings.hard_limit_seconds) == (20.0, 25.0)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "")
+
+    settings = load()
+
+    assert settings.redis_url == "redis://localhost:6379/0"
+    assert "redis_url" not in settings.model_fields_set
+
+
+def test_a_value_equal_to_the_default_is_still_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_MAX_RETRIES", "3")
+
+    assert "kafka_max_retries" in load().model_fields_set
+
+
+def test_the_broker_is_redis_url_unless_celery_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://one:6379/0")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://two:6379/0")
+
+    settings = load()
+
+    assert (settings.broker_url, settings.result_backend) == ("redis://two:6379/0", "redis://one:6379/0")
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(
+        monkeypatch,
+        KAFKA_MAX_RETRIES="-1",
+        TIMEOUT_WARNING_THRESHOLD="80",
+        PERF_MONITOR_ERROR_THRESHOLD="many",
+        OMNINODE_LEASE_SECONDS="0",
+        OMNINODE_MODELS="{",
+    )
+
+    for named in (
+        "KAFKA_MAX_RETRIES=-1: ",
+        "TIMEOUT_WARNING_THRESHOLD=80: ",
+        "PERF_MONITOR_ERROR_THRESHOLD=many: ",
+        "OMNINODE_LEASE_SECONDS=0: ",
+        "OMNINODE_MODELS={: must be JSON such as",
+    ):
+        assert named in refusal
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("REDIS_URL", "localhost:6379", "must be a Redis URL such as"),
+        ("REDIS_URL", "rediscluster://h:6379", "Redis Cluster is not supported yet"),
+        ("DATABASE_URL", "mysql://h/d", "must be a PostgreSQL URL such as"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost", "must be host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost:99999", "must be host:port"),
+        ("KAFKA_ENABLE_DLQ", "perhaps", "must be true or false"),
+        ("TIMEOUT_OPERATION_DEFAULT", "nan", "finite"),
+        ("TIMEOUT_OPERATION_DEFAULT", "0", "greater than 0"),
+        ("OMNINODE_IMPORTS", "shop.tasks, 9lives", "module names"),
+        ("OMNINODE_LABELS", ",", "at least 1 item"),
+        ("OMNINODE_LOG_FORMAT", "xml", "'auto', 'console' or 'json'"),
+        ("OMNINODE_MAX_DELIVERIES", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
+) -> None:
+    refusal = _refusal(monkeypatch, **{variable: value})
+
+    assert f"{variable}={value}: " in refusal
+    assert allowed in refusal
+
+
+def test_a_deadline_shorter_than_one_attempt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(monkeypatch, TIMEOUT_OPERATION_DEFAULT="60", TIMEOUT_GLOBAL_DEFAULT="30")
+
+    assert "TIMEOUT_GLOBAL_DEFAULT=30 must not be less than TIMEOUT_OPERATION_DEFAULT=60" in refusal
+
+
+def test_a_refusal_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(
+        monkeypatch,
+        DATABASE_URL="mysql://me:hunter2@h/d",
+        OMNINODE_MODELS='{"gpt": {"base_url": "nowhere", "model": "m", "api_key": "hunter2"}}',
+    )
+
+    assert "DATABASE_URL=mysql://me:****@h/d" in refusal
+    assert "hunter2" not in refusal
+
+
+def test_settings_do_not_show_secrets_when_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@h:6379/0")
+    monkeypatch.setenv(
+        "OMNINODE_MODELS", '{"g": {"base_url": "https://h/v1", "model": "m", "api_key": "hunter2"}}'
+    )
+
+    assert "hunter2" not in repr(load())
+
+
+def test_a_model_may_not_take_the_name_of_the_built_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(monkeypatch, OMNINODE_MODELS='{"local": {"base_url": "https://h/v1", "model": "m"}}')
+
+    assert "must not name a model `local`" in refusal
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load().kafka_max_retries = 5  # type: ignore[misc]
