@@ -1,7 +1,8 @@
-"""Ends what a stack has started once its supervisor is gone, however it went: a script of the standard library alone.
+"""Ends what a stack has started once its supervisor is gone, however it went: a script of its own.
 
-It reads lines of JSON from a socket whose other ends are held by the supervisor and, for a moment, by every process
-that it starts (`launch.py`). The end of that stream is the order to stop.
+It reads lines of JSON from a socket whose other ends are held by the supervisor and, for a moment, by every
+process that it starts (`launch.py`). The end of that stream is the order to stop. The standard library is all
+it needs, so that it is there at once and stays small.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Ward:
         return True
 
     def signal(self, number: int) -> None:
-        """Send the signal: to the leader alone, which knows how to stop its own; SIGKILL to the whole group."""
+        """Send the signal: to the leader alone, which stops its own; SIGKILL to the whole group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if number == signal.SIGKILL:
                 os.killpg(self.pid, number)
@@ -87,7 +88,9 @@ def end(wards: list[Ward], hurried: Callable[[], bool]) -> None:
 
 def _end_together(wards: list[Ward], hurried: Callable[[], bool]) -> None:
     left = _signal(wards, lambda ward: ward.ask, _ASKED_SECONDS, hurried)
-    left = _signal(left, lambda ward: ward.urge, _URGED_SECONDS if any(w.urge for w in left) else 0.0, hurried)
+    left = _signal(
+        left, lambda ward: ward.urge, _URGED_SECONDS if any(w.urge for w in left) else 0.0, hurried
+    )
     _signal(left, lambda _ward: signal.SIGKILL, _KILLED_SECONDS, lambda: False)
 
 
@@ -115,7 +118,7 @@ def _listen(link: socket.socket, estate: Estate) -> None:
 
 
 def _main() -> None:
-    # Ctrl-C reaches every process of a terminal, and whoever ends "everything of omninode" asks politely first.
+    # Whoever ends everything that is called omninode asks politely first; the guard is the last to go.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
     hurries: list[int] = []

@@ -1,7 +1,7 @@
 """Tells the guard of this process, then becomes the command: a script of the standard library alone.
 
-The guard hears the end of its stream only when this process too has let go of it, so that there is no moment in
-which a process of the stack lives that the guard does not know.
+The guard hears the end of its stream only when this process too has let go of it, so that there is no moment
+in which a process of the stack lives that the guard does not know.
 """
 
 import json

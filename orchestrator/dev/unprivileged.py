@@ -1,7 +1,7 @@
 """Gives up root, then becomes the command, as PostgreSQL refuses to run as root: a script of its own.
 
-Within a user namespace of its own the process is `nobody` while its files stay root's. Where a container forbids
-namespaces it becomes the real `nobody`, who is given the folder.
+Within a user namespace of its own the process is `nobody` while its files stay root's. Where a container
+forbids namespaces it becomes the real `nobody`, who is given the folder.
 """
 
 import ctypes
@@ -28,6 +28,14 @@ def _enter_namespace() -> bool:
     return True
 
 
+def _namespaces_are_allowed() -> bool:
+    # Tried in a process of its own: there is no way back from a namespace that was entered by half.
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if _enter_namespace() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def _become_nobody(folder: Path, program: str) -> None:
     user = pwd.getpwnam("nobody")
     for path in (folder, *folder.rglob("*")):
@@ -38,15 +46,18 @@ def _become_nobody(folder: Path, program: str) -> None:
     for path, mode in ((folder, os.W_OK | os.X_OK), (Path(program), os.X_OK)):
         if not os.access(path, mode):
             sys.exit(
-                f"PostgreSQL does not run as root, user namespaces are forbidden here, and `nobody` cannot reach {path}: "
-                "start as an ordinary user, or keep the data (--dir) and the virtual environment where others may look"
+                "PostgreSQL does not run as root, user namespaces are forbidden here, and `nobody` cannot "
+                f"reach {path}: start as an ordinary user, or keep data and programs where others may look"
             )
 
 
 def _main() -> None:
     folder, *command = sys.argv[1:]
-    if os.geteuid() == 0 and not _enter_namespace():
-        _become_nobody(Path(folder), command[0])
+    if os.geteuid() == 0:
+        if _namespaces_are_allowed():
+            _enter_namespace()
+        else:
+            _become_nobody(Path(folder), command[0])
     os.execv(command[0], command)  # noqa: S606 (a list of arguments, no shell)
 
 

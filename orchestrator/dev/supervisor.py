@@ -1,0 +1,88 @@
+"""Starts the servers of one stack at the same time, and keeps what other processes read up to date."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.dev import folder as folders
+from orchestrator.dev import java, kafka_server, postgres_server, redis_server
+from orchestrator.dev.children import Children
+from orchestrator.dev.report import Report, Step
+from orchestrator.dev.serving import Site
+from orchestrator.dev.state import State
+from orchestrator.dev.steps import Steps, together
+
+
+class Supervisor:
+    """One stack: its folder, its processes, and what is said of it."""
+
+    def __init__(self, site: Site, who: str) -> None:
+        self.site = site
+        self.mock_sentence = ""
+        self.state = State(
+            who=who,
+            directory=str(site.folder.path),
+            kept=site.folder.kept,
+            supervisor_pid=os.getpid(),
+            guard_pid=site.children.guard.pid,
+        )
+        self.state.write()
+
+    def start_servers(self) -> dict[str, str]:
+        """Start Redis, PostgreSQL and Kafka; returns their addresses by the names of our settings."""
+        tools = java.find_tools()
+        if tools.missing:
+            self.mock_sentence = kafka_server.about_the_mock(tools.missing)
+        works = {
+            kafka_server.NAME: kafka_server.start(self.site, tools),
+            postgres_server.NAME: postgres_server.start(self.site),
+            redis_server.NAME: redis_server.start(self.site),
+        }
+        started = self.start(works, "is being started", lambda address: f"ready at {address}")
+        if self.mock_sentence:
+            self.site.report(Step(kafka_server.NAME, self.mock_sentence, 0.0))
+        addresses = {
+            "redis_url": started[redis_server.NAME],
+            "kafka_bootstrap_servers": started[kafka_server.NAME],
+            "database_url": started[postgres_server.NAME],
+        }
+        self.note(kafka_is_real=not tools.missing, addresses=addresses, ready=True)
+        return addresses
+
+    def start(
+        self, works: Mapping[str, Steps[str]], doing: str, done: Callable[[str], str]
+    ) -> dict[str, str]:
+        """Do these works at the same time, and report on each."""
+        began = time.monotonic()
+        for name in works:
+            self.site.report(Step(name, doing))
+        return together(
+            works, lambda name, result: self.site.report(Step(name, done(result), time.monotonic() - began))
+        )
+
+    def note(self, **changes: object) -> None:
+        """Let other processes know."""
+        pids = {name: child.pid for name, child in self.site.children.living.items()}
+        self.state = self.state.with_(pids=pids, **changes)
+        self.state.write()
+
+
+@contextmanager
+def supervising(
+    directory: Path | None, report: Report, who: str, hurried: Callable[[], bool]
+) -> Iterator[Supervisor]:
+    """A supervisor with a folder and no processes yet; at the end of the block nothing of the stack is left.
+
+    Raises:
+        StackError: another stack has the folder.
+    """
+    children = Children()
+    try:
+        folders.find()
+        yield Supervisor(Site(children, folders.take(children, directory), report), who)
+    finally:
+        children.end(hurried)
