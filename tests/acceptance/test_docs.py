@@ -1,0 +1,71 @@
+"""What a reader types is what works: every shell and Python block of the pages is run as it stands."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ROOT, Block, blocks, run, running
+
+READY = "Ctrl-C"
+EXPORTS = 'eval "$(.venv/bin/omninode stack status --export)"\n'
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A temporary folder of our own, so that only our stacks are found there; `make test` only collects."""
+    return {"TMPDIR": str(tmp_path_factory.mktemp("stacks")), "PYTEST_ADDOPTS": "--collect-only -q"}
+
+
+@pytest.fixture(scope="module")
+def dev(alone: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    log_file = tmp_path_factory.mktemp("dev") / "log"
+    with running(".venv/bin/omninode dev", alone, log_file, READY) as log:
+        yield log
+
+
+def _with_exports(block: Block) -> Block:
+    if block.info == "sh":
+        return Block("sh", EXPORTS + block.body)
+    return Block("sh", f"{EXPORTS}.venv/bin/python - <<'PYTHON'\n{block.body}\nPYTHON\n")
+
+
+def test_every_block_of_the_readme_runs_in_its_order(alone: dict[str, str], tmp_path: Path) -> None:
+    log_file = tmp_path / "log"
+    with ExitStack() as background:
+        for block in blocks("README.md"):
+            if block.info == "sh background":
+                background.close()
+                background.enter_context(running(block.body.strip(), alone, log_file, READY))
+            elif block.info == "sh":
+                run(block, alone)
+            elif block.info == "python":
+                run(_with_exports(block), alone)
+
+
+@pytest.mark.parametrize("number", range(len(blocks("docs/how-to.md"))))
+def test_a_block_of_the_how_to_runs(dev: Path, alone: dict[str, str], number: int) -> None:
+    run(_with_exports(blocks("docs/how-to.md")[number]), alone)
+
+
+def test_the_readme_shows_the_example_application_as_it_is() -> None:
+    shown = [block.body for block in blocks("README.md") if block.info == "python"]
+
+    assert (ROOT / "examples/app.py").read_text() in shown
+
+
+def test_the_test_command_of_the_readme_is_the_one_that_is_run_elsewhere() -> None:
+    commands = [block.body.strip() for block in blocks("README.md") if block.info == "sh"]
+    ci = (ROOT / ".ci/run").read_text().splitlines()
+
+    assert "make test" in commands
+    assert ci[-2:] == ["make check", "make test"]
+
+
+def test_every_file_that_a_page_points_to_exists() -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-to.md", "docs/explanation.md"):
+        targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
+        missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
+        assert missing == [], page
