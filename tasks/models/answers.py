@@ -6,9 +6,9 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
+from tasks.hooks.clean import clean
 from tasks.models.exchange import BadAnswer
 from tasks.models.provider import Embedded, Reply
-from tasks.models.wellformed import well_formed
 
 _MAX_TOKENS = 2**31 - 1
 _MAX_SAID_CHARACTERS = 300
@@ -114,7 +114,7 @@ def said(body: bytes) -> str:
         text = _Failure.model_validate_json(body).error.message
     except ValidationError:
         text = body[: 4 * _MAX_SAID_CHARACTERS].decode("utf-8", "replace")
-    return well_formed(" ".join(text.split()))[:_MAX_SAID_CHARACTERS]
+    return clean(" ".join(text.split()))[:_MAX_SAID_CHARACTERS]
 
 
 def _parse(shape: type[_Shape], body: bytes) -> _Shape:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from orchestrator import postgres, redaction
 from orchestrator.errors import PermanentError
-from tasks.models.wellformed import well_formed
+from tasks.hooks.clean import clean
 
 Outcome = Literal["ok", "transient", "permanent"]
 
@@ -91,7 +91,7 @@ def record(call: Call) -> None:
 
 def shown_error(error: BaseException) -> str:
     """An error as it may be stored: without secrets, at most 500 characters."""
-    return well_formed(redaction.text(f"{type(error).__name__}: {error}"))[:_MAX_ERROR_CHARACTERS]
+    return clean(redaction.text(f"{type(error).__name__}: {error}"))[:_MAX_ERROR_CHARACTERS]
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -100,4 +100,4 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def _shown_name(name: object) -> str:
-    return well_formed(name if isinstance(name, str) else repr(name))[:_MAX_NAME_CHARACTERS]
+    return clean(name if isinstance(name, str) else repr(name))[:_MAX_NAME_CHARACTERS]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from tasks.models.wellformed import well_formed
+from tasks.hooks.clean import clean
 
 MAX_TEXTS = 2048
 # Tokens of one call are in memory at once: a million characters are about 50 MB of them.
@@ -12,7 +12,7 @@ MAX_CHARACTERS = 1_000_000
 
 
 def _repair(value: Any) -> Any:
-    return well_formed(value) if isinstance(value, str) else value
+    return clean(value) if isinstance(value, str) else value
 
 
 def _within_limit(texts: tuple[str, ...]) -> tuple[str, ...]:
