@@ -27,7 +27,8 @@ CREATE INDEX hook_events_settled_at ON hook_events (settled_at);
 CREATE INDEX hook_events_correlation_id ON hook_events (correlation_id);
 
 -- What a handler enqueued, written in the hook's own transaction. A row is deleted once its message is in the
--- broker; `id` becomes the task's id.
+-- broker; `id` becomes the task's id. Until `due_at` the row is left to the process that wrote it; a row that
+-- could not be sent steps back, so that it does not hold up the others.
 CREATE TABLE staged_tasks (
     id           uuid PRIMARY KEY,
     position     bigint GENERATED ALWAYS AS IDENTITY,
@@ -36,9 +37,12 @@ CREATE TABLE staged_tasks (
     args         json NOT NULL,
     kwargs       json NOT NULL,
     options      json NOT NULL,
-    staged_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+    staged_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at       timestamptz NOT NULL,
+    attempts     integer NOT NULL DEFAULT 0,
+    error        text
 );
-CREATE INDEX staged_tasks_staged_at ON staged_tasks (staged_at);
+CREATE INDEX staged_tasks_position ON staged_tasks (position);
 CREATE INDEX staged_tasks_delivery_id ON staged_tasks (delivery_id);
 
 -- What is known of each resource that hooks spoke of.

@@ -1,0 +1,76 @@
+"""`omninode.hooks.process`: a delivery is stored and handed to its handlers in one transaction, once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from celery import shared_task
+from psycopg import Connection
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from orchestrator import postgres, settings, stamp
+from orchestrator.errors import OmniNodeError
+from tasks.hooks import staging, store
+from tasks.hooks.delivery import Delivery, parse
+from tasks.hooks.event import HookEvent
+from tasks.hooks.failing import HookTask
+from tasks.hooks.hook import Hook, StagedTask
+from tasks.hooks.normalise import normalise
+from tasks.hooks.registry import Registration, handlers_for
+
+
+@shared_task(name="omninode.hooks.process", bind=True, ignore_result=True, base=HookTask)
+def process_hook(self: Any, event: dict[str, Any]) -> None:
+    """Process a hook as it was ingested: {"event", "payload"[, "source", "delivery_id"]}.
+
+    Without a delivery id the task's own id is taken.
+
+    Raises:
+        InvalidHook: it is no hook; it is neither stored nor tried again.
+    """
+    delivery = parse(event, settings.current().hook_max_bytes, lambda _: self.request.id or str(uuid4()))
+    if _process(delivery, datetime.now(UTC), stamp.enqueued_at(self.request)):
+        staging.send_of_delivery(delivery.id)
+
+
+def _process(delivery: Delivery, now: datetime, enqueued_at: float | None) -> bool:
+    """Process the delivery; True when there may be staged tasks of it to send."""
+    event = normalise(delivery, now)
+    registrations = handlers_for(event.name)
+    outcome = store.Outcome(
+        "processed" if registrations else "unhandled", tuple(each.name for each in registrations)
+    )
+    # An explicit block, so that a handler cannot commit half of it.
+    with postgres.transaction() as connection, connection.transaction():
+        if not store.record(connection, event, delivery.payload_json, outcome, enqueued_at):
+            store.count_duplicate(connection, delivery.id)
+            # Whoever processed it may have died before it sent them.
+            return True
+        staged = _handle(connection, event, registrations)
+        staging.write(connection, delivery.id, staged)
+    return bool(staged)
+
+
+def _handle(
+    connection: Connection[TupleRow], event: HookEvent, registrations: Sequence[Registration]
+) -> list[StagedTask]:
+    hook = Hook(connection)
+    for registration in registrations:
+        try:
+            registration.handler(event, hook)
+            _check_transaction(connection)
+        except Exception as error:
+            error.add_note(f"in the handler {registration.name} of {event.name}")
+            raise
+    return hook.staged
+
+
+def _check_transaction(connection: Connection[TupleRow]) -> None:
+    # PostgreSQL answers the COMMIT of such a transaction by rolling it back, without an error.
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        raise OmniNodeError(
+            "the handler went on after an error of the database, which undoes the whole hook: "
+            "put what may fail into `with hook.connection.transaction():`"
+        )
