@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.dev.interrupts import Interrupts
 from orchestrator.dev.report import Report, silent
 from orchestrator.dev.supervisor import Supervisor, supervising
 
@@ -33,6 +34,7 @@ class Stack(Addresses):
     """A running stack: `directory` holds its data and its logs, `pids` has its processes by name."""
 
     directory: Path
+    kept: bool
     kafka_is_real: bool
     pids: Mapping[str, int]
 
@@ -49,8 +51,10 @@ def running(
     Raises:
         StackError: a server did not start, with its last lines; or another stack has the folder.
     """
-    with supervising(directory, report, who, hurried=lambda: False) as supervisor:
-        yield start(supervisor)
+    with supervising(directory, report, who, Interrupts()) as supervisor:
+        stack = start(supervisor)
+        supervisor.note(ready=True)
+        yield stack
 
 
 def start(supervisor: Supervisor) -> Stack:
@@ -58,5 +62,9 @@ def start(supervisor: Supervisor) -> Stack:
     addresses = supervisor.start_servers()
     state = supervisor.state
     return Stack(
-        **addresses, directory=Path(state.directory), kafka_is_real=state.kafka_is_real, pids=state.pids
+        **addresses,
+        directory=Path(state.directory),
+        kept=state.kept,
+        kafka_is_real=state.kafka_is_real,
+        pids=state.pids,
     )

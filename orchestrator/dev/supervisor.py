@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.dev import folder as folders
 from orchestrator.dev import java, kafka_server, postgres_server, redis_server
 from orchestrator.dev.children import Children
+from orchestrator.dev.interrupts import Interrupts
 from orchestrator.dev.report import Report, Step
 from orchestrator.dev.serving import Site
 from orchestrator.dev.state import State
@@ -42,7 +43,7 @@ class Supervisor:
             postgres_server.NAME: postgres_server.start(self.site),
             redis_server.NAME: redis_server.start(self.site),
         }
-        started = self.start(works, "is being started", lambda address: f"ready at {address}")
+        started = self.start(works)
         if self.mock_sentence:
             self.site.report(Step(kafka_server.NAME, self.mock_sentence, 0.0))
         addresses = {
@@ -50,18 +51,17 @@ class Supervisor:
             "kafka_bootstrap_servers": started[kafka_server.NAME],
             "database_url": started[postgres_server.NAME],
         }
-        self.note(kafka_is_real=not tools.missing, addresses=addresses, ready=True)
+        self.note(kafka_is_real=not tools.missing, addresses=addresses)
         return addresses
 
-    def start(
-        self, works: Mapping[str, Steps[str]], doing: str, done: Callable[[str], str]
-    ) -> dict[str, str]:
-        """Do these works at the same time, and report on each."""
+    def start(self, works: Mapping[str, Steps[str]]) -> dict[str, str]:
+        """Start these at the same time, and report on each; returns what each says of where it is."""
         began = time.monotonic()
         for name in works:
-            self.site.report(Step(name, doing))
+            self.site.report(Step(name, "is being started"))
         return together(
-            works, lambda name, result: self.site.report(Step(name, done(result), time.monotonic() - began))
+            works,
+            lambda name, place: self.site.report(Step(name, f"ready at {place}", time.monotonic() - began)),
         )
 
     def note(self, **changes: object) -> None:
@@ -73,9 +73,11 @@ class Supervisor:
 
 @contextmanager
 def supervising(
-    directory: Path | None, report: Report, who: str, hurried: Callable[[], bool]
+    directory: Path | None, report: Report, who: str, interrupts: Interrupts
 ) -> Iterator[Supervisor]:
     """A supervisor with a folder and no processes yet; at the end of the block nothing of the stack is left.
+
+    A signal that `interrupts` takes during that end has everything killed at once.
 
     Raises:
         StackError: another stack has the folder.
@@ -85,4 +87,5 @@ def supervising(
         folders.find()
         yield Supervisor(Site(children, folders.take(children, directory), report), who)
     finally:
-        children.end(hurried)
+        interrupts.begin_end()
+        children.end(lambda: interrupts.insisted)

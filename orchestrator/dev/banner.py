@@ -1,0 +1,31 @@
+"""What a person is told when everything runs: where, how to use it from elsewhere, and how to stop it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from orchestrator.dev.fleet import Fleet
+
+
+def lines(fleet: Fleet, seconds: float) -> Iterator[str]:
+    """The banner's lines."""
+    stack = fleet.stack
+    kafka = "Apache Kafka" if stack.kafka_is_real else "librdkafka's mock, in memory"
+    yield ""
+    yield f"OmniNode is ready ({seconds:.1f} s), for development: loopback only, and no passwords"
+    yield ""
+    yield f"  Redis       {stack.redis_url}"
+    yield f"  Kafka       {stack.kafka_bootstrap_servers} ({kafka})"
+    yield f"  PostgreSQL  {stack.database_url}"
+    yield f"  Flower      {fleet.flower_url}"
+    yield f"  data        {stack.directory} ({'kept' if stack.kept else 'removed at the end'})"
+    yield f"  logs        {stack.directory / 'logs'}"
+    yield ""
+    yield "in another terminal:"
+    yield ""
+    for name, value in stack.environment().items():
+        yield f"  export {name}={shlex.quote(value)}"
+    yield ""
+    yield "Ctrl-C stops everything."
+    yield ""

@@ -1,0 +1,93 @@
+"""A whole small OmniNode for the time of a `with` block: the servers, a worker, beat and Flower."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator import settings
+from orchestrator.dev import roles
+from orchestrator.dev.following import Follower
+from orchestrator.dev.interrupts import Interrupted, Interrupts
+from orchestrator.dev.report import Report, silent
+from orchestrator.dev.stack import Stack, start
+from orchestrator.dev.supervisor import Supervisor, supervising
+
+NAMES = (roles.WORKER, roles.BEAT, roles.FLOWER)
+_POLL_SECONDS = 0.05
+
+
+def _show_nothing(_name: str, _line: str) -> None:
+    pass
+
+
+class Fleet:
+    """What runs: `stack` has the servers' addresses, `pids` every process by name."""
+
+    def __init__(self, supervisor: Supervisor, stack: Stack, concurrency: int) -> None:
+        self._supervisor = supervisor
+        self.stack = stack
+        site, addresses = supervisor.site, stack.environment()
+        started = supervisor.start(
+            {
+                roles.WORKER: roles.start_worker(site, addresses, concurrency),
+                roles.BEAT: roles.start_beat(site, addresses),
+                roles.FLOWER: roles.start_flower(site, addresses),
+            },
+        )
+        self.flower_url = started[roles.FLOWER]
+        supervisor.note(flower_url=self.flower_url, ready=True)
+        self.pids = supervisor.state.pids
+        self._followers = [Follower(name, site.children.living[name].log) for name in NAMES]
+
+    def wait(self, show: Callable[[str, str], None] = _show_nothing) -> None:
+        """Wait for Ctrl-C or SIGTERM; meanwhile `show` gets name and line of worker, beat and Flower.
+
+        Raises:
+            StackError: a process has ended, with its name and its last lines.
+        """
+        try:
+            while True:
+                self.check()
+                self._show(show)
+                time.sleep(_POLL_SECONDS)
+        except Interrupted:
+            return
+
+    def check(self) -> None:
+        """Raise StackError, with the name and the last lines, when a process has ended."""
+        self._supervisor.site.children.check()
+
+    def _show(self, show: Callable[[str, str], None]) -> None:
+        for follower in self._followers:
+            for line in follower.lines():
+                show(follower.name, line)
+
+    def close(self) -> None:
+        """Follow the logs no longer."""
+        for follower in self._followers:
+            follower.close()
+
+
+@contextmanager
+def running_fleet(
+    directory: Path | None = None, concurrency: int = 2, report: Report = silent, who: str = "a program"
+) -> Iterator[Fleet]:
+    """Start everything; at the end of the block, or of this process however it ends, everything is stopped.
+
+    Within the block Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`, a KeyboardInterrupt; a second one, while
+    everything is being stopped, kills it at once. `directory` and `who` are those of `stack.running`.
+
+    Raises:
+        SettingsError: the environment holds values that are not allowed; nothing was started.
+        StackError: something did not start, with its last lines.
+    """
+    settings.load()
+    with Interrupts() as interrupts, supervising(directory, report, who, interrupts) as supervisor:
+        fleet = Fleet(supervisor, start(supervisor), concurrency)
+        try:
+            yield fleet
+        finally:
+            fleet.close()
