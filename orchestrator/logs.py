@@ -25,7 +25,10 @@ def configure(level: int | str, log_format: Format, *, colours: bool | None = No
     terminal = sys.stderr.isatty()
     readable = log_format == "console" or (log_format == "auto" and terminal)
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=terminal if colours is None else colours)
+        structlog.dev.ConsoleRenderer(
+            colors=terminal if colours is None else colours,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if readable
         else structlog.processors.JSONRenderer()
     )
