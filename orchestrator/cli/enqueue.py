@@ -67,6 +67,8 @@ def enqueue(
     # Celery and the tasks' modules are slow to import; --help must not wait for them.
     from orchestrator.celery import app  # noqa: PLC0415
 
+    # Nobody here waits for a result: without this each message would subscribe to its own.
+    app.conf.result_backend = "disabled://"
     if not foreign:
         _require_known(app, task)
     sender = _Sender(app, task, {"queue": queue, "countdown": countdown}, foreign=foreign)
@@ -122,7 +124,8 @@ def _send_many(sender: _Sender, lines: Iterable[str]) -> tuple[list[str], list[s
     sent: list[str] = []
     refused: list[str] = []
     columns = (TextColumn("enqueued"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("enqueued", total=None)
         for number, line in _filled(lines):
             try:
