@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
-from orchestrator import logs, routing, schema, stamp
+from orchestrator import beat, logs, routing, schema, stamp
 from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError
 from orchestrator.schedule import beat_schedule
@@ -38,6 +38,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     app.conf.update(_configuration(app, chosen))
     logs.connect()
     stamp.connect()
+    beat.watch()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
     return app
 

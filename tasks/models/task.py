@@ -3,7 +3,9 @@
 from typing import Any
 
 from celery import Task, shared_task
+from celery.signals import worker_init
 
+from tasks.models import local
 from tasks.models.ask import ask
 
 
@@ -22,3 +24,9 @@ def call_model(
     mind is asked again, not before its own `Retry-After` is over.
     """
     return ask(model, operation, input, options, task_id=self.request.id).output
+
+
+@worker_init.connect(dispatch_uid="omninode-models")
+def _load_before_fork(**_: Any) -> None:
+    # The pool's processes share the pages of what their parent has loaded.
+    local.preload()
