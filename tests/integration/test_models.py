@@ -1,12 +1,15 @@
 """Calls of models and their records, on a real PostgreSQL."""
 
+import json
 import signal
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import psutil
 import psycopg
 import pytest
+from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
 from orchestrator import settings
@@ -17,9 +20,20 @@ from orchestrator.errors import (
     ModelUnavailable,
     TransientError,
 )
+from orchestrator.install import install
 from orchestrator.settings import Settings
 from tasks.models import ask, call_model
-from tests.unit.models.model_server import ModelServer, answer, completion, embeddings, hang, reset, serve
+from tests.processes import Worker, start_worker
+from tests.unit.models.model_server import (
+    ModelServer,
+    answer,
+    completion,
+    embeddings,
+    hang,
+    in_turn,
+    reset,
+    serve,
+)
 
 Database = psycopg.Connection[Any]
 
@@ -180,3 +194,45 @@ def test_the_task_gives_the_output_alone(environment: Settings, database: Databa
     assert call_model(model="local", operation="rank", input={"query": "a", "documents": ["a", "b"]},
                       options={"top_k": 1})[0]["document"] == "a"  # fmt: skip
     assert [operation for _, operation, *_ in _calls(database)] == ["similarity", "rank"]
+
+
+@pytest.fixture
+def app(environment: Settings) -> Iterator[Celery]:
+    installed = install(Celery("tests", set_as_current=False))
+    yield installed
+    installed.close()
+
+
+@pytest.fixture
+def worker(server: ModelServer) -> Iterator[Worker]:
+    endpoint = server.endpoint().model_dump(mode="json") | {"api_key": "sk-very-secret"}
+    with start_worker(
+        environment={"OMNINODE_MODELS": json.dumps({"gpt": endpoint})}, concurrency=1
+    ) as running:
+        yield running
+
+
+def test_a_worker_calls_models_in_little_memory_and_asks_again_what_may_heal(
+    worker: Worker, app: Celery, server: ModelServer, database: Database
+) -> None:
+    def call(*args: Any) -> Any:
+        return app.send_task("omninode.models.call", args=args).get(timeout=30)
+
+    assert call("local", "similarity", ["same", "same"]) == pytest.approx(1.0)
+    server.behaviour = in_turn(
+        answer({}, 503, {"Retry-After": "0"}), answer(b"<html>"), answer(completion("At last"))
+    )
+    assert call("gpt", "chat", "Hi") == {"text": "At last", "finish_reason": "stop"}
+    server.behaviour = answer({}, 401)
+    with pytest.raises(Exception, match="HTTP 401"):
+        call("gpt", "chat", "Hi")
+    assert [(model, outcome) for model, _, outcome, *_ in _calls(database)] == [
+        ("local", "ok"),
+        ("gpt", "transient"),
+        ("gpt", "transient"),
+        ("gpt", "ok"),
+        ("gpt", "permanent"),
+    ]
+    (child,) = psutil.Process(worker.process.pid).children()
+    assert child.memory_info().rss < 250_000_000
+    assert "sk-very-secret" not in worker.log()

@@ -10,13 +10,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from celery import Celery
 
 from orchestrator import postgres, settings
+from orchestrator.install import install
 from orchestrator.settings import Settings
 from tasks.hooks import Hook, HookEvent
 from tasks.models import ask
 from tasks.texts import keep_texts, relate_text
 from tasks.texts.similar import keep_similar
+from tests.processes import Worker, wait_until
 
 Database = psycopg.Connection[Any]
 
@@ -265,3 +268,14 @@ def test_a_text_that_is_being_deleted_is_neither_waited_for_nor_paired(
     relate_text(ids[2])
     retention.commit()
     assert _pairs(database) == [(ids[1], ids[2])]
+
+
+def test_a_worker_relates_the_texts_of_hooks(worker: Worker, database: Database) -> None:
+    app = install(Celery("tests", set_as_current=False))
+    for number, body in enumerate((CRASH, CRASH_TOO)):
+        hook = {"event": "issues", "payload": {"action": "opened", **_issue(number, body)}}
+        app.send_task("omninode.hooks.process", kwargs={"event": hook})
+    compared = "SELECT count(*) FROM texts WHERE compared_at IS NOT NULL"
+    wait_until(lambda: database.execute(compared).fetchall() == [(2,)], 30.0, "the comparison")
+    assert len(_pairs(database)) == 1
+    app.close()

@@ -64,6 +64,16 @@ def answer(payload: Any, status: int = 200, headers: Mapping[str, str] | None = 
     return behave
 
 
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Behave in one way after the other, a request each."""
+    rest = iter(behaviours)
+
+    def behave(handler: Handler, request: Request) -> None:
+        next(rest)(handler, request)
+
+    return behave
+
+
 def embeddings(vectors: list[list[float]], usage: Any = None) -> dict[str, Any]:
     """An answer of /embeddings."""
     data = [{"object": "embedding", "index": index, "embedding": v} for index, v in enumerate(vectors)]

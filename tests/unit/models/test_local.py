@@ -114,3 +114,26 @@ print(psutil.Process().memory_info().rss)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) < 250_000_000
+
+
+def test_a_model_loaded_before_a_fork_works_in_the_child_and_shares_its_pages() -> None:
+    program = """
+import os, psutil
+from tasks.models import local
+local.preload()
+texts = ["one text", "many words " * 20_000]
+expected = local.model().embed(texts).vectors
+child = os.fork()
+if child == 0:
+    same = (local.model().embed(texts).vectors == expected).all()
+    print(int(same), psutil.Process().memory_full_info().uss, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    same, own_bytes = done.stdout.split()
+    assert same == "1"
+    # The matrix alone has 33 MB.
+    assert int(own_bytes) < 60_000_000
