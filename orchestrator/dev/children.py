@@ -47,12 +47,16 @@ class Child:
 
 
 class Children:
-    """Starts processes and ends them; whatever ends this process, the guard ends them all."""
+    """Starts processes and ends them; whatever ends this process, the guard ends them all.
+
+    `logs` is the folder of their logs; `changed` is called when one was started or has ended as it should.
+    """
 
     def __init__(self) -> None:
         self.guard = Guard()
         self.logs = Path()
         self.living: dict[str, Child] = {}
+        self.changed: Callable[[], None] = lambda: None
         self._lock: int | None = None
 
     def share_lock(self, descriptor: int) -> None:
@@ -89,6 +93,7 @@ class Children:
             )
         self.guard.estate.wards[process.pid] = guard.Ward(process.pid, **ward)
         child = self.living[name] = Child(name, process, log)
+        self.changed()
         return child
 
     def run(self, name: str, command: Sequence[str], limit_seconds: float) -> Steps[None]:
@@ -107,6 +112,7 @@ class Children:
         """A process has ended as it should: its number may soon be another's, and is the guard's no more."""
         self.living.pop(child.name, None)
         self.guard.tell(gone=child.pid)
+        self.changed()
 
     def check(self) -> None:
         """Raise StackError when one of the processes, or the guard, has ended."""

@@ -24,6 +24,35 @@ _ASKED_SECONDS = 1.2
 _URGED_SECONDS = 0.4
 _KILLED_SECONDS = 0.4
 _POLL_SECONDS = 0.01
+# Linux has it, a Mac has not.
+_PROC = Path("/proc")
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process and it has not ended.
+
+    An orphan that has ended stays on the system's table until process 1 looks: in many containers for ever.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _PROC.exists() or _running_group(_PROC / str(pid)) > 0
+
+
+def _running_groups() -> set[int]:
+    return {_running_group(process) for process in _PROC.glob("[0-9]*")}
+
+
+def _running_group(process: Path) -> int:
+    """The group that the process belongs to, or 0 when it has ended."""
+    try:
+        state, _parent, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return 0
+    return 0 if state in "ZX" else int(group)
 
 
 @dataclass(frozen=True)
@@ -36,12 +65,12 @@ class Ward:
     urge: int = 0
 
     def lives(self) -> bool:
-        """Whether anything of the process's group is left."""
+        """Whether anything of the process's group still runs."""
         try:
             os.killpg(self.pid, 0)
         except (ProcessLookupError, PermissionError):
             return False
-        return True
+        return runs(self.pid) or not _PROC.exists() or self.pid in _running_groups()
 
     def signal(self, number: int) -> None:
         """Send the signal: to the leader alone, which stops its own; SIGKILL to the whole group."""

@@ -45,5 +45,7 @@ def _command(site: Site, port: int) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
+        # The append-only file has everything: no snapshots beside it.
+        "save": "",
     }
     return [str(binaries[0]), *(word for name, value in options.items() for word in (f"--{name}", value))]

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.dev import guard
+
 STATE = "stack.json"
 LOCK = "stack.lock"
 
@@ -42,12 +44,12 @@ class State:
     @property
     def supervisor_lives(self) -> bool:
         """Whether the process that leads the stack is there."""
-        return _lives(self.supervisor_pid)
+        return guard.runs(self.supervisor_pid)
 
     @property
     def is_orphaned(self) -> bool:
         """Whether both the processes that could end the stack were killed."""
-        return not (self.supervisor_lives or _lives(self.guard_pid))
+        return not (self.supervisor_lives or guard.runs(self.guard_pid))
 
 
 def read(directory: Path) -> State | None:
@@ -76,13 +78,3 @@ def is_locked(directory: Path) -> bool:
         return True
     os.close(descriptor)
     return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -32,6 +32,7 @@ class Supervisor:
             guard_pid=site.children.guard.pid,
         )
         self.state.write()
+        site.children.changed = self.note
 
     def start_servers(self) -> dict[str, str]:
         """Start Redis, PostgreSQL and Kafka; returns their addresses by the names of our settings."""

@@ -7,6 +7,7 @@ forbids namespaces it becomes the real `nobody`, who is given the folder.
 import ctypes
 import os
 import pwd
+import stat
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def _become_nobody(folder: Path, program: str) -> None:
     user = pwd.getpwnam("nobody")
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    folder.parent.chmod(folder.parent.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
     os.setgroups([])
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
