@@ -1,0 +1,84 @@
+"""Asks PostgreSQL what became of the deliveries that were sent."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from orchestrator import postgres
+from tasks.hooks.ingest.patience import Patience
+
+_ASK = "SELECT delivery_id, status, duplicates, settled_at FROM hook_events WHERE delivery_id = ANY(%s)"
+_CHUNK = 1000
+_AWAY = (psycopg.OperationalError, PoolTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What `hook_events` says of a delivery."""
+
+    status: str
+    duplicates: int
+    settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """What has to be seen in a delivery's row before all of its messages count as worked off."""
+
+    duplicates: int = 0
+    failed_at: datetime | None = None
+
+    def is_seen_in(self, row: Row) -> bool:
+        if row.status == "failed":
+            return row.settled_at != self.failed_at
+        return row.duplicates >= self.duplicates
+
+
+class Settling:
+    """The deliveries that were sent and are not settled yet, and what became of the others."""
+
+    def __init__(self, patience: Patience, note: Callable[[str], None]) -> None:
+        self._patience = patience
+        self._note = note
+        self._awaited: dict[str, _Awaited] = {}
+        self.outcomes: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._awaited)
+
+    def known(self, ids: Sequence[str]) -> dict[str, Row]:
+        """The rows of those deliveries that are settled already."""
+        return self._patience.persist(lambda: _ask(ids), _AWAY, "PostgreSQL", self._note)
+
+    def expect(self, delivery_id: str, row: Row | None) -> bool:
+        """Wait for a delivery that is being sent; `row` is what is known of it. True where it is new."""
+        awaited = self._awaited.get(delivery_id)
+        if awaited:
+            self._awaited[delivery_id] = replace(awaited, duplicates=awaited.duplicates + 1)
+        elif row is None:
+            self._awaited[delivery_id] = _Awaited()
+        elif row.status == "failed":
+            self._awaited[delivery_id] = _Awaited(row.duplicates, failed_at=row.settled_at)
+        else:
+            self._awaited[delivery_id] = _Awaited(row.duplicates + 1)
+        return awaited is None and row is None
+
+    def look(self) -> None:
+        """Ask once for everything that is awaited, and count what is settled."""
+        awaited = iter(tuple(self._awaited))
+        while ids := list(islice(awaited, _CHUNK)):
+            for delivery_id, row in self.known(ids).items():
+                if self._awaited[delivery_id].is_seen_in(row):
+                    del self._awaited[delivery_id]
+                    self.outcomes[row.status] += 1
+
+
+def _ask(ids: Sequence[str]) -> dict[str, Row]:
+    with postgres.transaction() as connection:
+        rows = connection.execute(_ASK, (list(ids),)).fetchall()
+    return {delivery_id: Row(*rest) for delivery_id, *rest in rows}
