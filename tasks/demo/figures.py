@@ -90,7 +90,7 @@ class Figures:
 def ask_for_figures(database: Connection[Any], redis: Redis, pairs: int = 5) -> Figures:
     """Everything, with the `pairs` most similar texts."""
     return Figures(
-        hooks=count(database),
+        hooks=count(),
         waits=_one(database, Waits, _SETTLED),
         model_calls=_one(database, ModelCalls, _LATENCIES),
         texts=_count(database, "SELECT count(*) FROM texts"),

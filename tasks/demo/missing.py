@@ -6,7 +6,9 @@ from typing import Any
 from psycopg import Connection
 
 from tasks.demo.figures import Figures
-from tasks.texts.extract import Text, texts_of
+from tasks.demo.run import REPEATED
+from tasks.hooks.delivery import Delivery
+from tasks.texts.extract import Text, extract
 
 # A unit vector has length 1; a model that embedded nothing leaves zeros.
 _EMBEDDED = """
@@ -30,41 +32,40 @@ _UNPAIRED = """
 
 def whatever_is_missing(
     database: Connection[Any],
-    deliveries: Mapping[str, tuple[str, Any]],
+    deliveries: Mapping[str, Delivery],
     figures: Figures,
-    *,
-    repeated: int,
     similarity_threshold: float,
 ) -> list[str]:
     """One sentence for each thing that is not there; none when all went well.
 
-    `deliveries` holds the event's name and its payload by delivery id; `repeated` is how many of them were
-    sent a second time.
+    `deliveries` is what the input holds, by delivery id.
     """
     return [
         *_unprocessed(database, deliveries),
         *_texts(database, deliveries.values()),
         *_pairs(database, similarity_threshold),
         *_left_over(figures),
-        *_duplicates(figures, repeated),
+        *_duplicates(figures, min(REPEATED, len(deliveries))),
     ]
 
 
-def _unprocessed(database: Connection[Any], deliveries: Mapping[str, Any]) -> Iterator[str]:
+def _unprocessed(database: Connection[Any], deliveries: Mapping[str, Delivery]) -> Iterator[str]:
     rows = database.execute(
         "SELECT delivery_id, status, error FROM hook_events WHERE delivery_id = ANY(%s)", (list(deliveries),)
     )
     found = {delivery_id: (status, error) for delivery_id, status, error in rows}
-    for delivery_id, (event, _) in deliveries.items():
+    for delivery_id, delivery in deliveries.items():
         status, error = found.get(delivery_id, ("not stored", None))
         if status != "processed":
-            yield f"hook {delivery_id} ({event}) is {status}{f': {error}' if error else ''}"
+            yield f"hook {delivery_id} ({delivery.event}) is {status}{f': {error}' if error else ''}"
 
 
-def _texts(database: Connection[Any], hooks: Iterable[tuple[str, Any]]) -> Iterator[str]:
+def _texts(database: Connection[Any], deliveries: Iterable[Delivery]) -> Iterator[str]:
     found = {(subject, content): rest for subject, content, *rest in database.execute(_EMBEDDED)}
     expected: dict[tuple[str, str], Text] = {
-        (text.subject, text.content): text for event, payload in hooks for text in texts_of(event, payload)
+        (text.subject, text.content): text
+        for delivery in deliveries
+        for text in extract(delivery.event, delivery.payload)
     }
     for key, text in expected.items():
         embedded, labelled, recorded = found.get(key, (None, None, None))

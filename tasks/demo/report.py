@@ -7,6 +7,7 @@ from rich.table import Table
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
 
 _TEXT_WIDTH = 60
+_SHOWN_MISSING = 20
 
 
 def show(console: Console, figures: Figures, missing: list[str]) -> None:
@@ -16,8 +17,10 @@ def show(console: Console, figures: Figures, missing: list[str]) -> None:
     console.print(_labels(figures.labels))
     if missing:
         console.print(f"[bold red]{len(missing)} missing:[/]")
-        for sentence in missing:
-            console.print(f"  {sentence}", markup=False)
+        for sentence in missing[:_SHOWN_MISSING]:
+            console.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
+        if len(missing) > _SHOWN_MISSING:
+            console.print(f"  … and {len(missing) - _SHOWN_MISSING} more (--json shows all)")
     else:
         console.print(
             f"[bold green]received = processed = {figures.hooks.processed}[/]: nothing is missing.",
