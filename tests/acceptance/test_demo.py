@@ -99,8 +99,8 @@ def test_nothing_is_missing_when_all_was_processed(processed: Settings) -> None:
         ("DELETE FROM model_calls", "is not recorded"),
         ("DELETE FROM similar_texts", "are similar, and no pair says so"),
         (
-            "INSERT INTO staged_tasks (id, delivery_id, task, args, kwargs, options, due_at)"
-            " VALUES (gen_random_uuid(), 'x', 'probe.none', '[]', '{}', '{}', now() + interval '1 day')",
+            """INSERT INTO staged_tasks (id, delivery_id, task, args, kwargs, options, due_at)
+               VALUES (gen_random_uuid(), 'x', 'probe.none', '[]', '{}', '{}', now() + interval '1 day')""",
             "1 staged tasks were not sent",
         ),
         ("UPDATE hook_events SET duplicates = 0", "5 deliveries were sent twice, 0 were seen"),

@@ -18,7 +18,6 @@ from orchestrator.settings import Settings
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import clean_redis, environment_of, fresh_database
 
-
 PROBES = {"OMNINODE_IMPORTS": "tests.acceptance.probe_tasks"}
 
 
