@@ -76,7 +76,8 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
         "duplicates": 5,
     }
     assert report["missing"] == []
-    assert report["texts"] == report["model_calls"]["ok"] == 20
+    assert report["texts"] == 20
+    assert report["model_calls"]["ok"] == report["model_calls"]["calls"] >= 20
     assert report["queued"] == {"models": 0, "hooks": 0, "admin": 0, "celery": 0}
     assert report["pairs"][0]["score"] > 0.99
     assert sum(label["texts"] for label in report["labels"]) == 20
@@ -92,7 +93,7 @@ def test_nothing_is_missing_when_all_was_processed(processed: Settings) -> None:
     [
         ("DELETE FROM hook_events WHERE event = 'ping'", "(ping) is not stored"),
         ("UPDATE hook_events SET status = 'failed', error = 'x' WHERE event = 'ping'", "(ping) is failed: x"),
-        ("DELETE FROM texts WHERE kind = 'release'", "the text of release"),
+        ("DELETE FROM texts WHERE kind = 'discussion'", "the text of discussion"),
         ("UPDATE texts SET embedding = array_fill(0, ARRAY[256])::vector", "has no embedding"),
         ("UPDATE texts SET embedding = NULL WHERE kind = 'issue'", "has no embedding"),
         ("UPDATE texts SET label = NULL WHERE kind = 'commit'", "has no label"),
