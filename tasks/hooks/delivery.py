@@ -85,7 +85,7 @@ def _encode(payload: dict[str, Any], max_bytes: int) -> str:
     try:
         encoded = json.dumps(payload, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
-        raise InvalidHook(f"`payload` must be JSON, which has no NaN and no Infinity: {error}") from None
+        raise InvalidHook(f"`payload` cannot be written as JSON: {error}") from None
     if len(encoded) > max_bytes:
         raise InvalidHook(
             f"`payload` must be at most {max_bytes:,} bytes of JSON (OMNINODE_HOOK_MAX_BYTES); "
