@@ -14,8 +14,6 @@ import click
 from rich.console import Console
 
 from orchestrator.dev import report, stacks
-from orchestrator.dev.keeper import WHO
-from orchestrator.dev.stack import Addresses
 from orchestrator.dev.state import State
 from orchestrator.errors import StackError
 
@@ -75,7 +73,7 @@ def stop(*, directory: Path | None, as_json: bool, every: bool) -> None:
         raise click.UsageError("--dir and --all exclude each other")
     found = stacks.find(directory)
     if not (directory or every):
-        found = [each for each in found if each.who == WHO]
+        found = [each for each in found if each.who == stacks.WHO]
         _refuse_several(found, "--all")
     try:
         for each in found:
@@ -123,8 +121,8 @@ def _print(shown: State) -> None:
 
 
 def _print_exports(shown: State) -> None:
-    for name, value in Addresses(**shown.addresses).environment().items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+    for name, value in shown.addresses.items():
+        click.echo(f"export {name.upper()}={shlex.quote(value)}")
 
 
 def _refuse_both(as_json: bool, as_exports: bool) -> None:  # noqa: FBT001

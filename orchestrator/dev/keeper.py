@@ -15,10 +15,10 @@ from pathlib import Path
 from orchestrator.dev.interrupts import Interrupted, Interrupts
 from orchestrator.dev.report import Step
 from orchestrator.dev.stack import start
+from orchestrator.dev.stacks import WHO
 from orchestrator.dev.supervisor import Supervisor, supervising
 from orchestrator.errors import OmniNodeError
 
-WHO = "omninode stack start"
 _POLL_SECONDS = 0.1
 
 

@@ -17,6 +17,7 @@ from orchestrator.dev.report import Report, Step
 from orchestrator.dev.state import State
 from orchestrator.errors import StackError
 
+WHO = "omninode stack start"
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 

@@ -88,6 +88,7 @@ def test_after_a_kill_of_the_supervisor_nothing_is_left(tmp_path: Path, code: st
     assert supervisor.stdout is not None
     with supervisor.stdout as told:
         child = psutil.Process(int(told.readline()))
+    wait_until((folder / "child.log").read_text, what="the child's first line")
     everything = [child, *psutil.Process(supervisor.pid).children(recursive=True)]
     supervisor.kill()
     supervisor.wait()
