@@ -1,0 +1,269 @@
+"""What docker-compose.yml promises: loopback, no secrets, health checks, data that stay."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yml"
+PASSWORDS = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret"}
+OWN = ("worker", "beat", "flower")
+_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\})")
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|AUTH|(^|_)KEY", re.IGNORECASE)
+
+
+class _MissingError(Exception):
+    pass
+
+
+def _interpolate(text: str, variables: Mapping[str, str]) -> str:
+    def replace(found: re.Match[str]) -> str:
+        if found["dollar"]:
+            return "$"
+        value = variables.get(found["name"], "")
+        if value or found["kind"] != "?":
+            return value or found["rest"] or ""
+        raise _MissingError(found["name"])
+
+    return _VARIABLE.sub(replace, text)
+
+
+def _services(**variables: str) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+    return {name: _fill_in(service, PASSWORDS | variables) for name, service in services.items()}
+
+
+def _fill_in(node: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _fill_in(value, variables) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_fill_in(value, variables) for value in node]
+    return _interpolate(node, variables) if isinstance(node, str) else node
+
+
+def _has_docker_compose() -> bool:
+    try:
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return asked.returncode == 0
+
+
+def _strings(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every string below the node, with the key it stands under."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _strings(value, str(key))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _strings(value, name)
+    else:
+        yield name, str(node)
+
+
+def test_it_follows_the_compose_specification() -> None:
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.skipif(not _has_docker_compose(), reason="docker compose is not installed")
+def test_docker_compose_accepts_it() -> None:
+    shown = subprocess.run(
+        ["docker", "compose", "--file", str(FILE), "config", "--format", "json"],
+        env=os.environ | PASSWORDS,
+        check=True,
+        capture_output=True,
+    )
+
+    assert set(json.loads(shown.stdout)["services"]) == {"redis", "kafka", "postgres", *OWN}
+
+
+def test_it_has_the_servers_and_the_three_processes() -> None:
+    assert set(_services()) == {"redis", "kafka", "postgres", *OWN}
+
+
+def test_every_port_is_published_on_loopback_only() -> None:
+    published = [port for service in _services().values() for port in service.get("ports", [])]
+
+    assert published == [
+        "127.0.0.1:6379:6379",
+        "127.0.0.1:9092:9092",
+        "127.0.0.1:5432:5432",
+        "127.0.0.1:5555:5555",
+    ]
+    assert not [name for name, service in _services().items() if "network_mode" in service]
+
+
+def test_only_flower_can_be_published_elsewhere() -> None:
+    elsewhere = dict.fromkeys(re.findall(r"\$\{(\w+)", FILE.read_text()), "0.0.0.0")  # noqa: S104
+    services = _services(**elsewhere)
+
+    assert [
+        name
+        for name, service in services.items()
+        if any(not port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    ] == ["flower"]
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_without_a_password_nothing_starts(name: str) -> None:
+    with pytest.raises(_MissingError, match=name):
+        _services(**{name: ""})
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    written = list(_strings(yaml.safe_load(FILE.read_text())))
+    secrets = [value for name, value in written if _SECRET.search(name)]
+    passwords_in_urls = [
+        found for _, value in written for found in re.findall(r"://[^/@\s:]*:([^@]+)@", value)
+    ]
+
+    assert len(secrets) >= 3
+    assert len(passwords_in_urls) >= 2
+    for value in [*secrets, *passwords_in_urls]:
+        assert re.fullmatch(r"\$\{\w+:(\?[^}]*|-)\}", value), value
+
+
+def test_redis_keeps_what_it_was_given_and_asks_for_the_password() -> None:
+    command = " ".join(_services()["redis"]["command"])
+
+    assert command == (
+        "redis-server --requirepass redis-secret --appendonly yes --appendfsync everysec"
+        " --maxmemory-policy noeviction"
+    )
+
+
+@pytest.mark.parametrize("name", ["redis", "kafka", "postgres", *OWN])
+def test_every_service_is_watched_and_started_again(name: str) -> None:
+    service = _services()[name]
+
+    assert {"test", "interval", "timeout", "start_period"} <= set(service["healthcheck"])
+    assert service["restart"] == "unless-stopped"
+
+
+def test_data_are_in_named_volumes() -> None:
+    mounted = {name: volume for name, service in _services().items() for volume in service.get("volumes", [])}
+
+    assert mounted == {
+        "redis": "redis:/data",
+        "kafka": "kafka:/var/lib/kafka/data",
+        "postgres": "postgres:/var/lib/postgresql",
+        "beat": "beat:/var/lib/omninode",
+    }
+    assert set(yaml.safe_load(FILE.read_text())["volumes"]) == {"redis", "kafka", "postgres", "beat"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_our_processes_wait_for_servers_that_are_healthy(name: str) -> None:
+    conditions = _services()[name]["depends_on"]
+
+    assert {"redis", "kafka", "postgres"} <= set(conditions)
+    assert {condition["condition"] for condition in conditions.values()} == {"service_healthy"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_our_processes_find_the_servers_with_settings_that_are_allowed(name: str) -> None:
+    environment = _services()[name]["environment"]
+    loaded = Settings.model_validate(
+        {
+            key: value
+            for key, value in environment.items()
+            if key in {"REDIS_URL", "DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
+        }
+    )
+
+    assert loaded.redis_url == "redis://:redis-secret@redis:6379/0"
+    assert loaded.database_url == "postgresql://omninode:postgres-secret@postgres:5432/omninode"
+    assert loaded.kafka_bootstrap_servers == "kafka:19092"
+
+
+def test_a_stop_leaves_a_worker_as_long_as_one_attempt_may_take() -> None:
+    minutes, seconds = re.findall(r"\d+", _services()["worker"]["stop_grace_period"])
+
+    assert int(minutes) * 60 + int(seconds) == Settings.model_validate({}).hard_limit_seconds
+
+
+@pytest.fixture
+def celery_that_tells(tmp_path: Path) -> Path:
+    """A folder for PATH with a `celery` that prints its arguments and Flower's password."""
+    command = tmp_path / "celery"
+    command.write_text('#!/bin/sh\necho "$@ password=${FLOWER_BASIC_AUTH-unset}"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def _start_flower(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    flower = _services(**variables)["flower"]
+    return subprocess.run(
+        flower["command"],
+        env=flower["environment"] | {"PATH": f"{folder}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "[::]", "1127.0.0.1", "10.127.0.1"])  # noqa: S104
+def test_flower_refuses_to_start_beyond_loopback_without_a_password(
+    celery_that_tells: Path, host: str
+) -> None:
+    ended = _start_flower(celery_that_tells, FLOWER_HOST=host)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"FLOWER_HOST={host} needs FLOWER_BASIC_AUTH=user:password\n"
+
+
+@pytest.mark.parametrize("password", ["user", "user:", ":password", ":"])
+def test_flower_refuses_a_password_that_is_none(celery_that_tells: Path, password: str) -> None:
+    ended = _start_flower(celery_that_tells, FLOWER_HOST="0.0.0.0", FLOWER_BASIC_AUTH=password)  # noqa: S104
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "password"),
+    [
+        ({}, "unset"),  # an empty one would lock everybody out
+        ({"FLOWER_HOST": "127.0.0.1"}, "unset"),
+        ({"FLOWER_BASIC_AUTH": "ann:secret"}, "ann:secret"),
+        ({"FLOWER_HOST": "0.0.0.0", "FLOWER_BASIC_AUTH": "ann:secret"}, "ann:secret"),  # noqa: S104
+    ],
+)
+def test_flower_starts_on_loopback_or_with_a_password(
+    celery_that_tells: Path, variables: dict[str, str], password: str
+) -> None:
+    ended = _start_flower(celery_that_tells, **variables)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (f"-A orchestrator flower --address=0.0.0.0 --port=5555 password={password}\n")
+
+
+def test_the_example_of_env_names_every_variable_and_holds_no_secret() -> None:
+    example = (ROOT / ".env.example").read_text()
+    variables = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+
+    assert set(re.findall(r"(?<!\$)\$\{(\w+)", FILE.read_text())) == set(variables)
+    assert {value for name, value in variables.items() if _SECRET.search(name)} == {""}
+
+
+def test_the_image_is_built_from_the_code_alone_and_runs_as_nobody_in_particular() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split("\n")
+    steps = (ROOT / "Dockerfile").read_text()
+
+    assert "*" in ignored
+    assert not [line for line in ignored if line.startswith("!") and "env" in line]
+    assert "--require-hashes --constraint requirements.lock" in steps
+    assert steps.rindex("\nUSER omninode\n") > steps.rindex("\nFROM ")
