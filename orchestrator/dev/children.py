@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from orchestrator.errors import StackError
 # In this order they are ended: who works for a person first, then the servers that they need for it.
 CLIENT, SERVER = 0, 1
 _LAST_LINES = 15
+_REAP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,9 @@ class Children:
     def end(self, hurried: Callable[[], bool] = lambda: False) -> None:
         """End every process and remove what is not to stay; at once when `hurried` returns true meanwhile."""
         self.guard.end(self._reap, hurried)
+        for child in self.living.values():
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(_REAP_SECONDS)
         if self._lock is not None:
             os.close(self._lock)
 

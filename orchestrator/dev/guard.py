@@ -49,10 +49,12 @@ def _running_groups() -> set[int]:
 def _running_group(process: Path) -> int:
     """The group that the process belongs to, or 0 when it has ended."""
     try:
-        state, _parent, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
-    except (OSError, ValueError):
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return 0
-    return 0 if state in "ZX" else int(group)
+    # See proc(5): state, group, and the number of threads, of which the first may end before the others.
+    has_ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return 0 if has_ended else int(fields[2])
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,6 @@ class Guard:
                 told = True
             time.sleep(_POLL_SECONDS)
         self._link.close()
-        reap()
         if self._process.returncode != 0:
             self._do_its_work(reap, hurried)
 
