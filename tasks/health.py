@@ -14,6 +14,7 @@ from monitoring.health.verdict import conclude
 from orchestrator import redis, settings
 from tasks.models.probe import probe
 
+# The import of `probes` declares the shipped checks.
 __all__ = ["check", "model_checks", "probes"]
 
 # `probe` answers within 8 seconds, or says why not.

@@ -79,10 +79,12 @@ def _read_last(checks: list[Check]) -> list[CheckResult]:
     newest = max((result.checked_at for result in found.values()), default=0.0)
     if not found:
         return [_unhealthy("beat", "no check was made for a day: start a worker and beat", now)]
+    shown = [found[check.name] for check in checks if check.name in found]
     if is_late(newest, now, chosen.health_interval_seconds):
+        # Whatever was asked for: what an old check found is no news.
         sentence = f"the last check was made {now - newest:.0f} s ago: are beat and a worker running?"
-        found["beat"] = _unhealthy("beat", sentence, now)
-    return [found[check.name] for check in checks if check.name in found]
+        return [*(one for one in shown if one.name != "beat"), _unhealthy("beat", sentence, now)]
+    return shown
 
 
 def _unhealthy(name: str, sentence: str, now: float, *, critical: bool = False) -> CheckResult:
