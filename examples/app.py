@@ -13,5 +13,5 @@ def thank(login: str, repository: str) -> str:
 
 @on("github.star.created")
 def greet_stargazer(event: HookEvent, hook: Hook) -> None:
-    """Runs in the hook's own database transaction: the task is enqueued if, and only if, the hook is stored."""
+    """Runs in the hook's own transaction: the task is enqueued if, and only if, the hook is stored."""
     hook.enqueue(thank, event.payload["sender"]["login"], event.payload["repository"]["full_name"])

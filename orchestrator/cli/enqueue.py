@@ -68,7 +68,7 @@ def enqueue(
     from orchestrator.celery import app  # noqa: PLC0415
 
     # Nobody here waits for a result: without this each message would subscribe to its own.
-    app.conf.result_backend = "disabled://"
+    app.conf.update(result_backend="disabled://")
     if not foreign:
         _require_known(app, task)
     sender = _Sender(app, task, {"queue": queue, "countdown": countdown}, foreign=foreign)

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 from pydantic import ValidationError
 
@@ -8,10 +6,9 @@ from orchestrator.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)
-def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields.values():
         monkeypatch.delenv(str(field.alias), raising=False)
-    return
 
 
 def _refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:

@@ -1,0 +1,212 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from celery import Celery
+
+from orchestrator.dev import ports, state
+from tests.commands import omninode
+from tests.processes import wait_until
+
+_OMNINODE = str(Path(sys.executable).parent / "omninode")
+_READY_SECONDS = 60.0
+_BUSY = """
+import signal
+from pathlib import Path
+from celery import shared_task
+
+@shared_task(name="busy")
+def busy():
+    Path("started").touch()
+    signal.pause()
+"""
+
+
+@dataclass(frozen=True)
+class Dev:
+    """A running `omninode dev --json`, in a temporary and a working folder of its own."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    out: Path
+    err: Path
+
+    def tells(self, what: str) -> bool:
+        assert self.process.poll() is None, self.err.read_text()
+        return what in self.err.read_text()
+
+    def ready(self) -> dict[str, Any]:
+        """Wait until it is ready; what it printed then."""
+        wait_until(lambda: self.tells("") and self.out.read_text().endswith("\n"), _READY_SECONDS, "ready")
+        told: dict[str, Any] = json.loads(self.out.read_text())
+        return told
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process on this machine that has to do with its folder, however it came to be."""
+        return [each for each in psutil.process_iter() if self._owns(each)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            traces = [process.cwd(), *process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            return False
+        return any(str(self.folder) in trace for trace in traces)
+
+
+@contextmanager
+def _started(folder: Path, *options: str) -> Iterator[Dev]:
+    (folder / "tmp").mkdir(parents=True)
+    (folder / "busy_tasks.py").write_text(_BUSY)
+    environment = os.environ | {"TMPDIR": str(folder / "tmp"), "OMNINODE_IMPORTS": "busy_tasks"}
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [_OMNINODE, "dev", "--json", *options], cwd=folder, env=environment, stdout=out, stderr=err
+        )
+    started = Dev(process, folder, folder / "out", folder / "err")
+    try:
+        yield started
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _assert_nothing_is_left(dev: Dev, known: list[psutil.Process], within_seconds: float = 5.0) -> None:
+    wait_until(
+        lambda: not any(map(_runs, known + dev.processes())), within_seconds, f"the end of {dev.processes()}"
+    )
+    assert list((dev.folder / "tmp").iterdir()) == []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ports(told: dict[str, Any]) -> list[int]:
+    urls = [
+        told["redis_url"],
+        told["database_url"],
+        told["flower_url"],
+        f"kafka://{told['kafka_bootstrap_servers']}",
+    ]
+    return [port for url in urls if (port := urlsplit(url).port)]
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    # Fills the cache of Kafka where this is its first start ever.
+    folder = tmp_path_factory.mktemp("first")
+    omninode("stack", "start", environment={"TMPDIR": str(folder)}, within_seconds=300)
+    omninode("stack", "stop", environment={"TMPDIR": str(folder)})
+    with _started(tmp_path_factory.mktemp("dev") / "dev") as started:
+        yield started
+
+
+def test_the_second_start_is_ready_within_fifteen_seconds(dev: Dev) -> None:
+    dev.ready()
+    began = psutil.Process(dev.process.pid).create_time()
+    assert dev.out.stat().st_mtime - began < 15.0
+
+
+def test_json_prints_addresses_and_processes_alone(dev: Dev) -> None:
+    told = dev.ready()
+    assert sorted(told["pids"]) == ["beat", "flower", "kafka", "postgres", "redis", "worker"]
+    assert all(psutil.pid_exists(pid) for pid in told["pids"].values())
+    assert len(_ports(told)) == len(set(_ports(told))) == 4
+
+
+def test_the_worker_answers_at_the_printed_address(dev: Dev) -> None:
+    with Celery(broker=dev.ready()["redis_url"], set_as_current=False) as app:
+        assert len(app.control.ping(timeout=2.0)) == 1
+
+
+def test_flower_answers_at_the_printed_address(dev: Dev) -> None:
+    address = urlsplit(dev.ready()["flower_url"])
+    connection = HTTPConnection(str(address.hostname), address.port, timeout=5)
+    connection.request("GET", "/workers?json=1")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_each_line_has_the_name_of_its_process(dev: Dev) -> None:
+    with Celery(broker=dev.ready()["redis_url"], set_as_current=False) as app:
+        app.send_task("nobody.knows", queue="celery")
+    wait_until(lambda: "worker | " in dev.err.read_text() and dev.tells("nobody.knows"), 10.0, "the line")
+    assert "\x1b[" not in dev.err.read_text()
+
+
+def test_status_leads_another_terminal_to_it(dev: Dev) -> None:
+    told = dev.ready()
+    exports = omninode("stack", "status", "--export", environment={"TMPDIR": str(dev.folder / "tmp")})
+    assert f"export REDIS_URL={told['redis_url']}\n" in exports.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_five_seconds_after_a_signal_nothing_is_left_even_of_a_busy_worker(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with _started(tmp_path / "dev", "--dir", str(tmp_path / "kept"), "--concurrency", "1") as dev:
+        told = dev.ready()
+        with Celery(broker=told["redis_url"], set_as_current=False) as app:
+            app.send_task("busy", queue="celery")
+        wait_until((dev.folder / "started").exists, 10.0, "the task's start")
+        known = dev.processes()
+        assert {*told["pids"].values(), dev.process.pid} <= {process.pid for process in known}
+
+        dev.process.send_signal(number)
+
+        _assert_nothing_is_left(dev, known)
+        assert ports.are_free(_ports(told))
+        assert not state.is_locked(tmp_path / "kept")
+        assert not (tmp_path / "kept" / state.STATE).exists()
+        assert dev.process.wait(1) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+
+
+@pytest.mark.parametrize(
+    "moment", ["redis     is being started", "redis     ready", "worker    is being started"]
+)
+def test_a_kill_during_the_start_leaves_nothing(tmp_path: Path, moment: str) -> None:
+    with _started(tmp_path / "dev") as dev:
+        wait_until(lambda: dev.tells(moment), _READY_SECONDS, moment)
+        known = dev.processes()
+        dev.process.kill()
+        _assert_nothing_is_left(dev, known)
+
+
+def test_a_kill_at_the_very_first_trace_leaves_nothing(tmp_path: Path) -> None:
+    with _started(tmp_path / "dev") as dev:
+        wait_until(lambda: list((dev.folder / "tmp").iterdir()), _READY_SECONDS, "its folder")
+        dev.process.kill()
+        _assert_nothing_is_left(dev, dev.processes())
+
+
+def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(tmp_path: Path) -> None:
+    with _started(tmp_path / "dev", "--concurrency", "1") as dev:
+        told = dev.ready()
+        known = dev.processes()
+        os.kill(told["pids"]["redis"], signal.SIGKILL)
+        assert dev.process.wait(5) == 1
+        assert "redis was killed by SIGKILL; the last it said:" in dev.err.read_text()
+        assert "Ready to accept connections" in dev.err.read_text()
+        _assert_nothing_is_left(dev, known, 1.0)
+
+
+def test_wrong_settings_are_named_before_anything_is_started(tmp_path: Path) -> None:
+    environment = {"TMPDIR": str(tmp_path), "KAFKA_MAX_RETRIES": "many"}
+    refused = omninode("dev", environment=environment)
+    assert refused.code == 2
+    assert "KAFKA_MAX_RETRIES=many" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
