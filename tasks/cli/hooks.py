@@ -92,7 +92,7 @@ def ingest(
         report = run.conclude()
     click.echo(json.dumps(asdict(report)) if as_json else report.sentence())
     if ended:
-        click.echo(f"{ended}. It got to line {report.last_line}; running it again is safe.", err=True)
+        click.echo(f"{ended}\nIt got to line {report.last_line}; running it again is safe.", err=True)
     sys.exit(exit_code or (0 if report.is_good else 1))
 
 

@@ -113,7 +113,8 @@ def _decode(line: Line, max_payload_bytes: int) -> object:
             "(OMNINODE_HOOK_MAX_BYTES)"
         )
     try:
-        return json.loads(line.text)
+        # Some editors put a byte order mark at the front of a file.
+        return json.loads(line.text.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InvalidHook(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
