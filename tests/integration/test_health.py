@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -151,6 +152,24 @@ def test_with_everything_down_each_check_says_so_in_a_sentence_and_in_time() -> 
     assert _sentence(ended, "kafka").startswith(f"no broker answers at {NOBODY}")
     assert "hunter2" not in ended.stdout
     assert "Traceback" not in ended.stdout
+
+
+def test_servers_that_take_connections_and_never_answer_do_not_hold_up_the_report() -> None:
+    with socket.create_server((LOOPBACK, 0)) as mute:
+        address = f"{LOOPBACK}:{mute.getsockname()[1]}"
+        started_at = time.monotonic()
+        ended = _omninode_health(
+            "--json",
+            REDIS_URL=f"redis://{address}/0",
+            DATABASE_URL=f"postgresql://shop@{address}/shop",
+            KAFKA_BOOTSTRAP_SERVERS=address,
+        )
+
+    assert time.monotonic() - started_at < 20
+    assert (json.loads(ended.stdout)["status"], ended.returncode, ended.stderr) == ("critical", 1, "")
+    assert _statuses(json.loads(ended.stdout)) == dict.fromkeys(
+        ("postgresql", "workers", "redis", "beat", "kafka"), "unhealthy"
+    ) | {"model:local": "healthy"}
 
 
 def test_the_table_names_what_is_wrong(environment: Settings) -> None:
