@@ -85,7 +85,7 @@ def _assert_nothing_is_left(dev: Dev, known: list[psutil.Process], within_second
     wait_until(
         lambda: not any(map(_runs, known + dev.processes())), within_seconds, f"the end of {dev.processes()}"
     )
-    assert list((dev.folder / "tmp").iterdir()) == []
+    assert list((dev.folder / "tmp").glob("omninode-*")) == []
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -130,7 +130,7 @@ def test_json_prints_addresses_and_processes_alone(dev: Dev) -> None:
 
 def test_the_worker_answers_at_the_printed_address(dev: Dev) -> None:
     with Celery(broker=dev.ready()["redis_url"], set_as_current=False) as app:
-        assert len(app.control.ping(timeout=2.0)) == 1
+        assert len(app.control.ping(timeout=2.0) or []) == 1
 
 
 def test_flower_answers_at_the_printed_address(dev: Dev) -> None:
@@ -158,7 +158,7 @@ def test_status_leads_another_terminal_to_it(dev: Dev) -> None:
 def test_five_seconds_after_a_signal_nothing_is_left_even_of_a_busy_worker(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with _started(tmp_path / "dev", "--dir", str(tmp_path / "kept"), "--concurrency", "1") as dev:
+    with _started(tmp_path / "dev", "--dir", "kept", "--concurrency", "1") as dev:
         told = dev.ready()
         with Celery(broker=told["redis_url"], set_as_current=False) as app:
             app.send_task("busy", queue="celery")
@@ -170,8 +170,8 @@ def test_five_seconds_after_a_signal_nothing_is_left_even_of_a_busy_worker(
 
         _assert_nothing_is_left(dev, known)
         assert ports.are_free(_ports(told))
-        assert not state.is_locked(tmp_path / "kept")
-        assert not (tmp_path / "kept" / state.STATE).exists()
+        assert not state.is_locked(dev.folder / "kept")
+        assert not (dev.folder / "kept" / state.STATE).exists()
         assert dev.process.wait(1) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
 
 

@@ -86,9 +86,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def started(environment: Environment) -> Iterator[Done]:
-    yield omninode("stack", "start", "--json", environment=environment)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("data") / "kept")
+
+
+@pytest.fixture(scope="module")
+def started(environment: Environment, kept: str) -> Iterator[Done]:
+    """A stack in the folder `kept`."""
+    yield omninode("stack", "start", "--dir", kept, "--json", environment=environment)
     omninode("stack", "stop", "--all", environment=environment)
+
+
+@pytest.fixture(scope="module")
+def second(environment: Environment, started: Done) -> Done:
+    """A second stack, in a temporary folder, where neither Maven nor Java can be found."""
+    return omninode("stack", "start", "--json", environment=_without_tools(Path(environment["TMPDIR"])))
 
 
 @pytest.fixture
@@ -147,20 +159,34 @@ def test_the_exports_lead_a_shell_to_the_servers(environment: Environment, addre
     assert said.stdout.split() == list(addresses.values())
 
 
-def test_two_stacks_at_once_do_not_collide(tmp_path: Path, environment: Environment, started: Done) -> None:
-    kept = tmp_path / "kept"
-    second = omninode("stack", "start", "--dir", str(kept), "--json", environment=environment)
-    assert second.code == 0, second.stderr
-    both = _ports(json.loads(started.stdout)) + _ports(json.loads(second.stdout))
-    assert len(both) == len(set(both)) == 6
+def test_a_folder_belongs_to_one_stack_at_a_time(environment: Environment, started: Done, kept: str) -> None:
+    refused = omninode("stack", "start", "--dir", kept, environment=environment)
+    assert refused.code == 1
+    assert "`omninode stack start` (process " in refused.stderr
+    assert f"runs in {kept}: choose another folder" in refused.stderr
 
+
+def test_two_stacks_at_once_do_not_collide(started: Done, second: Done) -> None:
+    assert second.code == 0, second.stderr
+    both = [json.loads(done.stdout) for done in (started, second)]
+    assert len({port for addresses in both for port in _ports(addresses)}) == 6
+    for colour, addresses in zip(("blue", "green"), both, strict=True):
+        with redis.connect(addresses["redis_url"]) as client:
+            assert client.set("colour", colour, get=True) is None
+
+
+def test_a_stop_that_could_mean_several_asks_which(environment: Environment, second: Done, kept: str) -> None:
     unclear = omninode("stack", "stop", environment=environment)
     assert unclear.code == 2
-    assert f"--dir {kept}" in unclear.stderr
+    assert f"--dir {kept}\n" in unclear.stderr
 
-    assert omninode("stack", "stop", "--dir", str(kept), environment=environment).code == 0
-    with redis.connect(json.loads(started.stdout)["redis_url"]) as client:
-        assert client.ping()
+
+def test_without_maven_and_java_one_sentence_says_what_that_means(second: Done) -> None:
+    [sentence] = [line for line in second.stderr.splitlines() if "mock" in line]
+    assert "Java 17 or later and Maven could not be found" in sentence
+    assert "is lost when it stops" in sentence
+    servers = json.loads(second.stdout)["kafka_bootstrap_servers"]
+    assert kafka.admin(servers).list_topics(timeout=5).brokers
 
 
 def test_after_stop_nothing_is_left(alone: Environment) -> None:
@@ -177,16 +203,6 @@ def test_after_stop_nothing_is_left(alone: Environment) -> None:
     nothing = omninode("stack", "status", environment=alone)
     assert (nothing.code, nothing.stdout, nothing.stderr) == (1, "", "no stack runs\n")
     assert omninode("stack", "stop", environment=alone).code == 1
-
-
-def test_without_maven_and_java_one_sentence_says_what_that_means(alone: Environment) -> None:
-    start = omninode("stack", "start", "--json", environment=alone)
-    assert start.code == 0, start.stderr
-    [sentence] = [line for line in start.stderr.splitlines() if "mock" in line]
-    assert "Java 17 or later and Maven could not be found" in sentence
-    assert "is lost when it stops" in sentence
-    servers = json.loads(start.stdout)["kafka_bootstrap_servers"]
-    assert kafka.admin(servers).list_topics(timeout=5).brokers
 
 
 def test_after_a_kill_of_the_keeper_nothing_is_left(alone: Environment) -> None:
@@ -217,14 +233,6 @@ def test_what_is_left_when_the_guard_was_killed_too_is_recognised_and_stopped(
     assert omninode("stack", "stop", "--dir", kept, environment=alone).code == 0
     _wait_for_the_end_of(everything)
     assert omninode("stack", "status", "--dir", kept, environment=alone).code == 1
-
-
-def test_a_folder_belongs_to_one_stack_at_a_time(alone: Environment, tmp_path: Path) -> None:
-    kept = str(tmp_path / "kept")
-    omninode("stack", "start", "--dir", kept, environment=alone)
-    second = omninode("stack", "start", "--dir", kept, environment=alone)
-    assert second.code == 1
-    assert f"`omninode stack start` (process {_stacks(alone)[0]['supervisor_pid']}) runs in" in second.stderr
 
 
 def test_a_kept_folder_gives_up_a_port_that_somebody_else_has_taken(
