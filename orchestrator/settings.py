@@ -26,13 +26,25 @@ from orchestrator.errors import SettingsError
 DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
 
 
+def _redis_url(url: str) -> str:
+    return _of_scheme(url, {"redis", "rediss"}, "redis://:password@host:6379/0 (or rediss://)")
+
+
 def _broker_url(url: str) -> str:
+    # Celery reaches a Redis in ways that our own client does not know.
+    schemes = {"redis", "rediss", "redis+socket", "sentinel"}
+    return _of_scheme(
+        url, schemes, "redis://:password@host:6379/0 (or rediss://, redis+socket://, sentinel://)"
+    )
+
+
+def _of_scheme(url: str, schemes: set[str], example: str) -> str:
     scheme = urlsplit(url.partition(";")[0]).scheme
     if "cluster" in scheme:
         message = "must name one Redis or a Sentinel: Redis Cluster is not supported yet"
         raise ValueError(message)
-    if scheme not in {"redis", "rediss", "sentinel", "redis+socket", "unix"}:
-        message = "must be a Redis URL such as redis://:password@host:6379/0 (or rediss://, sentinel://)"
+    if scheme not in schemes:
+        message = f"must be a Redis URL such as {example}"
         raise ValueError(message)
     return url
 
@@ -53,7 +65,8 @@ def _bootstrap_servers(servers: str) -> str:
     return servers
 
 
-RedisUrl = Annotated[str, AfterValidator(_broker_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -82,7 +95,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: RedisUrl = Field("redis://localhost:6379/0", alias="REDIS_URL", repr=False)
-    celery_broker_url: RedisUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
+    celery_broker_url: BrokerUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
     celery_result_backend: str | None = Field(None, alias="CELERY_RESULT_BACKEND", repr=False)
     kafka_bootstrap_servers: Annotated[str, AfterValidator(_bootstrap_servers)] = Field(
         "localhost:9092", alias="KAFKA_BOOTSTRAP_SERVERS"
