@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +74,15 @@ class Children:
         order: int = SERVER,
         ask: signal.Signals = signal.SIGTERM,
         urge: signal.Signals | None = None,
+        patience_seconds: float = 1.0,
         environment: Mapping[str, str] | None = None,
     ) -> Child:
-        """Start a process. At the end it gets the signal `ask`, later `urge`, and is then killed.
+        """Start a process. At the end it gets `ask`, `patience_seconds` later `urge`, and is then killed.
 
         `environment` is what it gets instead of this process's own.
         """
         log = self.logs / f"{name}.log"
-        ward = {"order": order, "ask": ask, "urge": urge or 0}
+        ward = {"order": order, "ask": ask, "urge": urge or 0, "patience_seconds": patience_seconds}
         link = self.guard.link
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -93,7 +94,9 @@ class Children:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.guard.estate.wards[process.pid] = guard.Ward(process.pid, **ward)
+        self.guard.estate.wards[process.pid] = guard.Ward(
+            process.pid, order, ask, urge or 0, patience_seconds
+        )
         child = self.living[name] = Child(name, process, log)
         self.changed()
         return child
@@ -116,10 +119,10 @@ class Children:
         self.guard.tell(gone=child.pid)
         self.changed()
 
-    def check(self) -> None:
-        """Raise StackError when one of the processes, or the guard, has ended."""
+    def check(self, watched: Iterable[Child] | None = None) -> None:
+        """Raise StackError when one of the watched (all unless given), or the guard, has ended."""
         self.guard.check()
-        for child in self.living.values():
+        for child in self.living.values() if watched is None else watched:
             if child.has_ended():
                 raise StackError(child.ending())
 

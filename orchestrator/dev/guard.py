@@ -19,10 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# For how long each group of processes may go on after it was asked, urged and killed: both groups within 4 s.
-_ASKED_SECONDS = 1.2
-_URGED_SECONDS = 0.4
-_KILLED_SECONDS = 0.4
+# For how long a process may go on after it was urged, and after it was killed.
+_URGED_SECONDS = 0.3
+_KILLED_SECONDS = 0.3
 _POLL_SECONDS = 0.01
 # Linux has it, a Mac has not.
 _PROC = Path("/proc")
@@ -59,12 +58,16 @@ def _running_group(process: Path) -> int:
 
 @dataclass(frozen=True)
 class Ward:
-    """A process to end, the leader of its own process group; those of the lowest `order` are ended first."""
+    """A process to end, the leader of its own process group; those of the lowest `order` are ended first.
+
+    It gets the signal `ask`, `patience_seconds` later the signal `urge`, and is then killed.
+    """
 
     pid: int
     order: int
     ask: int
     urge: int = 0
+    patience_seconds: float = 1.0
 
     def lives(self) -> bool:
         """Whether anything of the process's group still runs."""
@@ -118,7 +121,8 @@ def end(wards: list[Ward], hurried: Callable[[], bool]) -> None:
 
 
 def _end_together(wards: list[Ward], hurried: Callable[[], bool]) -> None:
-    left = _signal(wards, lambda ward: ward.ask, _ASKED_SECONDS, hurried)
+    patience_seconds = max(ward.patience_seconds for ward in wards)
+    left = _signal(wards, lambda ward: ward.ask, patience_seconds, hurried)
     left = _signal(
         left, lambda ward: ward.urge, _URGED_SECONDS if any(w.urge for w in left) else 0.0, hurried
     )

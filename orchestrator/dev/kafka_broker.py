@@ -11,6 +11,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from orchestrator import kafka
+from orchestrator.dev import ports
 from orchestrator.dev.ports import LOOPBACK
 
 _ASK_SECONDS = 0.5
@@ -85,6 +86,8 @@ class Broker:
 
     def answers(self) -> bool:
         """Whether this very node, not another on its port, tells of itself as a broker that serves."""
+        if not ports.is_listening(self.port):
+            return False
         try:
             told = kafka.admin(self.bootstrap_servers).list_topics(timeout=_ASK_SECONDS)
         except KafkaException:

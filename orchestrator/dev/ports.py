@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 LOOPBACK = "127.0.0.1"
+_CONNECT_SECONDS = 0.2
 
 
 def free(count: int) -> list[int]:
@@ -25,6 +26,15 @@ def are_free(ports: Sequence[int]) -> bool:
                 # As servers do: a connection that was closed a minute ago is no hindrance.
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 each.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=_CONNECT_SECONDS).close()
     except OSError:
         return False
     return True

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a part of the stack is doing, or, with the `seconds` that it took, that it is ready."""
+    """What a part of the stack is doing; with the `seconds` that it took, that it is ready; or a remark."""
 
     name: str
     says: str
     seconds: float | None = None
+    remark: bool = False
 
     def __str__(self) -> str:
         """One line."""
@@ -40,11 +42,13 @@ def on(console: Console) -> Iterator[Report]:
     with console.status("starting") as spinner:
 
         def report(step: Step) -> None:
-            if step.seconds is None:
+            if step.remark:
+                console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+            elif step.seconds is None:
                 waiting[step.name] = step.says
             else:
                 waiting.pop(step.name, None)
-                console.print(f"[green]✓[/] {step}", highlight=False, soft_wrap=True)
+                console.print(f"[green]✓[/] {escape(str(step))}", highlight=False, soft_wrap=True)
             spinner.update(", ".join(f"{name}: {says}" for name, says in waiting.items()) or "starting")
 
         yield report

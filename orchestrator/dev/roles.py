@@ -11,6 +11,8 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
 from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from orchestrator.dev.children import CLIENT, Child
 from orchestrator.dev.ports import LOOPBACK
@@ -34,8 +36,8 @@ def start_worker(site: Site, addresses: Mapping[str, str], concurrency: int) -> 
     """Start a worker for every queue; returns its node name when it answers Celery's ping."""
     node = f"worker-{secrets.token_hex(3)}@localhost"
     options = ["-E", "--concurrency", str(concurrency), "--hostname", node, "--loglevel", "info"]
-    # SIGTERM: finish what runs; SIGQUIT: put it back.
-    child = _start(site, addresses, WORKER, "worker", *options, urge=signal.SIGQUIT)
+    # SIGTERM: finish what runs, which takes two seconds even where nothing does. SIGQUIT: put it back.
+    child = _start(site, addresses, WORKER, *options, urge=signal.SIGQUIT, patience_seconds=2.4)
     app = Celery(broker=addresses["REDIS_URL"], set_as_current=False)
     try:
         yield from site.until_answering(child, lambda: _is_pinged(app, node))
@@ -47,7 +49,7 @@ def start_worker(site: Site, addresses: Mapping[str, str], concurrency: int) -> 
 def start_beat(site: Site, addresses: Mapping[str, str]) -> Steps[str]:
     """Start beat, which remembers its schedule in the stack's folder; returns where, when it has begun."""
     schedule = site.data(BEAT) / "schedule"
-    child = _start(site, addresses, BEAT, "beat", "--schedule", str(schedule), "--loglevel", "info")
+    child = _start(site, addresses, BEAT, "--schedule", str(schedule), "--loglevel", "info")
     # Beat has nobody to ask: it says so when it begins.
     yield from site.until_answering(child, lambda: "beat: Starting" in child.log.read_text(errors="replace"))
     return str(schedule)
@@ -59,21 +61,31 @@ def start_flower(site: Site, addresses: Mapping[str, str]) -> Steps[str]:
 
 
 def _start_flower(site: Site, addresses: Mapping[str, str], port: int) -> Steps[str]:
-    child = _start(site, addresses, FLOWER, "flower", f"--address={LOOPBACK}", f"--port={port}")
+    child = _start(site, addresses, FLOWER, f"--address={LOOPBACK}", f"--port={port}")
     yield from site.until_answering(child, lambda: _is_healthy(port))
     return f"http://{LOOPBACK}:{port}"
 
 
 def _start(
-    site: Site, addresses: Mapping[str, str], name: str, *arguments: str, urge: signal.Signals | None = None
+    site: Site,
+    addresses: Mapping[str, str],
+    name: str,
+    *options: str,
+    urge: signal.Signals | None = None,
+    patience_seconds: float = 1.0,
 ) -> Child:
-    command = [sys.executable, "-m", "celery", "-A", "orchestrator", *arguments]
-    return site.children.start(name, command, order=CLIENT, urge=urge, environment=environment(addresses))
+    return site.children.start(
+        name,
+        [sys.executable, "-m", "celery", "-A", "orchestrator", name, *options],
+        order=CLIENT,
+        urge=urge,
+        patience_seconds=patience_seconds,
+        environment=environment(addresses),
+    )
 
 
 def _is_pinged(app: Celery, node: str) -> bool:
-    # While a worker starts, nobody may be listening yet: that is no answer either.
-    with suppress(OSError):
+    with suppress(OSError, RedisError, KombuError):
         return bool(app.control.ping(destination=[node], timeout=_ANSWER_SECONDS))
     return False
 

@@ -26,12 +26,17 @@ def until(condition: Callable[[], bool], limit_seconds: float, complaint: str) -
         yield
 
 
-def together(works: Mapping[str, Steps[_Result]], done: Callable[[str, _Result], None]) -> dict[str, _Result]:
+def together(
+    works: Mapping[str, Steps[_Result]],
+    done: Callable[[str, _Result], None],
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, _Result]:
     """Do all the works at the same time; `done` hears of each result. The first error ends all."""
     left = dict(works)
     results: dict[str, _Result] = {}
     try:
         while left:
+            check()
             for name, work in list(left.items()):
                 try:
                     next(work)

@@ -46,7 +46,7 @@ class Supervisor:
         }
         started = self.start(works)
         if self.mock_sentence:
-            self.site.report(Step(kafka_server.NAME, self.mock_sentence, 0.0))
+            self.site.report(Step(kafka_server.NAME, self.mock_sentence, remark=True))
         addresses = {
             "redis_url": started[redis_server.NAME],
             "kafka_bootstrap_servers": started[kafka_server.NAME],
@@ -60,9 +60,13 @@ class Supervisor:
         began = time.monotonic()
         for name in works:
             self.site.report(Step(name, "is being started"))
+        running = tuple(self.site.children.living.values())
         return together(
             works,
-            lambda name, place: self.site.report(Step(name, f"ready at {place}", time.monotonic() - began)),
+            done=lambda name, place: self.site.report(
+                Step(name, f"ready at {place}", time.monotonic() - began)
+            ),
+            check=lambda: self.site.children.check(running),
         )
 
     def note(self, **changes: object) -> None:
