@@ -1,13 +1,11 @@
 """Records a hook whose failure is final."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
+from celery import shared_task
 
 from orchestrator import postgres, redaction, settings
 from orchestrator.errors import InvalidHook
@@ -19,15 +17,25 @@ from tasks.hooks.normalise import normalise
 from tasks.hooks.registry import handlers_for
 
 _MAX_ERROR_CHARS = 2000
-_CONNECT_SECONDS = 2.0
-# The transaction of a killed process may still hold the delivery.
-_LIMIT = "SET LOCAL statement_timeout = '5s'"
 
 logger = logging.getLogger(__name__)
 
 
+@shared_task(name="omninode.hooks.record_failure", ignore_result=True)
+def record_failure(ingested: Any, task_id: str, error: str) -> None:
+    """Keep the hook as failed, unless it is settled: what is no hook cannot be kept."""
+    try:
+        delivery = parse(ingested, settings.current().hook_max_bytes, lambda _: task_id)
+    except InvalidHook:
+        return
+    event = normalise(delivery, datetime.now(UTC))
+    handlers = tuple(registration.name for registration in handlers_for(event.name))
+    with postgres.transaction() as connection:
+        store.record(connection, event, delivery.payload_json, store.Outcome("failed", handlers, error), None)
+
+
 class HookTask(Task):
-    """A task of hooks: its first argument is a hook as it was ingested."""
+    """A task whose first argument is a hook as it was ingested; a final failure of it is recorded."""
 
     abstract = True
 
@@ -45,40 +53,23 @@ class HookTask(Task):
         """
         if isinstance(exc, InvalidHook):
             return
-        try:
-            _record(_ingested(args, kwargs), task_id, exc, in_child=self.request.id == task_id)
-        except Exception:
-            # The task itself has failed already, and says why; this must not hide it.
-            logger.exception("the hook of task %s failed and could not be recorded as failed", task_id)
+        ingested = args[0] if args else kwargs.get("event")
+        error = _shown(exc)
+        # After a hard limit Celery calls in its main process, which must not wait, and it has not yet killed
+        # the child, whose transaction still holds the delivery.
+        if self.request.id == task_id and _try(record_failure, ingested, task_id, error):
+            return
+        _try(record_failure.delay, ingested, task_id, error)
 
 
-def _ingested(args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
-    return args[0] if args else kwargs.get("event")
-
-
-def _record(ingested: object, task_id: str, error: Exception, *, in_child: bool) -> None:
+def _try(act: Any, *args: Any) -> bool:
+    """Whether it went well: the task has failed already and says why, which this must not hide."""
     try:
-        delivery = parse(ingested, settings.current().hook_max_bytes, lambda _: task_id)
-    except InvalidHook:
-        return
-    event = normalise(delivery, datetime.now(UTC))
-    handlers = tuple(registration.name for registration in handlers_for(event.name))
-    outcome = store.Outcome("failed", handlers, _shown(error))
-    with _transaction(in_child=in_child) as connection:
-        connection.execute(_LIMIT)
-        store.record(connection, event, delivery.payload_json, outcome, None)
-
-
-@contextmanager
-def _transaction(*, in_child: bool) -> Iterator[Connection[TupleRow]]:
-    if in_child:
-        with postgres.transaction() as connection:
-            yield connection
-        return
-    # After a hard limit Celery asks in its main process, whose loop must not wait for the pool's 30 seconds.
-    url = settings.current().database_url
-    with postgres.connect(url, _CONNECT_SECONDS) as connection, connection.transaction():
-        yield connection
+        act(*args)
+    except Exception:
+        logger.exception("the failure of a hook could not be recorded")
+        return False
+    return True
 
 
 def _shown(error: Exception) -> str:

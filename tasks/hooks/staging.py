@@ -102,19 +102,10 @@ def _send_rows(connection: Connection[TupleRow], rows: Sequence[TupleRow]) -> li
 
 def _publish(producer: Any, row: TupleRow) -> None:
     task_id, name, args, kwargs, options = row
-    given = {
-        "task_id": task_id,
-        "producer": producer,
-        "retry": True,
-        "retry_policy": _RETRY_POLICY,
-        **options,
-    }
-    registered = current_app.tasks.get(name)
-    if registered is None:
-        current_app.send_task(name, args, kwargs, **given)
-    else:
-        # What the task itself says of its queue, limits and priority counts too.
-        registered.apply_async(args, kwargs, **given)
+    # Of a task that is known here, what it says itself of its limits and priority counts too.
+    current_app.send_task(
+        name, args, kwargs, task_id=task_id, producer=producer, retry_policy=_RETRY_POLICY, **options
+    )
 
 
 def _step_back(connection: Connection[TupleRow], task_id: str, error: Exception) -> None:

@@ -17,6 +17,7 @@ from orchestrator.errors import InvalidHook, PermanentError
 from orchestrator.install import install
 from orchestrator.settings import Settings
 from tasks.hooks import Hook, HookEvent, on, process_hook, staging
+from tasks.hooks.failing import record_failure
 from tasks.hooks.stats import Stats, count
 from tests.processes import wait_until
 
@@ -244,13 +245,19 @@ def test_a_failed_hook_that_comes_again_is_processed(database: Database) -> None
 
 def test_a_failure_that_is_told_late_does_not_undo_what_is_processed(database: Database) -> None:
     _process(_hook())
-    process_hook.on_failure(RuntimeError("late"), "t-1", [_hook()], {}, None)
+    record_failure(_hook(), "t-1", "late")
     assert _row(database, "status", "error") == ("unhandled", None)
 
 
-def test_a_failure_is_recorded_also_where_no_request_is_known(database: Database) -> None:
+def test_where_no_request_is_known_a_failure_is_recorded_by_a_task(
+    database: Database, environment: Settings
+) -> None:
     # After a hard limit Celery calls from its main process.
     process_hook.on_failure(RuntimeError("killed"), "t-1", [], {"event": _hook()}, None)
+
+    ((task, _),) = _waiting(environment, "hooks")
+    assert task == "omninode.hooks.record_failure"
+    record_failure(_hook(), "t-1", "RuntimeError: killed")
     assert _row(database, "delivery_id", "status", "error") == ("d-1", "failed", "RuntimeError: killed")
 
 
