@@ -84,7 +84,7 @@ class Children:
         log = self.logs / f"{name}.log"
         ward = {"order": order, "ask": ask, "urge": urge or 0, "patience_seconds": patience_seconds}
         link = self.guard.link
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [*PYTHON, str(HERE / "launch.py"), str(link), json.dumps(ward), *command],
                 pass_fds=[link] if self._lock is None else [link, self._lock],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from orchestrator.dev import kafka_cache
 from orchestrator.dev.java import Tools
 from orchestrator.dev.kafka_broker import Broker
+from orchestrator.dev.kafka_cache import KafkaCache
 from orchestrator.dev.serving import Site
 from orchestrator.dev.steps import Steps
 
@@ -18,7 +18,7 @@ def start(site: Site, tools: Tools) -> Steps[str]:
     """Start the server; returns its `host:port` when it answers."""
     if tools.java is None or tools.maven is None:
         return (yield from _start_mock(site))
-    program = yield from kafka_cache.program(site, NAME, tools.java, tools.maven)
+    program = yield from KafkaCache(site, NAME, tools.java).program(tools.maven)
     return (yield from site.on_free_ports(NAME, 2, lambda ports: _start(site, program, ports)))
 
 
