@@ -30,7 +30,12 @@ class StagedTask:
 
 
 class Hook:
-    """One hook's work in progress."""
+    """One hook's work in progress.
+
+    What is written through `connection` is committed together with the hook, or not at all: a handler does
+    not commit, and wraps what may fail into `with hook.connection.transaction():`. All else that it does is
+    done again when the hook is tried again, so tasks are the place for it.
+    """
 
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self.connection = connection

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import translate
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from tasks.hooks.event import HookEvent
@@ -34,6 +35,8 @@ def on(*patterns: str) -> Callable[[_Registered], _Registered]:
     Names are "source.event.action", or "source.event" where there is no action. A handler runs once for a
     hook, however many patterns match, within the hook's transaction: `def handler(event, hook): ...`.
 
+    When it raises, all of the hook is undone and tried again later; a PermanentError is final at once.
+
     Raises:
         TypeError: a pattern is no text, or the handler cannot be called.
         ValueError: a pattern could never match, or there is none.
@@ -41,8 +44,8 @@ def on(*patterns: str) -> Callable[[_Registered], _Registered]:
     _check_patterns(patterns)
 
     def register(handler: _Registered) -> _Registered:
-        if not callable(handler):
-            raise TypeError(f"{_USE} and decorates a function; found {handler!r}")
+        if not callable(handler) or iscoroutinefunction(handler):
+            raise TypeError(f"{_USE} and decorates a plain function; found {handler!r}")
         _add(handler, patterns)
         return handler
 

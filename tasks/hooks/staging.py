@@ -38,8 +38,8 @@ _TAKE = sql.SQL(
     "SELECT id::text, task, args, kwargs, options FROM staged_tasks WHERE {which} "
     "ORDER BY position LIMIT %(batch)s FOR UPDATE SKIP LOCKED"
 )
-_OF_DELIVERY = _TAKE.format(which=sql.SQL("delivery_id = %(delivery_id)s"))
-_DUE = _TAKE.format(which=sql.SQL("due_at <= clock_timestamp()"))
+_OF_DELIVERY = _TAKE.format(which=sql.SQL("delivery_id = %(delivery_id)s")).as_bytes()
+_DUE = _TAKE.format(which=sql.SQL("due_at <= clock_timestamp()")).as_bytes()
 _STEP_BACK = """
     UPDATE staged_tasks SET attempts = attempts + 1, error = %s,
         due_at = clock_timestamp() + make_interval(secs => least(%s, %s * 2.0 ^ least(attempts, 30)))
@@ -74,7 +74,7 @@ def sweep(clock: Callable[[], float] = time.monotonic) -> int:
     return total
 
 
-def _send_batch(take: sql.Composed, parameters: dict[str, Any]) -> int:
+def _send_batch(take: bytes, parameters: dict[str, Any]) -> int:
     with postgres.transaction() as connection:
         rows = connection.execute(take, parameters).fetchall()
         sent = _send_rows(connection, rows) if rows else []

@@ -20,6 +20,8 @@ _BATCH_LINES = 50
 # What stands around a payload on its line: the names, and the three short texts.
 _ENVELOPE_BYTES = 4096
 _LOOK_EVERY_SECONDS = 0.5
+# Sending goes on for ten times as long as a look took.
+_LOOK_SHARE = 10.0
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Ingest:
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
-        self._began = self._looked = self.clock()
+        self._began = self._look_at = self.clock()
 
     def send_all(self, stream: Stream, total_bytes: int | None) -> None:
         """Send every hook of the stream; lines that are none are reported and passed over.
@@ -98,12 +100,14 @@ class Ingest:
                 self.report.new += 1
             else:
                 self.report.duplicates += 1
-        if self.clock() - self._looked >= _LOOK_EVERY_SECONDS:
+        if self.clock() >= self._look_at:
             self._look()
 
     def _look(self) -> None:
+        began = self.clock()
         self.settling.look()
-        self._looked = self.clock()
+        now = self.clock()
+        self._look_at = now + max(_LOOK_EVERY_SECONDS, _LOOK_SHARE * (now - began))
 
 
 def _decode(line: Line, max_payload_bytes: int) -> object:

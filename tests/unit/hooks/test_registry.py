@@ -114,7 +114,11 @@ def test_forgotten_parentheses_are_refused_at_once() -> None:
         def handler(event: HookEvent, hook: Hook) -> None: ...
 
 
-def test_what_cannot_be_called_is_no_handler() -> None:
+async def _coroutine(event: HookEvent, hook: Hook) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [5, None, _coroutine])
+def test_what_is_no_plain_function_is_no_handler(handler: Any) -> None:
     register: Any = on("github.push")
-    with pytest.raises(TypeError, match="decorates a function; found 5"):
-        register(5)
+    with pytest.raises(TypeError, match="decorates a plain function; found"):
+        register(handler)
