@@ -11,7 +11,7 @@ from orchestrator import settings
 from orchestrator.dev import roles
 from orchestrator.dev.following import Follower
 from orchestrator.dev.interrupts import Interrupted, Interrupts
-from orchestrator.dev.report import Report, silent
+from orchestrator.dev.report import Report, Step, silent
 from orchestrator.dev.stack import Stack, start
 from orchestrator.dev.supervisor import Supervisor, supervising
 
@@ -85,6 +85,8 @@ def running_fleet(
         StackError: something did not start, with its last lines.
     """
     settings.load()
+    for name in roles.not_passed_on():
+        report(Step("settings", f"{name} is not passed on: the stack has a broker of its own", remark=True))
     with Interrupts() as interrupts, supervising(directory, report, who, interrupts) as supervisor:
         fleet = Fleet(supervisor, start(supervisor), concurrency)
         try:

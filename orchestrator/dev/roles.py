@@ -25,6 +25,11 @@ _ANSWER_SECONDS = 0.3
 _FOREIGN = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 
 
+def not_passed_on() -> list[str]:
+    """The variables of the user's environment that the processes do not get."""
+    return [name for name in _FOREIGN if name in os.environ]
+
+
 def environment(addresses: Mapping[str, str]) -> dict[str, str]:
     """The user's environment, with the stack's servers in it, and logs for people unless told otherwise."""
     own = {name: value for name, value in os.environ.items() if name not in _FOREIGN}

@@ -13,7 +13,7 @@ from orchestrator.dev.report import Report, Step
 from orchestrator.dev.steps import Steps, until
 from orchestrator.errors import StackError
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _PORT_ATTEMPTS = 5
 
 
@@ -53,7 +53,7 @@ class Site:
 
         Raises:
             PortTaken: another process listens on its port.
-            StackError: it ended, or does not answer within 30 seconds.
+            StackError: it ended, or does not answer within a minute.
         """
 
         def answered_or_ended() -> bool:

@@ -63,18 +63,26 @@ def read(directory: Path) -> State | None:
 def lock(directory: Path) -> int | None:
     """Lock the folder: a descriptor whose last copy holds the lock, or None where another has it."""
     descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    if _try_to_lock(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def is_locked(directory: Path) -> bool:
     """Whether a process of a stack in this folder lives."""
-    descriptor = lock(directory)
-    if descriptor is None:
-        return True
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    free = _try_to_lock(descriptor)
     os.close(descriptor)
-    return False
+    return not free
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -23,7 +23,6 @@ class Supervisor:
 
     def __init__(self, site: Site, who: str) -> None:
         self.site = site
-        self.mock_sentence = ""
         self.state = State(
             who=who,
             directory=str(site.folder.path),
@@ -37,16 +36,14 @@ class Supervisor:
     def start_servers(self) -> dict[str, str]:
         """Start Redis, PostgreSQL and Kafka; returns their addresses by the names of our settings."""
         tools = java.find_tools()
-        if tools.missing:
-            self.mock_sentence = kafka_server.about_the_mock(tools.missing)
         works = {
             kafka_server.NAME: kafka_server.start(self.site, tools),
             postgres_server.NAME: postgres_server.start(self.site),
             redis_server.NAME: redis_server.start(self.site),
         }
         started = self.start(works)
-        if self.mock_sentence:
-            self.site.report(Step(kafka_server.NAME, self.mock_sentence, remark=True))
+        if tools.missing:
+            self.site.report(Step(kafka_server.NAME, kafka_server.about_the_mock(tools.missing), remark=True))
         addresses = {
             "redis_url": started[redis_server.NAME],
             "kafka_bootstrap_servers": started[kafka_server.NAME],

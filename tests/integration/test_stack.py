@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -72,12 +73,8 @@ def _names_in(folder: str | Path) -> list[str]:
 
 
 def _ports(addresses: dict[str, str]) -> list[int]:
-    return [
-        int(part)
-        for url in addresses.values()
-        for part in url.replace("/", ":").split(":")
-        if part.isdigit() and int(part) > 1000
-    ]
+    urls = [url if "://" in url else f"kafka://{url}" for url in addresses.values()]
+    return [port for url in urls if (port := urlsplit(url).port)]
 
 
 @pytest.fixture(scope="module")
@@ -241,8 +238,7 @@ def test_a_kept_folder_gives_up_a_port_that_somebody_else_has_taken(
     command = ("stack", "start", "--dir", str(tmp_path / "kept"), "--json")
     before = json.loads(omninode(*command, environment=alone).stdout)
     omninode("stack", "stop", environment=alone)
-    [port] = [port for port in _ports(before) if str(port) in before["redis_url"]]
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server(("127.0.0.1", urlsplit(before["redis_url"]).port or 0)):
         after = json.loads(omninode(*command, environment=alone).stdout)
     assert after["redis_url"] != before["redis_url"]
     assert after["database_url"] == before["database_url"]
