@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.errors import InvalidHook
-from tasks.hooks.clean import MAX_CHARS, clean, is_clean
+from orchestrator.storable import MAX_CHARS, clean, is_clean
 
 DEFAULT_SOURCE = "github"
 # Deeper than any payload that is meant; below it neither Python's nor PostgreSQL's parser runs out of stack.

@@ -9,9 +9,9 @@ from celery import shared_task
 
 from orchestrator import postgres, redaction, settings
 from orchestrator.errors import InvalidHook
+from orchestrator.storable import clean
 from orchestrator.task import Task
 from tasks.hooks import store
-from tasks.hooks.clean import clean
 from tasks.hooks.delivery import parse
 from tasks.hooks.normalise import normalise
 from tasks.hooks.registry import handlers_for

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.storable import identifier
 from tasks.hooks import github, states
-from tasks.hooks.clean import identifier
 from tasks.hooks.delivery import Delivery
 from tasks.hooks.event import HookEvent
 from tasks.hooks.reading import Reading, moment, text_at

@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from orchestrator import postgres, redaction
-from tasks.hooks.clean import clean
+from orchestrator.storable import clean
 from tasks.hooks.hook import StagedTask
 
 # How long a row is left to the process that wrote it.

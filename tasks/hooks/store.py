@@ -8,7 +8,7 @@ from typing import Any, Literal
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from tasks.hooks.clean import clean
+from orchestrator.storable import clean
 from tasks.hooks.event import HookEvent
 
 _COLUMNS = (

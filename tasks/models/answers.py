@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
-from tasks.hooks.clean import clean
+from orchestrator.storable import clean
 from tasks.models.exchange import BadAnswer
 from tasks.models.provider import Embedded, Reply
 

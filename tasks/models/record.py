@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from orchestrator import postgres, redaction
 from orchestrator.errors import PermanentError
-from tasks.hooks.clean import clean
+from orchestrator.storable import clean
 
 Outcome = Literal["ok", "transient", "permanent"]
 

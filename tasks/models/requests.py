@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from tasks.hooks.clean import clean
+from orchestrator.storable import clean
 
 MAX_TEXTS = 2048
 # Tokens of one call are in memory at once: a million characters are about 50 MB of them.

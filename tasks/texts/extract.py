@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from tasks.hooks.clean import clean, identifier
+from orchestrator.storable import clean, identifier
 from tasks.hooks.reading import text_at
 
 MAX_CHARACTERS = 20_000

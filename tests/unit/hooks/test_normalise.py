@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.hooks.clean import is_clean
+from orchestrator.storable import is_clean
 from tasks.hooks.github_events import EVENTS
 from tasks.hooks.normalise import normalise
 from tests.unit.hooks.deliveries import delivery
