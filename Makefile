@@ -44,4 +44,4 @@ bench: $(READY)  ## Measure, always beside a peer in the same run
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
 chaos: $(READY)  ## Kill what can be killed, and see that nothing is lost
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest -s tests/chaos

@@ -5,9 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +13,10 @@ import psycopg
 import pytest
 
 from orchestrator import redis
-from orchestrator.dev import postgres_server
-from orchestrator.dev.interrupts import Interrupts
-from orchestrator.dev.report import silent
-from orchestrator.dev.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from tests.acceptance.hook_handlers import DIE_ONCE
 from tests.commands import omninode
+from tests.own_postgres import own_postgres
 from tests.pages import ROOT
 from tests.processes import start_worker, wait_until
 
@@ -163,32 +157,6 @@ def test_a_hook_whose_handler_is_killed_at_the_hard_limit_is_recorded_as_failed(
     ]
 
 
-@dataclass(frozen=True)
-class _OwnPostgres:
-    supervisor: Supervisor
-    url: str
-
-    def crash(self) -> None:
-        """End it at once, as a crash does: it has to recover at its next start."""
-        child = self.supervisor.site.children.living[postgres_server.NAME]
-        os.kill(child.pid, signal.SIGQUIT)
-        wait_until(child.has_ended, what="PostgreSQL's end")
-        self.supervisor.site.children.forget(child)
-
-    def start_again(self) -> None:
-        site = self.supervisor.site
-        assert self.supervisor.start({postgres_server.NAME: postgres_server.start(site)}) == {
-            postgres_server.NAME: self.url
-        }
-
-
-@contextmanager
-def _own_postgres() -> Iterator[_OwnPostgres]:
-    with supervising(None, silent, "a test", Interrupts()) as supervisor:
-        started = supervisor.start({postgres_server.NAME: postgres_server.start(supervisor.site)})
-        yield _OwnPostgres(supervisor, started[postgres_server.NAME])
-
-
 def _count(url: str, sql: str = "SELECT count(*) FROM hook_events") -> Any:
     with psycopg.connect(url) as connection:
         return connection.execute(sql.encode()).fetchall()[0][0]
@@ -198,7 +166,7 @@ def test_postgresql_that_crashes_in_the_middle_of_an_ingest_loses_nothing_and_do
     environment: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = len(EXAMPLES.read_text().splitlines())
-    with _own_postgres() as postgres:
+    with own_postgres() as postgres:
         monkeypatch.setenv("DATABASE_URL", postgres.url)
         with start_worker():
             # Not all may be sent before the crash.

@@ -1,0 +1,43 @@
+"""A PostgreSQL of one test's own, which may crash."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from orchestrator.dev import postgres_server
+from orchestrator.dev.interrupts import Interrupts
+from orchestrator.dev.report import silent
+from orchestrator.dev.supervisor import Supervisor, supervising
+from tests.processes import wait_until
+
+
+@dataclass(frozen=True)
+class OwnPostgres:
+    """A running server with the schema in it."""
+
+    supervisor: Supervisor
+    url: str
+
+    def crash(self) -> None:
+        """End it at once, as a crash does: it has to recover at its next start."""
+        child = self.supervisor.site.children.living[postgres_server.NAME]
+        os.kill(child.pid, signal.SIGQUIT)
+        wait_until(child.has_ended, what="PostgreSQL's end")
+        self.supervisor.site.children.forget(child)
+
+    def start_again(self) -> None:
+        """Start it on the same data and the same port."""
+        site = self.supervisor.site
+        assert self.supervisor.start({postgres_server.NAME: postgres_server.start(site)}) == {
+            postgres_server.NAME: self.url
+        }
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """Start one, and remove it with its data at the end."""
+    with supervising(None, silent, "a test", Interrupts()) as supervisor:
+        started = supervisor.start({postgres_server.NAME: postgres_server.start(supervisor.site)})
+        yield OwnPostgres(supervisor, started[postgres_server.NAME])
