@@ -7,6 +7,8 @@ QUEUES = ("models", "hooks", "admin", DEFAULT_QUEUE)
 
 ROUTES = {
     "omninode.models.*": {"queue": "models"},
+    # Not behind the hooks: a thousand of them may wait there.
+    "omninode.hooks.sweep": {"queue": "admin"},
     "omninode.hooks.*": {"queue": "hooks"},
     "omninode.health.*": {"queue": "admin"},
     "omninode.metrics.*": {"queue": "admin"},

@@ -36,6 +36,9 @@ class Task(celery.Task):  # type: ignore[type-arg]
     """
 
     abstract = True
+    # A limit that neither the task nor the caller chose is the worker's to set: Celery would send the
+    # producer's along, and a producer in another environment would decide for the worker.
+    from_config = tuple(pair for pair in celery.Task.from_config if not pair[0].endswith("time_limit"))
     max_retries: int | None = 3
     # Celery's own pause before it repeats an attempt whose process was killed.
     default_retry_delay = 1

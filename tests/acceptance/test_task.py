@@ -11,10 +11,12 @@ from celery import Celery
 from celery.exceptions import TimeLimitExceeded
 
 from orchestrator import redis
+from orchestrator import settings as environment_settings
 from orchestrator.dev.stack import Addresses
 from orchestrator.errors import InvalidArguments
 from orchestrator.install import install
 from orchestrator.settings import Settings
+from tests.acceptance import probe_tasks
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import clean_redis, environment_of, fresh_database
 
@@ -126,6 +128,17 @@ def test_a_task_beyond_its_hard_limit_is_killed(app: Celery, environment: Settin
     limits = {"TIMEOUT_OPERATION_DEFAULT": "1", "TIMEOUT_GRACE_PERIOD": "1"}
     with start_worker("--queues", "limited", environment=PROBES | limits), pytest.raises(TimeLimitExceeded):
         app.send_task("probe.hang", queue="limited").get(timeout=30)
+
+
+def test_the_workers_limits_count_and_not_those_of_the_producers_environment(
+    worker: Worker, app: Celery, environment: Settings
+) -> None:
+    other = environment.model_copy(update={"timeout_operation_default": 1.0, "timeout_grace_period": 1.0})
+    with install(Celery("elsewhere", set_as_current=False), other) as producer:
+        seen = producer.tasks[probe_tasks.request.name].delay()
+
+        assert (seen.get(timeout=20)["soft"], seen.get()["hard"]) == (300.0, 330.0)
+    environment_settings.use(environment)
 
 
 def test_a_killed_child_counts_as_a_failed_attempt(

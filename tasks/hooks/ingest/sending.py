@@ -63,9 +63,6 @@ class Sender:
             "queue": self._queue,
             "producer": self._producer,
             "retry_policy": _RETRY_POLICY,
-            # The worker's own limits count, not those that this process's environment would give.
-            "soft_time_limit": None,
-            "time_limit": None,
         }
         self._persist(lambda: process_hook.apply_async((delivery.as_ingested(),), **options))
 
