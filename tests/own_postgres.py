@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from orchestrator.dev import postgres_server
-from orchestrator.dev.interrupts import Interrupts
+from orchestrator.dev.processes.interrupts import Interrupts
 from orchestrator.dev.report import silent
+from orchestrator.dev.servers import postgres
 from orchestrator.dev.supervisor import Supervisor, supervising
 from tests.processes import wait_until
 
@@ -22,7 +22,7 @@ class OwnPostgres:
 
     def crash(self) -> None:
         """End it at once, as a crash does: it has to recover at its next start."""
-        child = self.supervisor.site.children.living[postgres_server.NAME]
+        child = self.supervisor.site.children.living[postgres.NAME]
         os.kill(child.pid, signal.SIGQUIT)
         wait_until(child.has_ended, what="PostgreSQL's end")
         self.supervisor.site.children.forget(child)
@@ -30,14 +30,12 @@ class OwnPostgres:
     def start_again(self) -> None:
         """Start it on the same data and the same port."""
         site = self.supervisor.site
-        assert self.supervisor.start({postgres_server.NAME: postgres_server.start(site)}) == {
-            postgres_server.NAME: self.url
-        }
+        assert self.supervisor.start({postgres.NAME: postgres.start(site)}) == {postgres.NAME: self.url}
 
 
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
     """Start one, and remove it with its data at the end."""
     with supervising(None, silent, "a test", Interrupts()) as supervisor:
-        started = supervisor.start({postgres_server.NAME: postgres_server.start(supervisor.site)})
-        yield OwnPostgres(supervisor, started[postgres_server.NAME])
+        started = supervisor.start({postgres.NAME: postgres.start(supervisor.site)})
+        yield OwnPostgres(supervisor, started[postgres.NAME])

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from orchestrator.dev import banner, following, report
 from orchestrator.dev.fleet import NAMES, Fleet, running_fleet
-from orchestrator.dev.interrupts import Interrupted
+from orchestrator.dev.processes.interrupts import Interrupted
 from orchestrator.errors import StackError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator import settings
 from orchestrator.dev import roles
 from orchestrator.dev.following import Follower
-from orchestrator.dev.interrupts import Interrupted, Interrupts
+from orchestrator.dev.processes.interrupts import Interrupted, Interrupts
 from orchestrator.dev.report import Report, Step, silent
 from orchestrator.dev.stack import Stack, start
 from orchestrator.dev.supervisor import Supervisor, supervising

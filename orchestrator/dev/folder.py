@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.dev import ports, state
-from orchestrator.dev.children import Children
+from orchestrator.dev.processes.children import Children
 from orchestrator.dev.state import State
 from orchestrator.errors import StackError
 

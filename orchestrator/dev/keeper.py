@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from orchestrator.dev.interrupts import Interrupted, Interrupts
+from orchestrator.dev.processes.interrupts import Interrupted, Interrupts
 from orchestrator.dev.report import Step
 from orchestrator.dev.stack import start
 from orchestrator.dev.stacks import WHO

@@ -14,10 +14,10 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from orchestrator.dev.children import CLIENT, Child
 from orchestrator.dev.ports import LOOPBACK
-from orchestrator.dev.serving import Site
-from orchestrator.dev.steps import Steps
+from orchestrator.dev.processes.children import CLIENT, Child
+from orchestrator.dev.processes.steps import Steps
+from orchestrator.dev.servers.serving import Site
 
 WORKER, BEAT, FLOWER = "worker", "beat", "flower"
 _ANSWER_SECONDS = 0.3

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dev.interrupts import Interrupts
+from orchestrator.dev.processes.interrupts import Interrupts
 from orchestrator.dev.report import Report, silent
 from orchestrator.dev.supervisor import Supervisor, supervising
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from orchestrator.dev import folder, guard, state
+from orchestrator.dev import folder, state
+from orchestrator.dev.processes import guard
 from orchestrator.dev.report import Report, Step
 from orchestrator.dev.state import State
 from orchestrator.errors import StackError

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.dev import guard
+from orchestrator.dev.processes import guard
 
 STATE = "stack.json"
 LOCK = "stack.lock"

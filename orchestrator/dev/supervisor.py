@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.dev import folder as folders
-from orchestrator.dev import java, kafka_server, postgres_server, redis_server
-from orchestrator.dev.children import Children
-from orchestrator.dev.interrupts import Interrupts
+from orchestrator.dev.processes.children import Children
+from orchestrator.dev.processes.interrupts import Interrupts
+from orchestrator.dev.processes.steps import Steps, together
 from orchestrator.dev.report import Report, Step
-from orchestrator.dev.serving import Site
+from orchestrator.dev.servers import java, kafka, postgres, redis
+from orchestrator.dev.servers.serving import Site
 from orchestrator.dev.state import State
-from orchestrator.dev.steps import Steps, together
 
 
 class Supervisor:
@@ -37,17 +37,17 @@ class Supervisor:
         """Start Redis, PostgreSQL and Kafka; returns their addresses by the names of our settings."""
         tools = java.find_tools()
         works = {
-            kafka_server.NAME: kafka_server.start(self.site, tools),
-            postgres_server.NAME: postgres_server.start(self.site),
-            redis_server.NAME: redis_server.start(self.site),
+            kafka.NAME: kafka.start(self.site, tools),
+            postgres.NAME: postgres.start(self.site),
+            redis.NAME: redis.start(self.site),
         }
         started = self.start(works)
         if tools.missing:
-            self.site.report(Step(kafka_server.NAME, kafka_server.about_the_mock(tools.missing), remark=True))
+            self.site.report(Step(kafka.NAME, kafka.about_the_mock(tools.missing), remark=True))
         addresses = {
-            "redis_url": started[redis_server.NAME],
-            "kafka_bootstrap_servers": started[kafka_server.NAME],
-            "database_url": started[postgres_server.NAME],
+            "redis_url": started[redis.NAME],
+            "kafka_bootstrap_servers": started[kafka.NAME],
+            "database_url": started[postgres.NAME],
         }
         self.note(kafka_is_real=not tools.missing, addresses=addresses)
         return addresses

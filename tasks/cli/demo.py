@@ -43,7 +43,7 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
     if report_only:
         sys.exit(1 if _report(lines, as_json=as_json) else 0)
     # The servers' libraries are slow to import; --help must not wait for them.
-    from orchestrator.dev.interrupts import Interrupted  # noqa: PLC0415
+    from orchestrator.dev.processes.interrupts import Interrupted  # noqa: PLC0415
     from orchestrator.errors import StackError  # noqa: PLC0415
 
     try:

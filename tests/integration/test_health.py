@@ -17,7 +17,7 @@ from celery import Celery
 from orchestrator import keys, redis
 from orchestrator.beat import Pulse, last_heartbeat
 from orchestrator.dev.ports import LOOPBACK, free
-from orchestrator.dev.serving import package_folder
+from orchestrator.dev.servers.serving import package_folder
 from orchestrator.settings import Settings
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import fresh_database

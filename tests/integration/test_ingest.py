@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from orchestrator import redis
-from orchestrator.dev import redis_server
-from orchestrator.dev.interrupts import Interrupts
+from orchestrator.dev.processes.interrupts import Interrupts
 from orchestrator.dev.report import silent
+from orchestrator.dev.servers import redis as redis_server
 from orchestrator.dev.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from tests.commands import omninode

@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from orchestrator import kafka, redis
 from orchestrator.dev import ports
-from orchestrator.dev.java import find_tools
+from orchestrator.dev.servers.java import find_tools
 from orchestrator.dev.stack import running
 from tests.commands import Done, omninode
 from tests.processes import wait_until

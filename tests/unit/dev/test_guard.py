@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.dev.children import Child, Children
+from orchestrator.dev.processes.children import Child, Children
 from orchestrator.errors import StackError
 from tests.processes import wait_until
 
@@ -18,7 +18,7 @@ _STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + _
 _SUPERVISOR = """
 import sys, signal
 from pathlib import Path
-from orchestrator.dev.children import Children
+from orchestrator.dev.processes.children import Children
 children = Children()
 children.logs = Path(sys.argv[1])
 children.guard.tell(remove=sys.argv[1])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.dev.java import Java, Tools, find_tools
+from orchestrator.dev.servers.java import Java, Tools, find_tools
 
 _BANNERS = [
     (

@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from orchestrator.dev.steps import Steps, together, until
+from orchestrator.dev.processes.steps import Steps, together, until
 from orchestrator.errors import StackError
 
 

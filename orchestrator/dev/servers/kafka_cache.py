@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.dev import ports
-from orchestrator.dev.java import Java
-from orchestrator.dev.kafka_broker import Broker, java_options
-from orchestrator.dev.serving import Site
-from orchestrator.dev.steps import Steps, until
+from orchestrator.dev.processes.steps import Steps, until
+from orchestrator.dev.servers.java import Java
+from orchestrator.dev.servers.kafka_broker import Broker, java_options
+from orchestrator.dev.servers.serving import Site
 from orchestrator.errors import StackError
 
 VERSION = "4.4.0"

@@ -11,8 +11,8 @@ import psycopg
 
 from orchestrator import postgres, schema
 from orchestrator.dev.ports import LOOPBACK
-from orchestrator.dev.serving import Site, package_folder
-from orchestrator.dev.steps import Steps
+from orchestrator.dev.processes.steps import Steps
+from orchestrator.dev.servers.serving import Site, package_folder
 
 NAME = "postgres"
 _INITDB_SECONDS = 60.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from orchestrator.dev.children import Child, Children
 from orchestrator.dev.folder import Folder
+from orchestrator.dev.processes.children import Child, Children
+from orchestrator.dev.processes.steps import Steps, until
 from orchestrator.dev.report import Report, Step
-from orchestrator.dev.steps import Steps, until
 from orchestrator.errors import StackError
 
 _START_SECONDS = 60.0

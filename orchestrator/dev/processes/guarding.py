@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.dev import guard
+from orchestrator.dev.processes import guard
 from orchestrator.errors import StackError
 
 HERE = Path(__file__).parent

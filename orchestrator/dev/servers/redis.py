@@ -6,8 +6,8 @@ from redis.exceptions import RedisError
 
 from orchestrator import redis
 from orchestrator.dev.ports import LOOPBACK
-from orchestrator.dev.serving import Site, package_folder
-from orchestrator.dev.steps import Steps
+from orchestrator.dev.processes.steps import Steps
+from orchestrator.dev.servers.serving import Site, package_folder
 from orchestrator.errors import StackError
 
 NAME = "redis"

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dev import guard
-from orchestrator.dev.guarding import HERE, PYTHON, Guard
-from orchestrator.dev.steps import Steps, until
+from orchestrator.dev.processes import guard
+from orchestrator.dev.processes.guarding import HERE, PYTHON, Guard
+from orchestrator.dev.processes.steps import Steps, until
 from orchestrator.errors import StackError
 
 # In this order they are ended: who works for a person first, then the servers that they need for it.

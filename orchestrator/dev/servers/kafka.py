@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from orchestrator.dev.java import Tools
-from orchestrator.dev.kafka_broker import Broker
-from orchestrator.dev.kafka_cache import KafkaCache
-from orchestrator.dev.serving import Site
-from orchestrator.dev.steps import Steps
+from orchestrator.dev.processes.steps import Steps
+from orchestrator.dev.servers.java import Tools
+from orchestrator.dev.servers.kafka_broker import Broker
+from orchestrator.dev.servers.kafka_cache import KafkaCache
+from orchestrator.dev.servers.serving import Site
 
 NAME = "kafka"
 _FORMAT_SECONDS = 60.0
@@ -41,7 +41,7 @@ def _start(site: Site, program: list[str], ports: list[int]) -> Steps[str]:
 
 
 def _start_mock(site: Site) -> Steps[str]:
-    child = site.children.start(NAME, [sys.executable, "-m", "orchestrator.dev.kafka_mock"])
+    child = site.children.start(NAME, [sys.executable, "-m", "orchestrator.dev.servers.kafka_mock"])
 
     def has_told_its_address() -> bool:
         return child.log.read_text().endswith("\n")

@@ -1,0 +1,1 @@
+"""The servers: where their programs come from, how each is started, and when it answers."""
