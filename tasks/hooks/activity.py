@@ -1,9 +1,9 @@
 """Keeps the table `resources`: what is known of each resource that GitHub's hooks spoke of."""
 
 from tasks.hooks.event import HookEvent
-from tasks.hooks.github_events import EVENTS
 from tasks.hooks.hook import Hook
 from tasks.hooks.registry import on
+from tasks.hooks.sources.github_events import EVENTS
 from tasks.hooks.store import to_json
 
 _PATTERNS = tuple(pattern for name in EVENTS for pattern in (f"github.{name}", f"github.{name}.*"))

@@ -13,8 +13,8 @@ from orchestrator.storable import clean
 from orchestrator.task import Task
 from tasks.hooks import store
 from tasks.hooks.delivery import parse
-from tasks.hooks.normalise import normalise
 from tasks.hooks.registry import handlers_for
+from tasks.hooks.sources.normalise import normalise
 
 _MAX_ERROR_CHARS = 2000
 

@@ -17,8 +17,8 @@ from tasks.hooks.delivery import Delivery, parse
 from tasks.hooks.event import HookEvent
 from tasks.hooks.failing import HookTask
 from tasks.hooks.hook import Hook, StagedTask
-from tasks.hooks.normalise import normalise
 from tasks.hooks.registry import Registration, handlers_for
+from tasks.hooks.sources.normalise import normalise
 
 
 @shared_task(name="omninode.hooks.process", bind=True, ignore_result=True, base=HookTask)

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from orchestrator.storable import clean, identifier
-from tasks.hooks.reading import text_at
+from tasks.hooks.sources.reading import text_at
 
 MAX_CHARACTERS = 20_000
 

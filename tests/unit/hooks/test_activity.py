@@ -3,8 +3,8 @@
 import pytest
 
 from tasks.hooks.activity import remember_resource
-from tasks.hooks.github_events import EVENTS
 from tasks.hooks.registry import handlers_for
+from tasks.hooks.sources.github_events import EVENTS
 
 
 def _is_remembered(name: str) -> bool:

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.storable import is_clean
-from tasks.hooks.github_events import EVENTS
-from tasks.hooks.normalise import normalise
+from tasks.hooks.sources.github_events import EVENTS
+from tasks.hooks.sources.normalise import normalise
 from tests.unit.hooks.deliveries import delivery
 
 NOW = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)

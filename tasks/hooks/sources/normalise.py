@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.storable import identifier
-from tasks.hooks import github, states
 from tasks.hooks.delivery import Delivery
 from tasks.hooks.event import HookEvent
-from tasks.hooks.reading import Reading, moment, text_at
+from tasks.hooks.sources import github, states
+from tasks.hooks.sources.reading import Reading, moment, text_at
 
 
 def _read_any(event: str, payload: dict[str, Any]) -> Reading:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.hooks.reading import object_at
+from tasks.hooks.sources.reading import object_at
 
 # Fields that say where a resource stands, by the names that GitHub and many others give them.
 STATE_FIELDS = (

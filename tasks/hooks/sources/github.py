@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.hooks.github_events import EVENTS
-from tasks.hooks.reading import Reading, object_at, text_at
+from tasks.hooks.sources.github_events import EVENTS
+from tasks.hooks.sources.reading import Reading, object_at, text_at
 
 # In the order of preference: numbers first, then what GitHub keeps stable, then what a person chose.
 _IDENTITIES = (

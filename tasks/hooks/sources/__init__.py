@@ -1,0 +1,1 @@
+"""What the payloads of each source mean: read with tolerance, and brought into the one shape of a hook."""
