@@ -1,5 +1,6 @@
 """Makes any Celery app an OmniNode app, in one call."""
 
+from math import ceil
 from typing import Any
 
 from celery import Celery
@@ -7,7 +8,8 @@ from celery.signals import worker_init
 
 from orchestrator import beat, logs, routing, schema, stamp
 from orchestrator import settings as environment
-from orchestrator.errors import OmniNodeError
+from orchestrator.errors import OmniNodeError, SchemaError
+from orchestrator.retry.healing import LONGEST_RETRY_AFTER_SECONDS
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
 
@@ -57,6 +59,7 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
+        "broker_transport_options": _transport_options(settings) | app.conf.broker_transport_options,
         "result_backend": settings.result_backend,
         "include": [*TASK_MODULES, *settings.imports, *app.conf.include],
         "task_serializer": "json",
@@ -68,11 +71,23 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
         "task_time_limit": settings.hard_limit_seconds,
         "task_acks_late": True,
         "task_retry_on_worker_lost": True,
-        "task_queues": [*routing.queues(), *(app.conf.task_queues or [])],
+        "task_queues": [*routing.queues(app.conf.task_default_queue), *(app.conf.task_queues or [])],
         "task_routes": [*_as_list(app.conf.task_routes), routing.ROUTES],
         "beat_schedule": beat_schedule(settings) | app.conf.beat_schedule,
         "timezone": "UTC",
         "enable_utc": True,
+    }
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    longest_seconds = settings.hard_limit_seconds + LONGEST_RETRY_AFTER_SECONDS
+    return {
+        # A message that is not settled by then is delivered again: also one that still runs or waits.
+        "visibility_timeout": max(3600, ceil(longest_seconds) + 60),
+        # A Redis that does not answer is away. It must be longer than the second of a worker's BRPOP.
+        "socket_timeout": 10.0,
+        "socket_connect_timeout": 5.0,
+        "socket_keepalive": True,
     }
 
 
@@ -83,4 +98,8 @@ def _as_list(routes: Any) -> list[Any]:
 
 
 def _prepare_worker(**_: Any) -> None:
-    schema.migrate(environment.current().database_url)
+    try:
+        schema.migrate(environment.current().database_url)
+    except SchemaError as error:
+        # Celery goes on after any other exception of a signal's receiver, and says nothing.
+        raise SystemExit(f"omninode: {error}") from None

@@ -1,27 +1,51 @@
-"""What is shown of a secret: nothing. Stored bytes are never changed, only what a person sees."""
+"""What is shown of a secret: nothing. Stored bytes are never changed, only what a person sees.
+
+Every pattern takes time in proportion to the text: what is shown comes from outside and may be long.
+"""
 
 import re
 
 MASK = "****"
-_SECRET_NAME = re.compile(
-    r"(password|passwd|secret|token|api[_-]?key|authorization|credential)", re.IGNORECASE
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|api[_-]?key|authorization|credential", re.IGNORECASE)
+# The bounds keep a text without a match from being searched again and again.
+_URL = re.compile(
+    r"(?<![\w+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<rest>[^\s\"'<>]{1,2000})", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(
-    r"(?P<before>[a-z][a-z0-9+.-]*://[^:/?#\s]*:)[^@/?#\s]+(?P<after>@)", re.IGNORECASE
+_ASSIGNED = re.compile(
+    r"\b(?P<name>password|passwd|pwd|secret|(?:access_)?token|api[_-]?key)=(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\"]+)",
+    re.IGNORECASE,
 )
-_URL_QUERY_SECRET = re.compile(r"(?P<before>[?&](?:password|token|api_?key)=)[^&#\s]+", re.IGNORECASE)
-_JSON_SECRET = re.compile(
-    r'(?P<before>"[^"]*(?:key|token|secret|password)[^"]*"\s*:\s*")[^"]*', re.IGNORECASE
+_IN_OBJECT = re.compile(
+    r"(?P<before>(?P<q>[\"'])(?P<name>[^\"'\\]{1,64})(?P=q)\s{0,8}:\s{0,8}(?P<v>[\"']))"
+    r"(?P<value>(?:\\.|(?!(?P=v))[^\\])*)",
+    re.DOTALL,
 )
+_BEARER = re.compile(r"\b(?P<kind>bearer|authorization: basic)\s{1,8}[\w.~+/=-]+", re.IGNORECASE)
 
 
 def text(shown: str) -> str:
-    """The text with passwords in URLs and values of secret JSON fields masked."""
-    shown = _URL_PASSWORD.sub(rf"\g<before>{MASK}\g<after>", shown)
-    shown = _URL_QUERY_SECRET.sub(rf"\g<before>{MASK}", shown)
-    return _JSON_SECRET.sub(rf"\g<before>{MASK}", shown)
+    """The text without passwords in URLs, values assigned to secret names, and bearer tokens."""
+    shown = _URL.sub(_mask_url, shown)
+    shown = _IN_OBJECT.sub(_mask_in_object, shown)
+    shown = _ASSIGNED.sub(rf"\g<name>={MASK}", shown)
+    return _BEARER.sub(rf"\g<kind> {MASK}", shown)
 
 
 def setting(name: str, value: str) -> str:
     """A setting's value as it may be shown: wholly masked where its name says that it is a secret."""
     return MASK if value and _SECRET_NAME.search(name) else text(value)
+
+
+def _mask_url(match: re.Match[str]) -> str:
+    scheme, rest = match["scheme"], match["rest"]
+    # A password may hold anything, also what should have been escaped. On the web an @ in a path is common.
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0] if scheme.lower() in {"http", "https"} else rest
+    account, at, _ = place.rpartition("@")
+    if not at:
+        return match[0]
+    user, colon, _ = account.partition(":")
+    return f"{scheme}://{user + colon if colon else ''}{MASK}{rest[len(account) :]}"
+
+
+def _mask_in_object(match: re.Match[str]) -> str:
+    return match["before"] + MASK if _SECRET_NAME.search(match["name"]) else match[0]

@@ -16,6 +16,6 @@ ROUTES = {
 }
 
 
-def queues() -> list[Queue]:
-    """The declarations of all queues: a worker without `-Q` serves every one of them."""
-    return [Queue(name, routing_key=name) for name in QUEUES]
+def queues(default_queue: str = DEFAULT_QUEUE) -> list[Queue]:
+    """The declarations of all queues and of the app's default one: a worker without `-Q` serves them all."""
+    return [Queue(name, routing_key=name) for name in dict.fromkeys((*QUEUES, default_queue))]

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
@@ -15,6 +14,11 @@ from orchestrator.errors import SchemaError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any constant will do, as long as it stays: it names the lock in the database.
 _LOCK_ID = 0x6F6D6E69
+_LOCK_SECONDS = 60
+_HOLDERS = """
+    SELECT format('%s (process %s of the server)', coalesce(nullif(application_name, ''), 'unnamed'), a.pid)
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.objid = %s AND l.granted"""
 
 
 def migrate(database_url: str) -> list[str]:
@@ -37,11 +41,21 @@ def migrate(database_url: str) -> list[str]:
 
 @contextmanager
 def _lock(connection: psycopg.Connection[psycopg.rows.TupleRow]) -> Iterator[None]:
-    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_ID,))
+    connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_ID,))
+    except psycopg.errors.LockNotAvailable:
+        raise SchemaError(
+            f"another process has been at it for {_LOCK_SECONDS} s: {_holders(connection)}"
+        ) from None
     try:
         yield
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_ID,))
+
+
+def _holders(connection: psycopg.Connection[psycopg.rows.TupleRow]) -> str:
+    return ", ".join(row[0] for row in connection.execute(_HOLDERS, (_LOCK_ID,))) or "it has just ended"
 
 
 def _apply(database_url: str) -> list[str]:
@@ -62,5 +76,4 @@ def _apply(database_url: str) -> list[str]:
 
 
 def _yoyo_url(database_url: str) -> str:
-    parts = urlsplit(database_url)
-    return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
+    return f"postgresql+psycopg:{database_url.partition(':')[2]}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,54 +19,16 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from orchestrator import redaction
+from orchestrator import redaction, urls
 from orchestrator.errors import SettingsError
 
 DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
 
 
-def _redis_url(url: str) -> str:
-    return _of_scheme(url, {"redis", "rediss"}, "redis://:password@host:6379/0 (or rediss://)")
-
-
-def _broker_url(url: str) -> str:
-    # Celery reaches a Redis in ways that our own client does not know.
-    schemes = {"redis", "rediss", "redis+socket", "sentinel"}
-    return _of_scheme(
-        url, schemes, "redis://:password@host:6379/0 (or rediss://, redis+socket://, sentinel://)"
-    )
-
-
-def _of_scheme(url: str, schemes: set[str], example: str) -> str:
-    scheme = urlsplit(url.partition(";")[0]).scheme
-    if "cluster" in scheme:
-        message = "must name one Redis or a Sentinel: Redis Cluster is not supported yet"
-        raise ValueError(message)
-    if scheme not in schemes:
-        message = f"must be a Redis URL such as {example}"
-        raise ValueError(message)
-    return url
-
-
-def _database_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
-        message = "must be a PostgreSQL URL such as postgresql://user:password@host:5432/database"
-        raise ValueError(message)
-    return url
-
-
-def _bootstrap_servers(servers: str) -> str:
-    for server in servers.split(","):
-        host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 (the highest port)
-            message = "must be host:port[,host:port…], such as localhost:9092"
-            raise ValueError(message)
-    return servers
-
-
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
-BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RedisUrl = Annotated[str, AfterValidator(urls.redis_url)]
+BrokerUrl = Annotated[str, AfterValidator(urls.broker_url)]
+# Ten years: longer is a slip of the pen, and overflows somewhere.
+Seconds = Annotated[float, Field(gt=0, le=315_360_000, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -96,11 +57,13 @@ class Settings(BaseSettings):
 
     redis_url: RedisUrl = Field("redis://localhost:6379/0", alias="REDIS_URL", repr=False)
     celery_broker_url: BrokerUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
-    celery_result_backend: str | None = Field(None, alias="CELERY_RESULT_BACKEND", repr=False)
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(_bootstrap_servers)] = Field(
+    celery_result_backend: Annotated[str, AfterValidator(urls.result_backend)] | None = Field(
+        None, alias="CELERY_RESULT_BACKEND", repr=False
+    )
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(urls.bootstrap_servers)] = Field(
         "localhost:9092", alias="KAFKA_BOOTSTRAP_SERVERS"
     )
-    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+    database_url: Annotated[str, AfterValidator(urls.database_url)] = Field(
         "postgresql://postgres@localhost:5432/postgres", alias="DATABASE_URL", repr=False
     )
 
@@ -129,7 +92,7 @@ class Settings(BaseSettings):
         DEFAULT_LABELS, alias="OMNINODE_LABELS", min_length=1
     )
     similarity_threshold: float = Field(0.5, alias="OMNINODE_SIMILARITY_THRESHOLD", ge=-1, le=1)
-    retention_days: float = Field(30.0, alias="OMNINODE_RETENTION_DAYS", gt=0)
+    retention_days: float = Field(30.0, alias="OMNINODE_RETENTION_DAYS", gt=0, le=3650)
     health_interval_seconds: Seconds = Field(30.0, alias="OMNINODE_HEALTH_INTERVAL_SECONDS")
     log_format: Literal["auto", "console", "json"] = Field("auto", alias="OMNINODE_LOG_FORMAT")
 
@@ -248,5 +211,8 @@ def _explain_one(details: ErrorDetails) -> str:
         return message
     variable, *inside = (str(part) for part in details["loc"])
     place = "".join(f"[{part}]" for part in inside)
-    shown = redaction.setting(variable, os.environ.get(variable, ""))
+    # What is no JSON cannot be searched for the keys in it.
+    shown = (
+        "…" if variable == "OMNINODE_MODELS" else redaction.setting(variable, os.environ.get(variable, ""))
+    )
     return f"{variable}={shown}{f' at {place}' if place else ''}: {message[0].lower()}{message[1:]}"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import celery
 from celery.exceptions import Ignore, Reject, Retry
+from kombu.exceptions import OperationalError
 
 from orchestrator.errors import InvalidArguments
 from orchestrator.retry.backoff import delay_seconds
@@ -59,9 +60,20 @@ class Task(celery.Task):  # type: ignore[type-arg]
         except (Ignore, Reject, Retry):
             raise
         except Exception as error:
-            if not self._is_ours_to_retry(error):
-                raise
-            raise self.retry(exc=error, countdown=self._pause_seconds(error)) from error
+            if self._is_ours_to_retry(error):
+                self._retry(error)
+            raise
+
+    def _retry(self, error: Exception) -> None:
+        """Publish the next attempt and raise what tells Celery so; return if there can be none."""
+        try:
+            self.retry(exc=error, countdown=self._pause_seconds(error))
+        except Reject as rejected:
+            # Celery would drop the message without a word. While the broker is away the message stays there;
+            # a broker that refused the next attempt leaves the task with the error that it failed with.
+            reason = rejected.args[0]
+            if isinstance(reason, OperationalError):
+                raise Reject(reason, requeue=True) from error
 
     def _is_ours_to_retry(self, error: Exception) -> bool:
         return not getattr(self, "autoretry_for", ()) and can_heal(error)

@@ -86,7 +86,7 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         "TIMEOUT_WARNING_THRESHOLD=80: ",
         "PERF_MONITOR_ERROR_THRESHOLD=many: ",
         "OMNINODE_LEASE_SECONDS=0: ",
-        "OMNINODE_MODELS={: must be JSON such as",
+        "OMNINODE_MODELS=…: must be JSON such as",
     ):
         assert named in refusal
 
@@ -106,6 +106,13 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         ("OMNINODE_LABELS", ",", "at least 1 item"),
         ("OMNINODE_LOG_FORMAT", "xml", "'auto', 'console' or 'json'"),
         ("OMNINODE_MAX_DELIVERIES", "0", "greater than or equal to 1"),
+        ("OMNINODE_RETENTION_DAYS", "inf", "less than or equal to 3650"),
+        ("TIMEOUT_GRACE_PERIOD", "1e300", "less than or equal to 315360000"),
+        ("REDIS_URL", "redis://localhost:abc/0", "must have a port between 1 and 65535"),
+        ("REDIS_URL", "sentinel://h:26379", "must be a Redis URL such as"),
+        ("CELERY_BROKER_URL", "amqp://h", "must be a Redis URL such as"),
+        ("DATABASE_URL", "postgresql://h:99999/x", "must have a port between 1 and 65535"),
+        ("CELERY_RESULT_BACKEND", "nonsense", "must be the URL of a result backend"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(
@@ -132,6 +139,20 @@ def test_a_refusal_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "DATABASE_URL=mysql://me:****@h/d" in refusal
     assert "hunter2" not in refusal
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        "{'gpt': {'base_url': 'https://h/v1', 'model': 'm', 'api_key': 'LEAK'}}",
+        '{"gpt": {"base_url": "https://h/v1", "model": "m", "api_key": 12345678}}',
+    ],
+)
+def test_models_that_are_refused_are_not_shown(monkeypatch: pytest.MonkeyPatch, models: str) -> None:
+    refusal = _refusal(monkeypatch, OMNINODE_MODELS=models)
+
+    assert "LEAK" not in refusal
+    assert "12345678" not in refusal
 
 
 def test_settings_do_not_show_secrets_when_printed(monkeypatch: pytest.MonkeyPatch) -> None:

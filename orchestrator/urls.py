@@ -1,0 +1,63 @@
+"""Which addresses settings may hold: each function returns the one it was given, or raises ValueError."""
+
+import re
+from urllib.parse import urlsplit
+
+
+def redis_url(url: str) -> str:
+    """A Redis that our own client can reach."""
+    return _of_scheme(url, {"redis", "rediss"}, "redis://:password@host:6379/0 (or rediss://)")
+
+
+def broker_url(url: str) -> str:
+    """A Redis that Celery can reach, in ways that our own client does not know too."""
+    schemes = {"redis", "rediss", "redis+socket", "sentinel"}
+    return _of_scheme(
+        url, schemes, "redis://:password@host:6379/0 (or rediss://, redis+socket://, sentinel://)"
+    )
+
+
+def _of_scheme(url: str, schemes: set[str], example: str) -> str:
+    scheme = urlsplit(url.partition(";")[0]).scheme
+    if "cluster" in scheme:
+        message = "must name one Redis or a Sentinel: Redis Cluster is not supported yet"
+        raise ValueError(message)
+    if scheme not in schemes:
+        message = f"must be a Redis URL such as {example}"
+        raise ValueError(message)
+    return _with_valid_port(url)
+
+
+def _with_valid_port(url: str) -> str:
+    try:
+        urlsplit(url.partition(";")[0]).port  # noqa: B018 (asking for it is the check)
+    except ValueError:
+        message = "must have a port between 1 and 65535, or none"
+        raise ValueError(message) from None
+    return url
+
+
+def result_backend(url: str) -> str:
+    """Any result backend of Celery."""
+    if not re.match(r"[a-z][a-z0-9+.-]*://", url):
+        message = "must be the URL of a result backend of Celery, such as redis://host:6379/1 or rpc://"
+        raise ValueError(message)
+    return url
+
+
+def database_url(url: str) -> str:
+    """A PostgreSQL."""
+    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        message = "must be a PostgreSQL URL such as postgresql://user:password@host:5432/database"
+        raise ValueError(message)
+    return _with_valid_port(url)
+
+
+def bootstrap_servers(servers: str) -> str:
+    """One or more servers of a Kafka cluster."""
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 (the highest port)
+            message = "must be host:port[,host:port…], such as localhost:9092"
+            raise ValueError(message)
+    return servers
