@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.errors import InvalidHook
+from orchestrator.lines import Line, Stream, read_batches
 from tasks.hooks.delivery import Delivery, parse
-from tasks.hooks.ingest.lines import Line, Stream, read_batches
 from tasks.hooks.ingest.occurrences import Occurrences
 from tasks.hooks.ingest.patience import Patience
 from tasks.hooks.ingest.progress import Display

@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.hooks.ingest.lines import Line, read_batches
+from orchestrator.lines import Line, read_batches
 
 
 class _Pipe:
