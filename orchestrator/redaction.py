@@ -44,6 +44,8 @@ def _mask_url(match: re.Match[str]) -> str:
     if not at:
         return match[0]
     user, colon, _ = account.partition(":")
+    if not colon and scheme.lower().startswith("postgres"):
+        return match[0]  # elsewhere what stands alone may be a token, here it is a user's name
     return f"{scheme}://{user + colon if colon else ''}{MASK}{rest[len(account) :]}"
 
 

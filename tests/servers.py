@@ -29,6 +29,13 @@ def template_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
+def empty_database(server_url: str) -> Iterator[str]:
+    """A database with nothing in it; yields its URL."""
+    with _database(server_url, f"test_{uuid.uuid4().hex}") as url:
+        yield url
+
+
+@contextmanager
 def fresh_database(server_url: str, template: str) -> Iterator[str]:
     """A copy of the template; yields its URL."""
     with _database(server_url, f"test_{uuid.uuid4().hex}", template) as url:

@@ -33,6 +33,7 @@ def test_secrets_in_a_text_are_masked(shown: str, expected: str) -> None:
     "shown",
     [
         "redis://host:6379/0",
+        "postgresql://me@host/database",
         "see https://medium.com/@ann/post and mail bob@example.org",
         '{"monkey": "banana", "model": "m"}',
         "the key to it: patience",
