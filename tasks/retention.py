@@ -17,7 +17,7 @@ AGED = {
     "hook_events": "settled_at",
     "model_calls": "started_at",
     "texts": "stored_at",
-    "resources": "last_seen_at",
+    "resources": "stored_at",
 }
 # Small enough not to hold up others; the rest of a large backlog is left to the next run.
 BATCH_ROWS = 5_000

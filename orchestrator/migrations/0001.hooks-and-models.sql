@@ -45,7 +45,8 @@ CREATE TABLE staged_tasks (
 CREATE INDEX staged_tasks_position ON staged_tasks (position);
 CREATE INDEX staged_tasks_delivery_id ON staged_tasks (delivery_id);
 
--- What is known of each resource that hooks spoke of.
+-- What is known of each resource that hooks spoke of. The hooks' own time says when it was seen, `stored_at`
+-- when we last heard of it: hooks may be much older than their delivery.
 CREATE TABLE resources (
     source         text NOT NULL,
     resource       text NOT NULL,
@@ -55,9 +56,10 @@ CREATE TABLE resources (
     last_seen_at   timestamptz NOT NULL,
     last_action    text NOT NULL,
     state          json NOT NULL,
+    stored_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source, resource, resource_id)
 );
-CREATE INDEX resources_last_seen_at ON resources (last_seen_at);
+CREATE INDEX resources_stored_at ON resources (stored_at);
 
 -- Every call of a model, whatever became of it.
 CREATE TABLE model_calls (

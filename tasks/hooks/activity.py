@@ -21,7 +21,8 @@ _REMEMBER = """
         last_action = CASE WHEN EXCLUDED.last_seen_at >= known.last_seen_at
                            THEN EXCLUDED.last_action ELSE known.last_action END,
         state = CASE WHEN EXCLUDED.last_seen_at >= known.last_seen_at
-                     THEN EXCLUDED.state ELSE known.state END
+                     THEN EXCLUDED.state ELSE known.state END,
+        stored_at = EXCLUDED.stored_at
 """
 
 

@@ -10,6 +10,7 @@ from psycopg.types.json import Json
 from orchestrator import settings
 from orchestrator.settings import Settings
 from tasks import retention
+from tasks.hooks import process_hook
 from tasks.retention import enforce_retention
 
 Database = psycopg.Connection[Any]
@@ -37,8 +38,8 @@ def _add_call(database: Database, days_old: float) -> None:
 def _add_resource(database: Database, days_old: float) -> None:
     database.execute(
         "INSERT INTO resources"
-        " (source, resource, resource_id, first_seen_at, last_seen_at, last_action, state)"
-        " VALUES ('s', 'r', %s, now() - interval '1 year', now() - %s * interval '1 day', 'opened', %s)",
+        " (source, resource, resource_id, first_seen_at, last_seen_at, last_action, stored_at, state)"
+        " VALUES ('s', 'r', %s, now(), now(), 'opened', now() - %s * interval '1 day', %s)",
         (uuid4().hex, days_old, EMPTY),
     )
 
@@ -76,6 +77,35 @@ def test_rows_older_than_the_retention_are_deleted_and_younger_ones_stay(
 
     assert enforce_retention() == {"hook_events": 2, "model_calls": 2, "texts": 2, "resources": 2}
     assert [_count(database, table) for table in retention.AGED] == [1, 1, 1, 1]
+
+
+def test_what_was_stored_lately_stays_however_long_ago_it_happened(
+    environment: Settings, database: Database
+) -> None:
+    ingested = {
+        "event": "star",
+        "delivery_id": "d-1",
+        "payload": {"starred_at": "2019-05-15T15:20:40Z", "repository": {"full_name": "octocat/hello"}},
+    }
+    process_hook.apply(args=(ingested,))
+
+    assert enforce_retention()["resources"] == 0
+    assert _count(database, "resources") == 1
+
+
+def test_a_resource_that_is_heard_of_again_stays(environment: Settings, database: Database) -> None:
+    for delivery_id in ("d-1", "d-2"):
+        ingested = {
+            "event": "star",
+            "delivery_id": delivery_id,
+            "payload": {"repository": {"full_name": "octocat/hello"}},
+        }
+        process_hook.apply(args=(ingested,))
+        if delivery_id == "d-1":
+            database.execute("UPDATE resources SET stored_at = now() - interval '400 days'")
+
+    assert enforce_retention()["resources"] == 0
+    assert _count(database, "resources") == 1
 
 
 def test_the_retention_is_a_setting(environment: Settings, database: Database) -> None:
@@ -122,7 +152,7 @@ def test_a_row_that_somebody_works_on_is_left_to_the_next_run(
 ) -> None:
     _add_resource(database, days_old=31)
     with psycopg.connect(database_url) as other:
-        other.execute("UPDATE resources SET last_seen_at = now()")
+        other.execute("UPDATE resources SET stored_at = now()")
 
         assert enforce_retention()["resources"] == 0
     assert (enforce_retention()["resources"], _count(database, "resources")) == (0, 1)
