@@ -69,8 +69,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
         try:
             self.retry(exc=error, countdown=self._pause_seconds(error))
         except Reject as rejected:
-            # Celery would drop the message without a word. While the broker is away the message stays there;
-            # a broker that refused the next attempt leaves the task with the error that it failed with.
+            # Celery would drop the message without a word. A broker that is away, or full, keeps it; a retry
+            # that cannot be published for another reason leaves the task with the error that it failed with.
             reason = rejected.args[0]
             if isinstance(reason, OperationalError):
                 raise Reject(reason, requeue=True) from error

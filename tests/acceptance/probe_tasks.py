@@ -48,6 +48,14 @@ def busy(key: str, retry_after_seconds: float) -> None:
     raise TransientError("come back later", retry_after_seconds)
 
 
+@shared_task(name="probe.fill_redis")
+def fill_redis(key: str) -> None:
+    """Leave the broker no room for the next attempt."""
+    _note(key)
+    redis.client().config_set("maxmemory", 1)
+    raise RuntimeError("no room for another attempt")
+
+
 @shared_task(name="probe.celery_retry", autoretry_for=(KeyError,), max_retries=5)
 def celery_retry(key: str) -> None:
     _note(key)

@@ -1,6 +1,9 @@
 """What a task of an installed app does when it fails, in a real worker."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -161,3 +164,53 @@ def test_every_log_line_about_a_task_is_json_and_names_it(worker: Worker, app: C
         "Task probe.request",
     ]
     assert {(line["task_id"], line["task"]) for line in lines} == {(task_id, "probe.request")}
+
+
+def test_a_task_whose_retry_the_broker_refuses_is_not_lost(
+    app: Celery, environment: Settings, key: str
+) -> None:
+    server = redis.connect(environment.redis_url)
+    with start_worker("--queues", "full", environment=PROBES) as worker:
+        try:
+            sent = app.send_task("probe.fill_redis", args=[key], queue="full", ignore_result=True)
+            # Celery's consumer does not survive a full Redis; its messages do.
+            wait_until(lambda: "Unrecoverable error" in worker.log(), what="the worker's end")
+        finally:
+            server.config_set("maxmemory", 0)
+        wait_until(lambda: worker.process.poll() is not None, what="the worker's end")
+
+    waiting = str(server.lrange("full", 0, -1)) + str(server.hvals("unacked"))
+    assert waiting.count(f'"id": "{sent.id}"') == 1
+    server.delete("full", "unacked", "unacked_index")
+
+
+def test_a_worker_without_its_database_does_not_start(environment: Settings) -> None:
+    away = {"DATABASE_URL": "postgresql://me:LEAK@127.0.0.1:1/db"}
+    started = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "orchestrator", "worker", "--concurrency", "1"],
+        env=os.environ | away,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert "PostgreSQL does not answer at postgresql://me:****@127.0.0.1:1/db" in started.stderr
+    assert "LEAK" not in started.stdout + started.stderr
+
+
+def test_an_apps_own_default_queue_is_served_too(environment: Settings) -> None:
+    with install(Celery("shop", set_as_current=False)) as plain:
+        assert set(plain.amqp.queues) == {"models", "hooks", "admin", "celery"}
+    shop = Celery("shop", set_as_current=False)
+    shop.conf.task_default_queue = "shop"
+    with install(shop):
+        assert set(shop.amqp.queues) == {"models", "hooks", "admin", "celery", "shop"}
+
+
+def test_a_message_is_not_delivered_again_while_it_may_still_run(environment: Settings) -> None:
+    slow = environment.model_copy(update={"timeout_operation_default": 7200.0})
+    with install(Celery("slow", set_as_current=False), slow) as app:
+        assert app.conf.broker_transport_options["visibility_timeout"] == 7200 + 30 + 3600 + 60
+    environment_settings.use(environment)
