@@ -11,6 +11,7 @@ from celery.signals import setup_logging
 from structlog.typing import Processor
 
 from orchestrator import redaction, settings
+from orchestrator.schedule import HOUSEKEEPING
 
 Format = Literal["auto", "console", "json"]
 
@@ -24,30 +25,47 @@ def configure(level: int | str, log_format: Format, *, colours: bool | None = No
     """Send the logging of this process to standard error; `auto` asks whether that is a terminal."""
     terminal = sys.stderr.isatty()
     readable = log_format == "console" or (log_format == "auto" and terminal)
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(
-            colors=terminal if colours is None else colours,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-        if readable
-        else structlog.processors.JSONRenderer()
-    )
-    finishing: list[Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _redact,
-        renderer,
-    ]
-    if not readable:
-        finishing.insert(0, structlog.processors.format_exc_info)
+    shared: list[Processor] = [*_SHARED, _TIME_OF_DAY if readable else _TIMESTAMP]
     handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=finishing))
+    if readable:
+        handler.addFilter(_is_worth_reading)
+    finishing = _for_people(terminal if colours is None else colours) if readable else _FOR_PROGRAMS
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finishing],
+        )
+    )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _for_people(colours: bool) -> list[Processor]:  # noqa: FBT001
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colours, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+    )
+    return [_redact, _drop_what_the_sentence_says, renderer]
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """Not our own ticks, of which there are several every ten seconds, as long as they go well."""
+    if record.levelno > logging.INFO or not record.args:
+        return True
+    about = record.args.values() if isinstance(record.args, Mapping) else record.args
+    return HOUSEKEEPING.isdisjoint(part for part in about if isinstance(part, str))
+
+
+def _drop_what_the_sentence_says(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if str(event.get("task_id")) in str(event.get("event")):
+        del event["task_id"], event["task"]
+    return event
 
 
 def _configure_celery(loglevel: int | str | None = None, **_: Any) -> None:
@@ -81,7 +99,13 @@ _SHARED: list[Processor] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.PositionalArgumentsFormatter(),
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     _name_task,
+]
+_TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+_TIME_OF_DAY = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+_FOR_PROGRAMS: list[Processor] = [
+    structlog.processors.format_exc_info,
+    _redact,
+    structlog.processors.JSONRenderer(),
 ]

@@ -8,6 +8,11 @@ from orchestrator.settings import Settings
 SWEEP_SECONDS = 10.0
 RETENTION_SECONDS = 3600.0
 
+# The tasks that beat sends all the time, and that are of no interest as long as they go well.
+HOUSEKEEPING = frozenset(
+    {"omninode.health.check", "omninode.hooks.sweep", "omninode.admin.enforce_retention"}
+)
+
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """The entries of beat. A tick that no worker took before the next one is due is not worth running."""

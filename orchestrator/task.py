@@ -41,6 +41,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
     # producer's along, and a producer in another environment would decide for the worker.
     from_config = tuple(pair for pair in celery.Task.from_config if not pair[0].endswith("time_limit"))
     max_retries: int | None = 3
+    # How much of a result stands in logs and in Flower: an embedding has hundreds of numbers.
+    resultrepr_maxsize = 120
     # Celery's own pause before it repeats an attempt whose process was killed.
     default_retry_delay = 1
     retry_base_seconds: ClassVar[float] = 1.0
