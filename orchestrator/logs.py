@@ -79,8 +79,7 @@ def _name_task(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
         event.setdefault("task_id", task.request.id)
         event.setdefault("task", task.name)
         return event
-    record = event.get("_record")
-    about = getattr(record, "data", None) or getattr(record, "args", None)
+    about = getattr(event.get("_record"), "data", None)  # Celery's own lines carry it
     if isinstance(about, Mapping) and "id" in about and "name" in about:
         event.setdefault("task_id", about["id"])
         event.setdefault("task", about["name"])

@@ -22,7 +22,8 @@ def _leave_logging_as_it_was() -> Iterator[None]:
 
 def _say(log_format: logs.Format, message: str, *arguments: object, level: int = logging.INFO) -> None:
     logs.configure(logging.INFO, log_format, colours=False)
-    logging.getLogger("celery.worker").log(level, message, *arguments)
+    # As Celery does it: what a line is about goes along.
+    logging.getLogger("celery.worker").log(level, message, *arguments, extra={"data": arguments[0]})
 
 
 def test_a_line_for_programs_is_json_with_the_task_that_it_is_about(
