@@ -1,6 +1,7 @@
 """`omninode.hooks.process`: a delivery is stored and handed to its handlers in one transaction, once."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from orchestrator import postgres, settings, stamp
-from orchestrator.errors import OmniNodeError
+from orchestrator.errors import OmniNodeError, PermanentError
 from tasks.hooks import staging, store
 from tasks.hooks.delivery import Delivery, parse
 from tasks.hooks.event import HookEvent
@@ -19,6 +20,11 @@ from tasks.hooks.failing import HookTask
 from tasks.hooks.hook import Hook, StagedTask
 from tasks.hooks.registry import Registration, handlers_for
 from tasks.hooks.sources.normalise import normalise
+
+_ENDED = (
+    "a handler has ended the hook's transaction, by COMMIT or ROLLBACK: it must leave that to us, and put "
+    "what may fail into `with hook.connection.transaction():`"
+)
 
 
 @shared_task(name="omninode.hooks.process", bind=True, ignore_result=True, base=HookTask)
@@ -42,13 +48,20 @@ def _process(delivery: Delivery, now: datetime, enqueued_at: float | None) -> bo
     outcome = store.Outcome(
         "processed" if registrations else "unhandled", tuple(each.name for each in registrations)
     )
-    # An explicit block, so that a handler cannot commit half of it.
-    with postgres.transaction() as connection, connection.transaction():
-        if not store.record(connection, event, delivery.payload_json, outcome, enqueued_at):
+    # An explicit block, so that a handler cannot call `commit`.
+    with postgres.transaction() as connection, ExitStack() as undoing, connection.transaction():
+        transaction_id = store.record(connection, event, delivery.payload_json, outcome, enqueued_at)
+        if transaction_id is None:
             store.count_duplicate(connection, delivery.id)
             # Whoever processed it may have died before it sent them.
             return True
+        # A handler may have committed the row by SQL before it raised.
+        undoing.callback(store.withdraw, connection, delivery.id, transaction_id)
         staged = _handle(connection, event, registrations)
+        if registrations and not store.is_current(connection, transaction_id):
+            raise PermanentError(_ENDED)
+        # From here on an error may also come after our own commit, which stands.
+        undoing.pop_all()
         staging.write(connection, delivery.id, staged)
     return bool(staged)
 
@@ -68,8 +81,11 @@ def _handle(
 
 
 def _check_transaction(connection: Connection[TupleRow]) -> None:
+    status = connection.info.transaction_status
+    if status == TransactionStatus.IDLE:
+        raise PermanentError(_ENDED)
     # PostgreSQL answers the COMMIT of such a transaction by rolling it back, without an error.
-    if connection.info.transaction_status == TransactionStatus.INERROR:
+    if status != TransactionStatus.INTRANS:
         raise OmniNodeError(
             "the handler went on after an error of the database, which undoes the whole hook: "
             "put what may fail into `with hook.connection.transaction():`"

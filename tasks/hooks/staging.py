@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psycopg
 from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
@@ -27,6 +28,7 @@ _SWEEP_SECONDS = 8.0
 _FIRST_PAUSE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 3600.0
 _MAX_ERROR_CHARS = 2000
+_LEFT = "staged tasks are left to the sweep: %s"
 _RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.4}
 
 _WRITE = """
@@ -51,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 def write(connection: Connection[TupleRow], delivery_id: str, staged: Sequence[StagedTask]) -> None:
     """Write what a hook's handlers enqueued, within the hook's transaction."""
+    if not staged:
+        return
     rows = [(t.id, delivery_id, clean(t.task), t.args, t.kwargs, t.options, OWN_SECONDS) for t in staged]
     with connection.cursor() as cursor:
         cursor.executemany(_WRITE, rows)
@@ -58,8 +62,12 @@ def write(connection: Connection[TupleRow], delivery_id: str, staged: Sequence[S
 
 def send_of_delivery(delivery_id: str) -> None:
     """Send what the delivery's handlers enqueued. What cannot be sent now is left to the sweep."""
-    while _send_batch(_OF_DELIVERY, {"delivery_id": delivery_id, "batch": BATCH}) == BATCH:
-        pass
+    try:
+        while _send_batch(_OF_DELIVERY, {"delivery_id": delivery_id, "batch": BATCH}) == BATCH:
+            pass
+    except (psycopg.Error, SoftTimeLimitExceeded) as error:
+        # The hook is committed: to try it again would count a duplicate that never arrived.
+        logger.warning(_LEFT, redaction.text(str(error)))
 
 
 def sweep(clock: Callable[[], float] = time.monotonic) -> int:
@@ -91,7 +99,7 @@ def _send_rows(connection: Connection[TupleRow], rows: Sequence[TupleRow]) -> li
             try:
                 _publish(producer, row)
             except (OperationalError, SoftTimeLimitExceeded, *broker_errors) as error:
-                logger.warning("staged tasks are left to the sweep: %s", redaction.text(str(error)))
+                logger.warning(_LEFT, redaction.text(str(error)))
                 break
             except Exception as error:
                 _step_back(connection, row[0], error)

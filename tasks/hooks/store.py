@@ -33,7 +33,7 @@ _RECORD = (
     sql.SQL(
         "INSERT INTO hook_events ({columns}) VALUES ({values}) "
         "ON CONFLICT (delivery_id) DO UPDATE SET {overwritten}, settled_at = clock_timestamp() "
-        "WHERE hook_events.status = 'failed' RETURNING delivery_id"
+        "WHERE hook_events.status = 'failed' RETURNING pg_current_xact_id()::text"
     )
     .format(
         columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
@@ -45,6 +45,8 @@ _RECORD = (
     # Put together once: it takes longer than to normalise a hook.
     .as_bytes()
 )
+_IS_CURRENT = "SELECT pg_current_xact_id_if_assigned() = %s::xid8"
+_WITHDRAW = "DELETE FROM hook_events WHERE delivery_id = %s AND pg_xact_status(%s::xid8) = 'committed'"
 _DUPLICATE = "UPDATE hook_events SET duplicates = duplicates + 1 WHERE delivery_id = %s"
 
 
@@ -63,8 +65,10 @@ def record(
     payload_json: str,
     outcome: Outcome,
     enqueued_at: float | None,
-) -> bool:
-    """Write the event's row; False when the delivery is settled already, and then nothing is written.
+) -> str | None:
+    """Write the event's row; None when the delivery is settled already, and then nothing is written.
+
+    Returns the id of the transaction that wrote it, for `is_current` and `withdraw`.
 
     `enqueued_at` is in Unix seconds.
     """
@@ -85,7 +89,20 @@ def record(
         "handlers": [clean(name) for name in outcome.handlers],
         "enqueued_at": _moment(enqueued_at),
     }
-    return connection.execute(_RECORD, row).fetchone() is not None
+    written = connection.execute(_RECORD, row).fetchone()
+    return written[0] if written else None
+
+
+def is_current(connection: Connection[TupleRow], transaction_id: str) -> bool:
+    """Whether the connection is still within this transaction."""
+    return connection.execute(_IS_CURRENT, (transaction_id,)).fetchone() == (True,)
+
+
+def withdraw(connection: Connection[TupleRow], delivery_id: str, transaction_id: str) -> None:
+    """Delete the row, should the transaction that wrote it have been committed."""
+    if not connection.closed:
+        with connection.transaction():
+            connection.execute(_WITHDRAW, (delivery_id, transaction_id))
 
 
 def count_duplicate(connection: Connection[TupleRow], delivery_id: str) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -334,6 +334,62 @@ def test_a_handler_cannot_commit_half_of_a_hook(database: Database) -> None:
     assert (status, "forbidden" in error) == ("failed", True)
 
 
+@pytest.mark.parametrize(
+    "ended", ["ROLLBACK", "COMMIT", "ROLLBACK; BEGIN", "COMMIT; BEGIN", "COMMIT AND CHAIN"]
+)
+def test_a_handler_that_ends_the_transaction_by_sql_fails_the_hook_at_once(
+    database: Database, environment: Settings, ended: LiteralString
+) -> None:
+    attempts = []
+
+    @on("shop.order")
+    def hasty(event: HookEvent, hook: Hook) -> None:
+        attempts.append(event.id)
+        hook.enqueue("elsewhere.work")
+        hook.connection.execute(ended)
+
+    _process(_hook())
+
+    status, error = _row(database, "status", "error")
+    assert (status, len(attempts)) == ("failed", 1)
+    assert error.startswith("PermanentError: a handler has ended the hook's transaction")
+    assert _staged(database) == []
+    assert _waiting(environment) == []
+
+
+@pytest.mark.parametrize("ended", ["COMMIT", "COMMIT; BEGIN", "COMMIT; BEGIN; SELECT 1 / 0"])
+def test_a_handler_that_commits_and_then_fails_leaves_a_failed_hook(
+    database: Database, ended: LiteralString
+) -> None:
+    @on("shop.order")
+    def hasty(event: HookEvent, hook: Hook) -> None:
+        with suppress(psycopg.Error):
+            for statement in ended.split("; "):
+                hook.connection.execute(statement.encode())
+        raise PermanentError("not that one")
+
+    _process(_hook())
+
+    status, error = _row(database, "status", "error")
+    assert (status, error.split("\n")[0]) == ("failed", "PermanentError: not that one")
+
+
+def test_what_another_worker_has_processed_meanwhile_is_not_withdrawn(database: Database) -> None:
+    calls = []
+
+    @on("shop.order")
+    def hasty(event: HookEvent, hook: Hook) -> None:
+        calls.append(event.id)
+        if len(calls) == 1:
+            hook.connection.execute("ROLLBACK")
+            _process(_hook())
+
+    _process(_hook())
+
+    assert len(calls) == 2
+    assert _row(database, "status", "error") == ("processed", None)
+
+
 def test_what_a_handler_enqueues_is_sent_after_the_commit(database: Database, environment: Settings) -> None:
     ids = []
 
@@ -368,6 +424,23 @@ def test_a_broker_that_is_away_does_not_fail_the_hook(
     assert _waiting(environment) == [("elsewhere.work", ids[0])]
     assert _staged(database) == []
     back.close()
+
+
+def test_postgresql_that_goes_away_after_the_commit_leaves_the_rows_to_the_sweep(
+    database: Database, environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on("shop.order")(lambda _event, hook: hook.enqueue("elsewhere.work"))
+    take = vars(staging)["_OF_DELIVERY"]
+    away = b"SELECT pg_terminate_backend(pg_backend_pid()), %(batch)s, %(delivery_id)s"
+    monkeypatch.setattr(staging, "_OF_DELIVERY", away)
+
+    assert process_hook.apply(args=(_hook(),)).state == "SUCCESS"
+
+    monkeypatch.setattr(staging, "_OF_DELIVERY", take)
+    assert _row(database, "status", "duplicates") == ("processed", 0)
+    _make_due(database)
+    assert staging.sweep() == 1
+    assert [task for task, _ in _waiting(environment)] == ["elsewhere.work"]
 
 
 def _stage(ids: list[str], *tasks: str, **options: Any) -> Handler:
