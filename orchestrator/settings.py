@@ -53,48 +53,76 @@ class Settings(BaseSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         case_sensitive=True,
+        use_attribute_docstrings=True,
     )
 
     redis_url: RedisUrl = Field("redis://localhost:6379/0", alias="REDIS_URL", repr=False)
+    """The Redis of the broker, of results, and of health."""
     celery_broker_url: BrokerUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
+    """The broker, where it is not REDIS_URL."""
     celery_result_backend: Annotated[str, AfterValidator(urls.result_backend)] | None = Field(
         None, alias="CELERY_RESULT_BACKEND", repr=False
     )
+    """Where tasks' results are kept, where it is not REDIS_URL."""
     kafka_bootstrap_servers: Annotated[str, AfterValidator(urls.bootstrap_servers)] = Field(
         "localhost:9092", alias="KAFKA_BOOTSTRAP_SERVERS"
     )
+    """The Kafka that dead letters go to; today it is only asked whether it is there."""
     database_url: Annotated[str, AfterValidator(urls.database_url)] = Field(
         "postgresql://postgres@localhost:5432/postgres", alias="DATABASE_URL", repr=False
     )
+    """The PostgreSQL of hooks, model calls and texts; it needs the extension `vector`."""
 
     kafka_enable_dlq: bool = Field(default=True, alias="KAFKA_ENABLE_DLQ")
+    """Whether dead letters go to Kafka; today: whether health asks for it."""
     kafka_max_retries: int = Field(3, alias="KAFKA_MAX_RETRIES", ge=0)
+    """How often publishing is tried again. No effect yet."""
     kafka_timeout_seconds: Seconds = Field(30.0, alias="KAFKA_TIMEOUT_SECONDS")
+    """How long publishing may take, in seconds. No effect yet."""
     kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]+$")
+    """What a queue's name gets to become its dead-letter topic's. No effect yet."""
 
     timeout_operation_default: Seconds = Field(300.0, alias="TIMEOUT_OPERATION_DEFAULT")
+    """When a running task is told to stop, in seconds: the soft limit."""
     timeout_global_default: Seconds = Field(3600.0, alias="TIMEOUT_GLOBAL_DEFAULT")
+    """How long a task may take over all its attempts, in seconds. No effect yet."""
     timeout_grace_period: Seconds = Field(30.0, alias="TIMEOUT_GRACE_PERIOD")
+    """How much later it is killed, in seconds: the hard limit."""
     timeout_warning_threshold: Fraction = Field(0.8, alias="TIMEOUT_WARNING_THRESHOLD")
+    """The part of a limit after which a warning is due. No effect yet."""
 
     perf_monitor_retention_hours: Seconds = Field(24.0, alias="PERF_MONITOR_RETENTION_HOURS")
+    """How long metrics are kept, in hours. No effect yet."""
     perf_monitor_sampling_interval: Seconds = Field(60.0, alias="PERF_MONITOR_SAMPLING_INTERVAL")
+    """How often metrics are summed up, in seconds. No effect yet."""
     perf_monitor_error_threshold: float = Field(5.0, alias="PERF_MONITOR_ERROR_THRESHOLD", ge=0, le=100)
+    """The percentage of errors that raises an alert. No effect yet."""
     perf_monitor_response_threshold: Seconds = Field(5000.0, alias="PERF_MONITOR_RESPONSE_THRESHOLD")
+    """The response time that raises an alert, in milliseconds. No effect yet."""
 
     imports: Annotated[tuple[str, ...], NoDecode] = Field((), alias="OMNINODE_IMPORTS")
+    """Modules with a user's own tasks, handlers and checks, separated by commas."""
     lease_seconds: Seconds = Field(30.0, alias="OMNINODE_LEASE_SECONDS")
+    """How long a worker that has died keeps its messages, in seconds. No effect yet."""
     max_deliveries: int = Field(8, alias="OMNINODE_MAX_DELIVERIES", ge=1)
+    """After how many unsettled deliveries a message is buried. No effect yet."""
 
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
+    """Servers with the HTTP interface of OpenAI, by name, as JSON."""
     hook_max_bytes: int = Field(4 * 1024 * 1024, alias="OMNINODE_HOOK_MAX_BYTES", ge=1024)
+    """The largest payload of a hook, in bytes."""
     labels: Annotated[tuple[str, ...], NoDecode] = Field(
         DEFAULT_LABELS, alias="OMNINODE_LABELS", min_length=1
     )
+    """The labels that texts are given, separated by commas."""
     similarity_threshold: float = Field(0.5, alias="OMNINODE_SIMILARITY_THRESHOLD", ge=-1, le=1)
+    """From which cosine on two texts are called similar."""
     retention_days: float = Field(30.0, alias="OMNINODE_RETENTION_DAYS", gt=0, le=3650)
+    """How long rows are kept, in days."""
     health_interval_seconds: Seconds = Field(30.0, alias="OMNINODE_HEALTH_INTERVAL_SECONDS")
+    """How often beat has everything checked, in seconds."""
     log_format: Literal["auto", "console", "json"] = Field("auto", alias="OMNINODE_LOG_FORMAT")
+    """Lines for people (console), for programs (json), or as standard error is (auto)."""
 
     @field_validator("imports", "labels", mode="before")
     @classmethod

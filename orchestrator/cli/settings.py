@@ -23,11 +23,13 @@ class Row:
     variable: str
     value: str
     source: str
+    meaning: str
 
 
 @click.command()
+@click.option("--explain", is_flag=True, help="Say below each what it is for, and in which unit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object by variable.")
-def settings(*, as_json: bool) -> None:
+def settings(*, explain: bool, as_json: bool) -> None:
     """Show every setting: its variable, its value (secrets masked) and where it came from.
 
     Exits with 2, naming all of them, when a variable holds a value that is not allowed.
@@ -36,7 +38,7 @@ def settings(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({row.variable: asdict(row) for row in shown}, indent=2))
     else:
-        _print_table(shown)
+        _print_table(shown, explain=explain)
     for name in unknown_variables():
         close = get_close_matches(name, [row.variable for row in shown], n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -51,7 +53,7 @@ def rows(loaded: Settings) -> Iterator[Row]:
         value = getattr(loaded, name)
         if value is None and variable in {"CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"}:
             value, source = loaded.redis_url, "REDIS_URL"
-        yield Row(variable, redaction.setting(variable, _as_text(value)), source)
+        yield Row(variable, redaction.setting(variable, _as_text(value)), source, field.description or "")
 
 
 def unknown_variables() -> list[str]:
@@ -72,8 +74,10 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-def _print_table(shown: list[Row]) -> None:
+def _print_table(shown: list[Row], *, explain: bool) -> None:
     name_width = max(len(row.variable) for row in shown)
     source_width = max(len(row.source) for row in shown)
     for row in shown:
         click.echo(f"{row.variable:<{name_width}}  {row.source:<{source_width}}  {row.value}")
+        if explain:
+            click.echo(f"    {row.meaning}\n")

@@ -73,7 +73,15 @@ def test_settings_show_where_each_value_came_from() -> None:
         "variable": "CELERY_BROKER_URL",
         "value": "redis://:****@h/0",
         "source": "REDIS_URL",
+        "meaning": "The broker, where it is not REDIS_URL.",
     }
+
+
+def test_every_setting_is_explained() -> None:
+    shown = json.loads(omninode("settings", "--json").stdout)
+
+    assert [name for name, row in shown.items() if not row["meaning"].endswith(".")] == []
+    assert shown["OMNINODE_RETENTION_DAYS"]["meaning"] in omninode("settings", "--explain").stdout
 
 
 def test_a_wrong_setting_ends_a_command_with_a_sentence_and_no_traceback() -> None:
