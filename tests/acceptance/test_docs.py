@@ -10,7 +10,7 @@ import pytest
 from tests.pages import ROOT, Block, blocks, run, running
 
 READY = "Ctrl-C"
-EXPORTS = 'eval "$(.venv/bin/omninode stack status --export)"\n'
+EXPORTS = 'export PATH="$PWD/.venv/bin:$PATH"; eval "$(omninode stack status --export)"\n'
 
 
 @pytest.fixture(scope="module")
