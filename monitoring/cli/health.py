@@ -18,7 +18,6 @@ from monitoring.health.registry import Check, registered
 from monitoring.health.run import run
 from monitoring.health.verdict import CheckResult, Report, conclude
 from orchestrator import redaction, redis, settings
-from orchestrator.errors import SettingsError
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "critical": "red"}
 
@@ -46,16 +45,11 @@ def health(*, as_json: bool, timeout_seconds: float | None, names: tuple[str, ..
 
 
 def _declared() -> list[Check]:
-    try:
-        # The app declares our checks and those of the user's own modules.
-        from orchestrator.celery import app  # noqa: PLC0415
+    # The app declares our checks and those of the user's own modules.
+    from orchestrator.celery import app  # noqa: PLC0415
+    from orchestrator.modules import import_modules  # noqa: PLC0415
 
-        app.loader.import_default_modules()
-    except SettingsError:
-        raise
-    except Exception as error:
-        message = f"the modules with tasks and checks cannot be imported: {type(error).__name__}: {error}"
-        raise SettingsError(redaction.text(message)) from error
+    import_modules(app)
     return registered()
 
 

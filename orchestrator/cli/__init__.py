@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator.errors import OmniNodeError
+from orchestrator.errors import OmniNodeError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ def main() -> None:
         cli(prog_name="omninode")
     except OmniNodeError as error:
         click.echo(f"omninode: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)

@@ -1,43 +1,40 @@
 """`omninode enqueue`: one task from the command line, or many from a file of JSON lines."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import IO, Any
+from io import BufferedReader
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import click
-from celery import Celery
-from kombu.exceptions import OperationalError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from orchestrator.errors import InvalidArguments
+from orchestrator.cli import calls
 
-_EMPTY = "[]"
+if TYPE_CHECKING:
+    from celery import Celery
 
+    from orchestrator.cli.sending import Many, Sender
 
-class _Refused(ValueError):
-    """What was typed is not a call."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    args: list[Any]
-    kwargs: dict[str, Any]
+_NO_ARGS, _NO_KWARGS = "[]", "{}"
+_INTERRUPTED = 130
 
 
 @click.command()
 @click.argument("task")
 @click.option(
-    "--args", "args_json", default=_EMPTY, metavar="JSON", help="Positional arguments: a JSON array."
+    "--args", "args_json", default=_NO_ARGS, metavar="JSON", help="Positional arguments: a JSON array."
 )
 @click.option(
-    "--kwargs", "kwargs_json", default="{}", metavar="JSON", help="Keyword arguments: a JSON object."
+    "--kwargs", "kwargs_json", default=_NO_KWARGS, metavar="JSON", help="Keyword arguments: a JSON object."
 )
 @click.option(
     "--many",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help='Enqueue once a line of FILE (- for standard input): {"args": […], "kwargs": {…}}.',
 )
@@ -52,7 +49,7 @@ def enqueue(
     task: str,
     args_json: str,
     kwargs_json: str,
-    many: IO[str] | None,
+    many: BufferedReader | None,
     queue: str | None,
     countdown: float | None,
     foreign: bool,
@@ -60,49 +57,31 @@ def enqueue(
 ) -> None:
     """Enqueue TASK, such as omninode.models.call, and print the id of the message.
 
-    Exits with 1 when a line of FILE was refused; the others are enqueued all the same.
+    Exits with 1 when a line of FILE was refused (the others are enqueued all the same) or the broker is away,
+    and with 130 after Ctrl-C. It then prints the ids of what was enqueued, and the line to go on with.
     """
-    if many and (args_json != _EMPTY or kwargs_json != "{}"):
+    if many and (args_json, kwargs_json) != (_NO_ARGS, _NO_KWARGS):
         raise click.UsageError("--many takes the arguments from its file: leave --args and --kwargs away")
     # Celery and the tasks' modules are slow to import; --help must not wait for them.
     from orchestrator.celery import app  # noqa: PLC0415
+    from orchestrator.cli.sending import Sender  # noqa: PLC0415
 
     # Nobody here waits for a result: without this each message would subscribe to its own.
     app.conf.update(result_backend="disabled://")
     if not foreign:
         _require_known(app, task)
-    sender = _Sender(app, task, {"queue": queue, "countdown": countdown}, foreign=foreign)
-    try:
-        sent, refused = _send_many(sender, many) if many else _send_one(sender, args_json, kwargs_json)
-    except OperationalError as error:
-        raise click.ClickException(
-            f"the broker does not answer, nothing more was enqueued: {error}"
-        ) from None
-    click.echo(_report(sent, refused, as_json=as_json, many=bool(many)))
-    if refused:
-        raise SystemExit(1)
-
-
-class _Sender:
-    """Sends one task's messages, each after a look at its arguments."""
-
-    def __init__(self, app: Celery, task: str, options: dict[str, Any], *, foreign: bool) -> None:
-        self._app = app
-        self._task = task
-        self._options = {name: value for name, value in options.items() if value is not None}
-        self._foreign = foreign
-
-    def send(self, call: _Call) -> str:
-        """Enqueue one call; InvalidArguments when they do not fit the task."""
-        if not self._foreign:
-            from orchestrator.task import check_arguments  # noqa: PLC0415
-
-            check_arguments(self._app.tasks[self._task], call.args, call.kwargs)
-        return str(self._app.send_task(self._task, args=call.args, kwargs=call.kwargs, **self._options).id)
+    options = {"queue": queue, "countdown": countdown}
+    sender = Sender(app, task, {name: value for name, value in options.items() if value is not None}, foreign)
+    if many:
+        sys.exit(_send_many(sender, many, as_json=as_json))
+    message_id = _send_one(sender, args_json, kwargs_json)
+    click.echo(json.dumps({"id": message_id}) if as_json else message_id)
 
 
 def _require_known(app: Celery, task: str) -> None:
-    app.loader.import_default_modules()
+    from orchestrator.modules import import_modules  # noqa: PLC0415
+
+    import_modules(app)
     if task in app.tasks:
         return
     close = get_close_matches(task, app.tasks, n=3)
@@ -113,53 +92,56 @@ def _require_known(app: Celery, task: str) -> None:
     )
 
 
-def _send_one(sender: _Sender, args_json: str, kwargs_json: str) -> tuple[list[str], list[str]]:
+def _send_one(sender: Sender, args_json: str, kwargs_json: str) -> str:
+    message_id = str(uuid4())
     try:
-        return [sender.send(_call({"args": _parse(args_json), "kwargs": _parse(kwargs_json)}))], []
-    except (InvalidArguments, _Refused) as error:
+        sender.send(calls.from_options(args_json, kwargs_json), message_id)
+    except calls.Refused as error:
         raise click.UsageError(str(error)) from None
+    return message_id
 
 
-def _send_many(sender: _Sender, lines: Iterable[str]) -> tuple[list[str], list[str]]:
-    sent: list[str] = []
-    refused: list[str] = []
-    columns = (TextColumn("enqueued"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _send_many(sender: Sender, file: BufferedReader, *, as_json: bool) -> int:
+    """Send them, report, and return the exit code."""
+    from orchestrator.cli.sending import BrokerAway, Many  # noqa: PLC0415
+
+    stopped, exit_code = "", 0
+    with _progress() as tick:
+        run = Many(sender, lambda refusal: click.echo(refusal, err=True), tick)
+        try:
+            run.send_all(file)
+        except BrokerAway as error:
+            stopped, exit_code = str(error), 1
+        except KeyboardInterrupt:
+            stopped, exit_code = "interrupted", _INTERRUPTED
+    click.echo(_as_json(run, stopped) if as_json else _as_text(run, stopped))
+    if stopped:
+        click.echo(f"stopped at line {run.next_line}: {stopped}{_doubt(run)}", err=True)
+    return exit_code or bool(run.refused)
+
+
+def _as_json(run: Many, stopped: str) -> str:
+    at = {"line": run.next_line, "in_doubt": run.in_doubt, "reason": stopped} if stopped else None
+    return json.dumps({"ids": run.ids, "refused": run.refused, "stopped": at})
+
+
+def _as_text(run: Many, stopped: str) -> str:
+    count = f"{len(run.ids)} enqueued, {len(run.refused)} refused"
+    return "\n".join([*run.ids, count]) if stopped else count
+
+
+def _doubt(run: Many) -> str:
+    return f"\nWhether {run.in_doubt}, of that line, was enqueued is not known." if run.in_doubt else ""
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; yields what moves it on by one line."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
     console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("enqueued", total=None)
-        for number, line in _filled(lines):
-            try:
-                sent.append(sender.send(_call(_parse(line))))
-            except (InvalidArguments, _Refused) as error:
-                refused.append(f"line {number}: {error}")
-                click.echo(refused[-1], err=True)
-            progress.update(bar, advance=1)
-    return sent, refused
-
-
-def _filled(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise _Refused(f"not JSON ({error}): {text.strip()[:80]}") from None
-
-
-def _call(fields: Any) -> _Call:
-    if not isinstance(fields, dict) or not fields.keys() <= {"args", "kwargs"}:
-        raise _Refused('must be an object with nothing but "args" and "kwargs"')
-    args, kwargs = fields.get("args", []), fields.get("kwargs", {})
-    if not isinstance(args, list):
-        raise _Refused(f"args must be a JSON array, not {json.dumps(args)[:80]}")
-    if not isinstance(kwargs, dict):
-        raise _Refused(f"kwargs must be a JSON object, not {json.dumps(kwargs)[:80]}")
-    return _Call(args, kwargs)
-
-
-def _report(sent: list[str], refused: list[str], *, as_json: bool, many: bool) -> str:
-    if as_json:
-        return json.dumps({"ids": sent, "refused": refused} if many else {"id": sent[0]})
-    return f"{len(sent)} enqueued, {len(refused)} refused" if many else sent[0]
+        bar = progress.add_task("", total=None)
+        yield lambda: progress.update(bar, advance=1)

