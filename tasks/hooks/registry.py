@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tasks.hooks.event import HookEvent
 from tasks.hooks.hook import Hook
+from tasks.hooks.sources.github_events import EVENTS
 
 Handler = Callable[[HookEvent, Hook], None]
 _Registered = TypeVar("_Registered", bound=Handler)
@@ -39,7 +40,8 @@ def on(*patterns: str) -> Callable[[_Registered], _Registered]:
 
     Raises:
         TypeError: a pattern is no text, or the handler cannot be called.
-        ValueError: a pattern could never match, or there is none.
+        ValueError: there is no pattern, or one that names no source: it has neither a dot nor a `*`, or it
+            begins with the name of one of GitHub's events ("issues.opened").
     """
     _check_patterns(patterns)
 
@@ -66,6 +68,11 @@ def _check_patterns(patterns: tuple[Any, ...]) -> None:
         if not pattern.strip() or not set(pattern) & set(".*"):
             raise ValueError(
                 f'{_USE}; {pattern!r} matches no hook: a name begins with its source, as in "github.push"'
+            )
+        if pattern.partition(".")[0] in EVENTS:
+            raise ValueError(
+                f"{_USE}; {pattern!r} begins with an event, not with a source: "
+                f'did you mean "github.{pattern}"?'
             )
 
 

@@ -95,6 +95,8 @@ def test_an_object_can_be_a_handler() -> None:
         (("",), ValueError, "'' matches no hook"),
         ((" ",), ValueError, "' ' matches no hook"),
         (("issues",), ValueError, "'issues' matches no hook: a name begins with its source"),
+        (("issues.opened",), ValueError, 'did you mean "github.issues.opened"'),
+        (("github.push", "push.*"), ValueError, 'did you mean "github.push.*"'),
         ((5,), TypeError, "found 5"),
         ((None,), TypeError, "found None"),
     ],
