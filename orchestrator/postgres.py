@@ -1,9 +1,12 @@
-"""The process's PostgreSQL connections: a small pool that waits out a restart of the server."""
+"""The process's PostgreSQL connections: a pool that waits out a restart of the server."""
 
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from threading import Timer
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -11,10 +14,19 @@ from psycopg_pool import ConnectionPool
 
 from orchestrator import settings
 
-_POOL_SIZE = 4
+# Opened only when they are wanted at the same time: a process of the prefork pool opens one or two. With
+# fewer, a worker's threads could hold them all and each wait for a second one, to record a model's call.
+_MAX_CONNECTIONS = 20
 _CONNECT_TIMEOUT_SECONDS = 5
 # How long a task waits for a server that is away before its attempt fails: longer than a usual restart.
 _WAIT_SECONDS = 30.0
+# A server whose host has vanished is noticed within a minute, not within hours.
+_NOTICE: dict[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 @contextmanager
@@ -36,7 +48,34 @@ def pool() -> ConnectionPool[Connection[TupleRow]]:
 
 def connect(url: str, timeout_seconds: float = _CONNECT_TIMEOUT_SECONDS) -> Connection[TupleRow]:
     """A connection outside the pool, in autocommit mode."""
-    return Connection.connect(url, autocommit=True, connect_timeout=max(1, int(timeout_seconds)))
+    return Connection.connect(url, autocommit=True, connect_timeout=max(1, int(timeout_seconds)), **_NOTICE)
+
+
+@contextmanager
+def cut_off_after(seconds: float, connection: Connection[Any]) -> Iterator[None]:
+    """Cut the connection when the block takes longer than that: what waits for the server raises.
+
+    A server that is frozen keeps its connections and answers nothing, so that its own limits do not help.
+
+    Raises:
+        psycopg.OperationalError: the time was over.
+    """
+    # A copy of the number, which cannot meanwhile become another socket's.
+    with socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        timer = Timer(seconds, _cut, (shared,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _cut(connected: socket.socket) -> None:
+    # It may have ended by itself.
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 @lru_cache(maxsize=8)
@@ -44,11 +83,11 @@ def _pool(_pid: int, url: str) -> ConnectionPool[Connection[TupleRow]]:
     return ConnectionPool(
         url,
         min_size=0,
-        max_size=_POOL_SIZE,
+        max_size=_MAX_CONNECTIONS,
         timeout=_WAIT_SECONDS,
         max_idle=300.0,
         reconnect_timeout=_WAIT_SECONDS,
-        kwargs={"connect_timeout": _CONNECT_TIMEOUT_SECONDS, "application_name": "omninode"},
+        kwargs={"connect_timeout": _CONNECT_TIMEOUT_SECONDS, "application_name": "omninode", **_NOTICE},
         check=ConnectionPool.check_connection,
         open=True,
         name=f"omninode-{_pid}",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psutil
+
 from orchestrator.dev.processes.interrupts import Interrupts
 from orchestrator.dev.report import silent
 from orchestrator.dev.servers import postgres
@@ -26,6 +28,22 @@ class OwnPostgres:
         os.kill(child.pid, signal.SIGQUIT)
         wait_until(child.has_ended, what="PostgreSQL's end")
         self.supervisor.site.children.forget(child)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all of its processes, without ending them, for the time of the block."""
+        server = psutil.Process(self.supervisor.site.children.living[postgres.NAME].pid)
+        # First the one that would start others.
+        stopped = [server]
+        server.suspend()
+        stopped += server.children(recursive=True)
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                process.resume()
 
     def start_again(self) -> None:
         """Start it on the same data and the same port."""

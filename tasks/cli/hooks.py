@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 import sys
@@ -106,17 +105,14 @@ def _opened(max_queued: int, patience: Patience) -> Iterator[Ingest]:
     from tasks.hooks.ingest.sending import Sender  # noqa: PLC0415
     from tasks.hooks.ingest.settling import Settling  # noqa: PLC0415
 
-    # The ingest says itself when PostgreSQL is away.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     _migrate()
     with (
         display() as shown,
         Occurrences() as occurrences,
+        Settling(patience, shown.note) as settling,
         Sender(app, max_queued, patience, shown.note) as sender,
     ):
-        yield Ingest(
-            sender, Settling(patience, shown.note), occurrences, shown, settings.current().hook_max_bytes
-        )
+        yield Ingest(sender, settling, occurrences, shown, settings.current().hook_max_bytes)
 
 
 def _migrate() -> None:

@@ -1,11 +1,12 @@
 """Hooks in one transaction each, on a real PostgreSQL and a real Redis."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from threading import Event
+from threading import Barrier, Event
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,6 +20,7 @@ from orchestrator.settings import Settings
 from tasks.hooks import Hook, HookEvent, on, process_hook, staging
 from tasks.hooks.failing import record_failure
 from tasks.hooks.stats import Stats, count
+from tasks.models import ask
 from tests.processes import wait_until
 
 Database = psycopg.Connection[Any]
@@ -142,6 +144,27 @@ def test_the_same_delivery_at_the_same_time_is_processed_once(database: Database
 def _is_waiting_for_a_lock(database: Database) -> bool:
     asked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return database.execute(asked).fetchone() is not None
+
+
+def test_handlers_in_threads_that_call_a_model_do_not_wait_for_each_other(database: Database) -> None:
+    threads = 6
+    every_hook_has_a_connection = Barrier(threads)
+
+    @on("shop.order")
+    def asking(event: HookEvent, hook: Hook) -> None:
+        every_hook_has_a_connection.wait(20)
+        ask("local", "embed", event.id)
+
+    # The process has opened its pool.
+    assert count().processed == 0
+    began = time.monotonic()
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(_process, _hook(id=f"d-{number}")) for number in range(threads)]:
+            done.result(60)
+
+    assert time.monotonic() - began < 20
+    assert database.execute("SELECT count(*) FROM model_calls").fetchall() == [(threads,)]
+    assert count().processed == threads
 
 
 def test_a_hook_that_no_handler_wants_is_stored_as_unhandled(database: Database) -> None:

@@ -20,6 +20,7 @@ from orchestrator.dev.servers import redis as redis_server
 from orchestrator.dev.supervisor import Supervisor, supervising
 from orchestrator.settings import Settings
 from tests.commands import omninode
+from tests.own_postgres import own_postgres
 from tests.processes import wait_until
 
 OMNINODE = str(Path(sys.executable).parent / "omninode")
@@ -157,7 +158,7 @@ def test_an_empty_input_is_well_ingested(environment: Settings) -> None:
         ),
         (
             {"DATABASE_URL": f"postgresql://me:secret@{NOBODY}/db"},
-            f"Error: cannot bring the schema at postgresql://me:****@{NOBODY}/db up to date",
+            f"Error: PostgreSQL does not answer at postgresql://me:****@{NOBODY}/db",
         ),
     ],
 )
@@ -277,6 +278,25 @@ def test_a_broker_that_stays_away_ends_the_ingest_with_its_line(
         assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("stdin_after", [(), (2,)])
+def test_postgresql_that_is_frozen_ends_the_ingest_when_its_patience_does(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch, stdin_after: tuple[int, ...]
+) -> None:
+    with own_postgres() as postgres:
+        monkeypatch.setenv("DATABASE_URL", postgres.url)
+        with _ingesting("--patience", "2") as process:
+            _write(process, 1)
+            wait_until(lambda: _length(environment.redis_url) == 1, what="the first line's arrival")
+            with postgres.frozen():
+                _write(process, *stdin_after)
+                out, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert out.startswith("1 read, 0 refused, 1 sent" if not stdin_after else "2 read, 0 refused, 1 sent")
+    assert "stopped: nothing moved for 2 s: PostgreSQL does not answer (" in errors
+    assert errors.endswith("It got to line 1; running it again is safe.\n")
+    assert "Traceback" not in errors
+
+
 def test_stats_of_an_empty_database_are_zeros(environment: Settings) -> None:
     zeros = {"received": 0, "processed": 0, "unhandled": 0, "failed": 0, "duplicates": 0}
     for options in ([], ["--json"]):
@@ -287,4 +307,4 @@ def test_stats_of_an_empty_database_are_zeros(environment: Settings) -> None:
 def test_stats_without_a_database_are_a_sentence(environment: Settings) -> None:
     done = omninode("hooks", "stats", environment={"DATABASE_URL": f"postgresql://me@{NOBODY}/db"})
     assert (done.code, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: cannot bring the schema at")
+    assert done.stderr.startswith("Error: PostgreSQL does not answer at")

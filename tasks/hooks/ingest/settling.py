@@ -1,20 +1,23 @@
-"""Asks PostgreSQL what became of the deliveries that were sent."""
+"""Asks PostgreSQL what became of the deliveries that were sent, for no longer than the patience lasts."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from types import TracebackType
+from typing import Self
 
 import psycopg
-from psycopg_pool import PoolTimeout
+from psycopg.rows import TupleRow
 
-from orchestrator import postgres
+from orchestrator import postgres, settings
 from tasks.hooks.ingest.patience import Patience
 
 _ASK = "SELECT delivery_id, status, duplicates, settled_at FROM hook_events WHERE delivery_id = ANY(%s)"
 _CHUNK = 1000
-_AWAY = (psycopg.OperationalError, PoolTimeout)
+# A server that takes longer to answer is one that is away.
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,27 @@ class Settling:
     def __init__(self, patience: Patience, note: Callable[[str], None]) -> None:
         self._patience = patience
         self._note = note
+        self._connection: psycopg.Connection[TupleRow] | None = None
         self._awaited: dict[str, _Awaited] = {}
         self.outcomes: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection:
+            self._connection.close()
 
     def __len__(self) -> int:
         return len(self._awaited)
 
     def known(self, ids: Sequence[str]) -> dict[str, Row]:
         """The rows of those deliveries that are settled already."""
-        return self._patience.persist(lambda: _ask(ids), _AWAY, "PostgreSQL", self._note)
+        return self._patience.persist(
+            lambda: self._ask(ids), (psycopg.OperationalError,), "PostgreSQL", self._note
+        )
 
     def expect(self, delivery_id: str, row: Row | None) -> bool:
         """Wait for a delivery that is being sent; `row` is what is known of it. True where it is new."""
@@ -77,8 +92,11 @@ class Settling:
                     del self._awaited[delivery_id]
                     self.outcomes[row.status] += 1
 
-
-def _ask(ids: Sequence[str]) -> dict[str, Row]:
-    with postgres.transaction() as connection:
-        rows = connection.execute(_ASK, (list(ids),)).fetchall()
-    return {delivery_id: Row(*rest) for delivery_id, *rest in rows}
+    def _ask(self, ids: Sequence[str]) -> dict[str, Row]:
+        seconds = min(self._patience.seconds, _ANSWER_SECONDS)
+        if self._connection is None or self._connection.closed:
+            # Not one of the pool: that waits for a server that is away, however short the patience is.
+            self._connection = postgres.connect(settings.current().database_url, seconds)
+        with postgres.cut_off_after(seconds, self._connection):
+            rows = self._connection.execute(_ASK, (list(ids),)).fetchall()
+        return {delivery_id: Row(*rest) for delivery_id, *rest in rows}
