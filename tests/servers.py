@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import sql
+from redis import Redis
 
 from orchestrator import redis, schema, settings
 from orchestrator.settings import Settings
@@ -16,8 +17,8 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
 
-# Several runs may share the servers of OMNINODE_TEST_STACK at the same time.
-_REDIS_DATABASE = str(1 + os.getpid() % 15)
+# Longer than any module's tests: what a run that was killed has claimed is free again by itself.
+_CLAIM_SECONDS = 3600
 
 
 @contextmanager
@@ -44,12 +45,29 @@ def fresh_database(server_url: str, template: str) -> Iterator[str]:
 
 @contextmanager
 def clean_redis(server_url: str) -> Iterator[str]:
-    """A Redis database with nothing in it; yields its URL."""
-    url = f"{server_url.rpartition('/')[0]}/{_REDIS_DATABASE}"
-    with redis.connect(url) as client:
-        client.flushdb()
-        yield url
-        client.flushdb()
+    """A Redis database with nothing in it that nobody else uses; yields its URL.
+
+    Several runs may share the servers of OMNINODE_TEST_STACK at the same time: database 0 says what is taken.
+    """
+    server = server_url.rpartition("/")[0]
+    with redis.connect(f"{server}/0") as claims:
+        number = next((each for each in range(1, 16) if _claim(claims, each)), None)
+        assert number, f"every database of {server} is in use: `FLUSHDB` its database 0 if that is not so"
+        try:
+            with redis.connect(f"{server}/{number}") as client:
+                client.flushdb()
+                yield f"{server}/{number}"
+                client.flushdb()
+        finally:
+            claims.delete(_claim_key(number))
+
+
+def _claim(claims: Redis, number: int) -> bool:
+    return bool(claims.set(_claim_key(number), os.getpid(), nx=True, ex=_CLAIM_SECONDS))
+
+
+def _claim_key(number: int) -> str:
+    return f"omninode-tests:database:{number}"
 
 
 @contextmanager
