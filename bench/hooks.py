@@ -1,8 +1,8 @@
 """Hooks per second, end to end: stored, embedded and compared; with handlers off; and beside a peer.
 
-The peer is a plain Celery app that stores the payload (`bench/stock_hooks.py`). Each round drains the same
-hooks through each of them in turn, from a filled queue, with two worker processes; medians and ratios are
-printed.
+The peer is a plain Celery app that stores the payload (`bench/peers/stock_hooks.py`). Each round drains the
+same hooks through each of them in turn, from a filled queue, with two worker processes; medians and ratios
+are printed.
 """
 
 import json
@@ -52,7 +52,7 @@ CONTENDERS = (
     Contender("handlers off", "orchestrator", "omninode.hooks.process", "bench", _STORED, _WORK_LEFT),
     Contender(
         "peer: plain Celery, stored",
-        "bench.stock_hooks",
+        "bench.peers.stock_hooks",
         "stock.store",
         None,
         "SELECT count(*) FROM stock_hooks",

@@ -47,7 +47,7 @@ def _dev() -> float:
 
 
 def _plain_worker() -> float:
-    command = [sys.executable, "-m", "celery", "-A", "bench.stock_hooks", "worker", "--loglevel", "INFO"]
+    command = [sys.executable, "-m", "celery", "-A", "bench.peers.stock_hooks", "worker", "-l", "INFO"]
     return _until_line(command, lambda line: b" ready." in line)
 
 
