@@ -66,10 +66,9 @@ def stop(stack: State) -> None:
         StackError: something of it is left after ten seconds.
     """
     if stack.is_orphaned:
-        guard.end(
-            [guard.Ward(pid, order=0, ask=signal.SIGTERM) for pid in stack.pids.values()], lambda: False
-        )
-    else:
+        own = [pid for pid in stack.pids.values() if not stack.is_strange(pid)]
+        guard.end([guard.Ward(pid, order=0, ask=signal.SIGTERM) for pid in own], lambda: False)
+    elif stack.supervisor_lives:
         with suppress(ProcessLookupError):
             os.kill(stack.supervisor_pid, signal.SIGTERM)
     directory = Path(stack.directory)

@@ -17,7 +17,10 @@ LOCK = "stack.lock"
 
 @dataclass(frozen=True)
 class State:
-    """A stack: `who` started it, its processes, and its addresses once it is ready."""
+    """A stack: `who` started it, its processes, and its addresses once it is ready.
+
+    `births` says when each process began (`guard.born`), by its number: another may get that number later.
+    """
 
     who: str
     directory: str
@@ -29,6 +32,7 @@ class State:
     addresses: dict[str, str] = field(default_factory=dict)
     flower_url: str = ""
     pids: dict[str, int] = field(default_factory=dict)
+    births: dict[str, str] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> State:
         """The state after a change."""
@@ -44,12 +48,19 @@ class State:
     @property
     def supervisor_lives(self) -> bool:
         """Whether the process that leads the stack is there."""
-        return guard.runs(self.supervisor_pid)
+        return self._lives(self.supervisor_pid)
 
     @property
     def is_orphaned(self) -> bool:
         """Whether both the processes that could end the stack were killed."""
-        return not (self.supervisor_lives or guard.runs(self.guard_pid))
+        return not (self.supervisor_lives or self._lives(self.guard_pid))
+
+    def is_strange(self, pid: int) -> bool:
+        """Whether that number now belongs to a process that is none of the stack's."""
+        return guard.born(pid) not in {"", self.births.get(str(pid))}
+
+    def _lives(self, pid: int) -> bool:
+        return guard.runs(pid) and not self.is_strange(pid)
 
 
 def read(directory: Path) -> State | None:

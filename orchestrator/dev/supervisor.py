@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.dev import folder as folders
+from orchestrator.dev.processes import guard
 from orchestrator.dev.processes.children import Children
 from orchestrator.dev.processes.interrupts import Interrupts
 from orchestrator.dev.processes.steps import Steps, together
@@ -30,7 +31,7 @@ class Supervisor:
             supervisor_pid=os.getpid(),
             guard_pid=site.children.guard.pid,
         )
-        self.state.write()
+        self.note()
         site.children.changed = self.note
 
     def start_servers(self) -> dict[str, str]:
@@ -69,7 +70,9 @@ class Supervisor:
     def note(self, **changes: object) -> None:
         """Let other processes know."""
         pids = {name: child.pid for name, child in self.site.children.living.items()}
-        self.state = self.state.with_(pids=pids, **changes)
+        known = (self.state.supervisor_pid, self.state.guard_pid, *pids.values())
+        births = {str(pid): guard.born(pid) for pid in known}
+        self.state = self.state.with_(pids=pids, births=births, **changes)
         self.state.write()
 
 

@@ -41,19 +41,31 @@ def runs(pid: int) -> bool:
     return not _PROC.exists() or _running_group(_PROC / str(pid)) > 0
 
 
+def born(pid: int) -> str:
+    """When the process began, as its system counts; empty where that is not known, or there is no process."""
+    return (_stat(_PROC / str(pid)) or [""] * 20)[19]
+
+
 def _running_groups() -> set[int]:
     return {_running_group(process) for process in _PROC.glob("[0-9]*")}
 
 
 def _running_group(process: Path) -> int:
     """The group that the process belongs to, or 0 when it has ended."""
-    try:
-        fields = (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    fields = _stat(process)
+    if not fields:
         return 0
     # See proc(5): state, group, and the number of threads, of which the first may end before the others.
     has_ended = fields[0] in "ZX" and int(fields[17]) <= 1
     return 0 if has_ended else int(fields[2])
+
+
+def _stat(process: Path) -> list[str]:
+    """What proc(5) tells of the process, from the third field on; nothing if it is gone."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.dev import state
+from orchestrator.dev.processes import guard
 from orchestrator.dev.state import State
 
 
@@ -52,5 +53,6 @@ def test_a_lock_lasts_until_the_last_process_that_holds_it_has_ended(tmp_path: P
 def test_a_stack_is_orphaned_when_supervisor_and_guard_are_gone(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert not _state(tmp_path, supervisor_pid=gone.pid).is_orphaned
+    births = {str(os.getpid()): guard.born(os.getpid())}
+    assert not _state(tmp_path, supervisor_pid=gone.pid, births=births).is_orphaned
     assert _state(tmp_path, supervisor_pid=gone.pid, guard_pid=gone.pid).is_orphaned
