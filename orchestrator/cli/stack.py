@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from orchestrator.dev import report, stacks
+from orchestrator.dev import environment, report, stacks
 from orchestrator.dev.state import State
 from orchestrator.errors import StackError
 
@@ -30,7 +29,7 @@ def _output(text: str) -> Callable[[_Command], _Command]:
 
 
 _export = click.option(
-    "--export", "as_exports", is_flag=True, help='Print `export` lines, for eval "$(… --export)".'
+    "--export", "as_exports", is_flag=True, help='Print lines for a shell: eval "$(… --export)".'
 )
 
 
@@ -121,8 +120,9 @@ def _print(shown: State) -> None:
 
 
 def _print_exports(shown: State) -> None:
-    for name, value in shown.addresses.items():
-        click.echo(f"export {name.upper()}={shlex.quote(value)}")
+    addresses = {name.upper(): value for name, value in shown.addresses.items()}
+    if addresses:
+        click.echo("\n".join(environment.exports(addresses)))
 
 
 def _refuse_both(as_json: bool, as_exports: bool) -> None:  # noqa: FBT001

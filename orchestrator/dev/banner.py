@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
+from orchestrator.dev import environment
 from orchestrator.dev.fleet import Fleet
 
 
@@ -24,8 +24,7 @@ def lines(fleet: Fleet, seconds: float) -> Iterator[str]:
     yield ""
     yield "in another terminal:"
     yield ""
-    for name, value in stack.environment().items():
-        yield f"  export {name}={shlex.quote(value)}"
+    yield from (f"  {line}" for line in environment.exports(stack.environment()))
     yield ""
     yield "Ctrl-C stops everything."
     yield ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from orchestrator import settings
-from orchestrator.dev import roles
+from orchestrator.dev import environment, roles
 from orchestrator.dev.following import Follower
+from orchestrator.dev.processes.children import CLIENT
 from orchestrator.dev.processes.interrupts import Interrupted, Interrupts
 from orchestrator.dev.report import Report, Step, silent
 from orchestrator.dev.stack import Stack, start
@@ -29,12 +31,12 @@ class Fleet:
     def __init__(self, supervisor: Supervisor, stack: Stack, concurrency: int) -> None:
         self._supervisor = supervisor
         self.stack = stack
-        site, addresses = supervisor.site, stack.environment()
+        site = supervisor.site
         started = supervisor.start(
             {
-                roles.WORKER: roles.start_worker(site, addresses, concurrency),
-                roles.BEAT: roles.start_beat(site, addresses),
-                roles.FLOWER: roles.start_flower(site, addresses),
+                roles.WORKER: roles.start_worker(site, concurrency),
+                roles.BEAT: roles.start_beat(site),
+                roles.FLOWER: roles.start_flower(site),
             },
         )
         self.flower_url = started[roles.FLOWER]
@@ -55,6 +57,21 @@ class Fleet:
                 time.sleep(_POLL_SECONDS)
         except Interrupted:
             return
+
+    def run(self, name: str, command: Sequence[str]) -> int:
+        """Run a command to its end, and return its exit code; its standard error is this process's own.
+
+        Raises:
+            StackError: a process of the fleet has ended.
+        """
+        children = self._supervisor.site.children
+        watched = tuple(children.living.values())
+        child = children.start(name, command, order=CLIENT, ask=signal.SIGINT, shows_errors=True)
+        while not child.has_ended():
+            children.check(watched)
+            time.sleep(_POLL_SECONDS)
+        children.forget(child)
+        return int(child.process.returncode)
 
     def check(self) -> None:
         """Raise StackError, with the name and the last lines, when a process has ended."""
@@ -77,19 +94,22 @@ def running_fleet(
 ) -> Iterator[Fleet]:
     """Start everything; at the end of the block, or of this process however it ends, everything is stopped.
 
-    Within the block Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`, a KeyboardInterrupt; a second one, while
-    everything is being stopped, kills it at once. `directory` and `who` are those of `stack.running`.
+    Within the block this process's own environment and settings lead to the stack; Ctrl-C, SIGTERM and SIGHUP
+    raise `Interrupted`, a KeyboardInterrupt; a second one, while everything is being stopped, kills it at
+    once. `directory` and `who` are those of `stack.running`.
 
     Raises:
         SettingsError: the environment holds values that are not allowed; nothing was started.
         StackError: something did not start, with its last lines.
     """
-    settings.load()
-    for name in roles.not_passed_on():
+    for name in environment.foreign_names():
         report(Step("settings", f"{name} is not passed on: the stack has a broker of its own", remark=True))
-    with Interrupts() as interrupts, supervising(directory, report, who, interrupts) as supervisor:
-        fleet = Fleet(supervisor, start(supervisor), concurrency)
-        try:
-            yield fleet
-        finally:
-            fleet.close()
+    with environment.entered({}):
+        settings.load()
+        with Interrupts() as interrupts, supervising(directory, report, who, interrupts) as supervisor:
+            stack = start(supervisor)
+            with (
+                environment.entered(stack.environment()),
+                closing(Fleet(supervisor, stack, concurrency)) as fleet,
+            ):
+                yield fleet

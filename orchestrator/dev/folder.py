@@ -58,18 +58,24 @@ def take(children: Children, directory: Path | None) -> Folder:
     """Lock the given folder, or make a temporary one, for the stack of these children.
 
     Raises:
-        StackError: another stack has the folder.
+        StackError: another stack has the folder, or it cannot be made or written.
     """
-    if directory is None:
-        path = _stacks() / f"{_prefix()}{secrets.token_hex(8)}"
+    path = directory.resolve() if directory else _stacks() / f"{_prefix()}{secrets.token_hex(8)}"
+    try:
+        return _take(children, path, kept=directory is not None)
+    except OSError as error:
+        raise StackError(f"the folder {path} cannot be used: {error.strerror}") from error
+
+
+def _take(children: Children, path: Path, *, kept: bool) -> Folder:
+    if kept:
+        path.mkdir(parents=True, exist_ok=True)
+    else:
         children.guard.tell(remove=str(path))
         path.mkdir(mode=0o700)
-    else:
-        path = directory.resolve()
-        path.mkdir(parents=True, exist_ok=True)
     children.share_lock(_lock(path))
-    folder = Folder(path, kept=directory is not None)
-    if folder.kept:
+    folder = Folder(path, kept)
+    if kept:
         _announce(children, path)
     shutil.rmtree(folder.logs, ignore_errors=True)
     folder.logs.mkdir()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from tasks.hooks.delivery import Delivery
+
+    Deliveries = dict[str, Delivery]
 
 _INPUT = Path(__file__).parent.parent.parent / "examples" / "github-webhooks.jsonl"
 
@@ -38,63 +44,80 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
     """Process real webhooks with a local AI model: on servers, a worker, beat and Flower of its own.
 
     The report's figures are asked of PostgreSQL and Redis afterwards. On a terminal everything stays up
-    until Ctrl-C. Exits with 0, or with 1 when anything is missing.
+    until Ctrl-C. Exits with 0, with 1 when anything is missing, and with 130 when it was stopped before the
+    report.
     """
-    if report_only:
-        sys.exit(1 if _report(lines, as_json=as_json) else 0)
     # The servers' libraries are slow to import; --help must not wait for them.
+    from psycopg import OperationalError  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    from orchestrator.dev import environment  # noqa: PLC0415
     from orchestrator.dev.processes.interrupts import Interrupted  # noqa: PLC0415
-    from orchestrator.errors import StackError  # noqa: PLC0415
+    from orchestrator.errors import SchemaError, StackError  # noqa: PLC0415
 
     try:
-        missing = _run(lines, directory, as_json=as_json)
+        if report_only:
+            missing = _report_only(lines, as_json=as_json)
+        else:
+            with environment.entered({}):
+                deliveries = _deliveries(lines)
+            missing = _run(lines, deliveries, directory, as_json=as_json)
     except Interrupted:
-        click.echo("stopped", err=True)
+        click.echo("stopped before the report", err=True)
         sys.exit(130)
-    except StackError as error:
+    except (SchemaError, StackError, OperationalError, RedisError) as error:
         click.echo(f"omninode: {error}", err=True)
         sys.exit(1)
     sys.exit(1 if missing else 0)
 
 
-def _run(lines: Path, directory: Path | None, *, as_json: bool) -> list[str]:
-    from orchestrator import settings  # noqa: PLC0415
+def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json: bool) -> list[str]:
     from orchestrator.dev import report  # noqa: PLC0415
     from orchestrator.dev.fleet import running_fleet  # noqa: PLC0415
-    from tasks.demo.run import Servers, wait_for_the_texts  # noqa: PLC0415
+    from tasks.demo.run import send, wait_for_the_texts  # noqa: PLC0415
 
-    with (
-        report.on(Console(stderr=True)) as tell,
-        running_fleet(directory, report=tell, who="omninode demo") as fleet,
-    ):
-        addresses = fleet.stack.environment()
-        settings.use(
-            settings.load().model_copy(update={name.lower(): address for name, address in addresses.items()})
-        )
-        Servers(os.environ | addresses).ingest(lines)
-        wait_for_the_texts(fleet.check)
-        missing = _report(lines, as_json=as_json)
-        if not as_json:
-            _say_where_to_look(fleet.flower_url, addresses)
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            click.echo("\nCtrl-C stops everything.")
-            fleet.wait()
+    with ExitStack() as spinner:
+        tell = spinner.enter_context(report.on(Console(stderr=True)))
+        with running_fleet(directory, report=tell, who="omninode demo") as fleet:
+            spinner.close()
+            send(fleet, lines)
+            wait_for_the_texts(fleet.check)
+            missing = _report(deliveries, as_json=as_json)
+            if not as_json:
+                _say_where_to_look(fleet.flower_url, fleet.stack.environment())
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                click.echo("\nCtrl-C stops everything.")
+                fleet.wait()
     return missing
 
 
-def _report(lines: Path, *, as_json: bool) -> list[str]:
+def _report_only(lines: Path, *, as_json: bool) -> list[str]:
+    from orchestrator import schema, settings  # noqa: PLC0415
+
+    deliveries = _deliveries(lines)
+    # It says within seconds when the server is away.
+    schema.migrate(settings.current().database_url)
+    return _report(deliveries, as_json=as_json)
+
+
+def _deliveries(lines: Path) -> Deliveries:
+    from orchestrator import settings  # noqa: PLC0415
+    from tasks.demo.expected import deliveries_of  # noqa: PLC0415
+
+    return deliveries_of(lines, settings.current().hook_max_bytes)
+
+
+def _report(deliveries: Deliveries, *, as_json: bool) -> list[str]:
     """Ask, show, and return what is missing."""
     from orchestrator import postgres, redis, settings  # noqa: PLC0415
-    from tasks.demo.expected import deliveries_of  # noqa: PLC0415
     from tasks.demo.figures import ask_for_figures  # noqa: PLC0415
     from tasks.demo.missing import whatever_is_missing  # noqa: PLC0415
     from tasks.demo.report import show  # noqa: PLC0415
 
-    current = settings.current()
-    expected = deliveries_of(lines, current.hook_max_bytes)
     with postgres.transaction() as database:
         figures = ask_for_figures(database, redis.client())
-        missing = whatever_is_missing(database, expected, figures, current.similarity_threshold)
+        threshold = settings.current().similarity_threshold
+        missing = whatever_is_missing(database, deliveries, figures, threshold)
     if as_json:
         click.echo(json.dumps(asdict(figures) | {"missing": missing}))
     else:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from orchestrator.errors import InvalidHook
 from tasks.hooks.delivery import Delivery, parse
 from tasks.hooks.ingest.occurrences import Occurrences
 
@@ -11,12 +12,18 @@ def deliveries_of(lines: Path, max_payload_bytes: int) -> dict[str, Delivery]:
     """Each delivery of the file by its id.
 
     Raises:
-        InvalidHook: a line is no hook.
+        InvalidHook: a line is no hook, with its number; or there is no hook at all.
     """
+    deliveries = {}
     with Occurrences() as occurrences, lines.open("rb") as stream:
-        parsed = [
-            parse(json.loads(line), max_payload_bytes, occurrences.identify)
-            for line in stream
-            if line.strip()
-        ]
-    return {delivery.id: delivery for delivery in parsed}
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                delivery = parse(json.loads(line), max_payload_bytes, occurrences.identify)
+            except (ValueError, RecursionError) as error:
+                raise InvalidHook(f"line {number} of {lines} is no hook: {error}") from None
+            deliveries[delivery.id] = delivery
+    if not deliveries:
+        raise InvalidHook(f"there is no hook in {lines}")
+    return deliveries

@@ -1,15 +1,17 @@
 """Sends the demo's input to a running fleet, as a user would, and waits until all of it is worked off."""
 
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator import postgres
-from orchestrator.errors import OmniNodeError
+from orchestrator.errors import StackError
+
+if TYPE_CHECKING:
+    from orchestrator.dev.fleet import Fleet
 
 # So many deliveries are sent a second time, as webhook senders do that got no answer.
 REPEATED = 5
@@ -19,31 +21,23 @@ _WORK_LEFT = """
     SELECT (SELECT count(*) FROM staged_tasks) + (SELECT count(*) FROM texts WHERE compared_at IS NULL)"""
 
 
-@dataclass(frozen=True)
-class Servers:
-    """The environment that leads commands to the servers."""
+def send(fleet: "Fleet", lines: Path) -> None:
+    """Run `omninode hooks ingest` on the file, then on its first hooks once more.
 
-    environment: Mapping[str, str]
-
-    def ingest(self, lines: Path) -> None:
-        """Run `omninode hooks ingest` on the file, then on its first lines once more."""
-        with lines.open("rb") as head:
-            first = b"".join(islice(head, REPEATED))
-        self._hooks("ingest", str(lines), "--json")
-        self._hooks("ingest", "-", "--json", stdin=first)
-
-    def _hooks(self, *arguments: str, stdin: bytes = b"") -> None:
+    Raises:
+        StackError: a process of the fleet has ended, or the ingest did not work at all.
+    """
+    repeated = fleet.stack.directory / "repeated.jsonl"
+    with lines.open("rb") as hooks:
+        repeated.write_bytes(b"".join(islice((line for line in hooks if line.strip()), REPEATED)))
+    for file in (lines, repeated):
         # Its standard error is ours: that is where it shows its progress.
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator.cli", "hooks", *arguments],
-            input=stdin,
-            stdout=subprocess.DEVNULL,
-            env=dict(self.environment),
-            check=False,
+        code = fleet.run(
+            "ingest", [sys.executable, "-m", "orchestrator.cli", "hooks", "ingest", str(file), "--json"]
         )
         # 1 says that a hook was refused or failed: the report will name it.
-        if done.returncode not in {0, 1}:
-            raise OmniNodeError(f"`omninode hooks {' '.join(arguments)}` exited with {done.returncode}")
+        if code not in {0, 1}:
+            raise StackError(f"`omninode hooks ingest {file}` ended with exit code {code}")
 
 
 def wait_for_the_texts(check: Callable[[], None], patience_seconds: float = _PATIENCE_SECONDS) -> None:

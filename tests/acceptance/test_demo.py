@@ -1,13 +1,19 @@
 """The demo ends well when everything is there, and says what is missing when it is not."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, LiteralString
 
+import psutil
 import psycopg
 import pytest
 
+from orchestrator.dev.environment import FOREIGN
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tests.commands import Done, omninode
@@ -15,6 +21,12 @@ from tests.pages import ROOT
 from tests.processes import start_worker, wait_until
 from tests.servers import clean_redis, environment_of, fresh_database
 
+OMNINODE = str(Path(sys.executable).parent / "omninode")
+_WITH_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 INPUT = ROOT / "examples" / "github-webhooks.jsonl"
 
 
@@ -33,6 +45,14 @@ def processed(stack: Addresses, template: str) -> Iterator[Settings]:
         with psycopg.connect(database_url, autocommit=True) as database:
             wait_until(lambda: _work_left(database) == 0, 30, "the texts' comparison")
         yield settings
+
+
+@pytest.fixture
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Input that is worked off soon."""
+    lines = tmp_path_factory.mktemp("input") / "few.jsonl"
+    lines.write_text("".join(INPUT.read_text().splitlines(keepends=True)[:9]))
+    return lines
 
 
 @pytest.fixture
@@ -82,6 +102,96 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     assert report["pairs"][0]["score"] > 0.99
     assert sum(label["texts"] for label in report["labels"]) == 20
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_uses_no_broker_of_the_users_environment(tmp_path: Path, few: Path) -> None:
+    foreign = dict.fromkeys(FOREIGN, "redis://127.0.0.1:1/0")
+    done = omninode("demo", "--json", "--input", str(few), environment={"TMPDIR": str(tmp_path), **foreign})
+    assert (done.code, json.loads(done.stdout)["missing"]) == (0, []), done.stderr
+
+
+def test_on_a_terminal_the_report_stays_until_ctrl_c_which_is_a_success(tmp_path: Path, few: Path) -> None:
+    with _on_a_terminal({"TMPDIR": str(tmp_path)}, "demo", "--input", str(few)) as (process, screen):
+        said = ""
+        while "Ctrl-C stops everything." not in said:
+            said += os.read(screen, 65536).decode(errors="replace")
+        os.write(screen, b"\x03")
+        assert process.wait(10) == 0
+    # The start's spinner would be drawn again and again among the report's lines.
+    assert "starting" not in said.partition("What PostgreSQL")[2]
+
+
+def test_a_kill_of_the_demo_leaves_nothing_even_of_its_ingest(tmp_path: Path) -> None:
+    (tmp_path / "many.jsonl").write_text('{"event": "ping", "payload": {}}\n' * 20_000)
+    command = [OMNINODE, "demo", "--input", str(tmp_path / "many.jsonl")]
+    demo = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _runs("ingest", tmp_path), 60, "the ingest")
+    finally:
+        demo.kill()
+        demo.wait(5)
+    wait_until(lambda: not _runs("", tmp_path), 5, "the end of everything")
+
+
+def _runs(word: str, folder: Path) -> bool:
+    """Whether a process whose command has this word runs in that temporary folder."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == str(folder) and word in " ".join(process.cmdline()):
+                return True
+    return False
+
+
+@contextmanager
+def _on_a_terminal(
+    environment: dict[str, str], *arguments: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command in a terminal of its own, and what its user sees and types."""
+    screen, terminal = os.openpty()
+    command = [sys.executable, "-c", _WITH_TERMINAL, OMNINODE, *arguments]
+    process = subprocess.Popen(
+        command,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | environment,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    try:
+        yield process, screen
+    finally:
+        process.kill()
+        process.wait(5)
+        os.close(screen)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "there is no hook in"),
+        ("\n{", "line 2 of"),
+        ('{"event": "ping"}', "is no hook: `payload` is missing"),
+    ],
+)
+def test_an_input_that_is_wrong_is_refused_before_anything_is_started(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "hooks.jsonl").write_text(text)
+    refused = omninode(
+        "demo", "--input", str(tmp_path / "hooks.jsonl"), environment={"TMPDIR": str(tmp_path)}
+    )
+    assert refused.code != 0
+    assert refused.stderr.startswith("omninode: ")
+    assert said in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["hooks.jsonl"]
+
+
+def test_a_report_on_servers_that_are_away_is_a_sentence() -> None:
+    away = {"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/postgres"}
+    refused = omninode("demo", "--report-only", environment=away, within_seconds=10)
+    assert refused.code == 1
+    assert refused.stderr.startswith("omninode: PostgreSQL does not answer")
 
 
 def test_nothing_is_missing_when_all_was_processed(processed: Settings) -> None:

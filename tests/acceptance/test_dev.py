@@ -16,6 +16,7 @@ import pytest
 from celery import Celery
 
 from orchestrator.dev import ports, state
+from orchestrator.dev.environment import FOREIGN
 from tests.commands import omninode
 from tests.processes import wait_until
 
@@ -200,6 +201,24 @@ def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(tmp
         assert "redis was killed by SIGKILL; the last it said:" in dev.err.read_text()
         assert "Ready to accept connections" in dev.err.read_text()
         _assert_nothing_is_left(dev, known, 1.0)
+
+
+def test_a_broker_of_the_users_environment_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in FOREIGN:
+        monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
+    with _started(tmp_path / "dev", "--concurrency", "1") as dev:
+        assert dev.ready()["pids"]["worker"]
+        assert all(dev.tells(f"{name} is not passed on") for name in FOREIGN)
+
+
+def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    environment = {"TMPDIR": str(tmp_path), "OMNINODE_IMPORTS": "no_such_module"}
+    refused = omninode("dev", environment=environment)
+    assert refused.code == 1
+    assert refused.stderr.endswith("ModuleNotFoundError: No module named 'no_such_module'\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_settings_are_named_before_anything_is_started(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from orchestrator import kafka, redis
 from orchestrator.dev import ports
+from orchestrator.dev.environment import FOREIGN
 from orchestrator.dev.servers.java import find_tools
 from orchestrator.dev.stack import running
 from tests.commands import Done, omninode
@@ -154,6 +155,24 @@ def test_the_exports_lead_a_shell_to_the_servers(environment: Environment, addre
     script = f'{exports}\nprintf "%s\\n" "$REDIS_URL" "$KAFKA_BOOTSTRAP_SERVERS" "$DATABASE_URL"'
     said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, timeout=10)
     assert said.stdout.split() == list(addresses.values())
+
+
+def test_the_exports_lead_a_shell_away_from_other_brokers(environment: Environment, started: Done) -> None:
+    exports = omninode("stack", "status", "--export", environment=environment).stdout
+    script = f"{exports}\nenv | grep ^CELERY_"
+    foreign = dict.fromkeys(FOREIGN, "redis://elsewhere/0")
+    said = subprocess.run(
+        ["/bin/sh", "-c", script], env=os.environ | foreign, capture_output=True, check=False, timeout=10
+    )
+    assert said.stdout == b""
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "kept")
+    refused = omninode("stack", "start", "--dir", folder, environment=_environment(tmp_path))
+    assert refused.code == 1
+    assert refused.stderr == f"omninode: the folder {folder} cannot be used: Not a directory\n"
 
 
 def test_a_folder_belongs_to_one_stack_at_a_time(environment: Environment, started: Done, kept: str) -> None:

@@ -76,10 +76,12 @@ class Children:
         urge: signal.Signals | None = None,
         patience_seconds: float = 1.0,
         environment: Mapping[str, str] | None = None,
+        shows_errors: bool = False,
     ) -> Child:
         """Start a process. At the end it gets `ask`, `patience_seconds` later `urge`, and is then killed.
 
-        `environment` is what it gets instead of this process's own.
+        `environment` is what it gets instead of this process's own; with `shows_errors` it writes to this
+        process's standard error rather than to its log.
         """
         log = self.logs / f"{name}.log"
         ward = {"order": order, "ask": ask, "urge": urge or 0, "patience_seconds": patience_seconds}
@@ -92,7 +94,7 @@ class Children:
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=None if shows_errors else subprocess.STDOUT,
             )
         self.guard.estate.wards[process.pid] = guard.Ward(
             process.pid, order, ask, urge or 0, patience_seconds
