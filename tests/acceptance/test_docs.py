@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.pages import ROOT, Block, blocks, run, running
+from tests.processes import wait_until
 
 READY = "Ctrl-C"
 EXPORTS = 'export PATH="$PWD/.venv/bin:$PATH"; eval "$(omninode stack status --export)"\n'
@@ -48,6 +50,17 @@ def test_every_block_of_the_readme_runs_in_its_order(alone: dict[str, str], tmp_
 @pytest.mark.parametrize("number", range(len(blocks("docs/how-to.md"))))
 def test_a_block_of_the_how_to_runs(dev: Path, alone: dict[str, str], number: int) -> None:
     run(_with_exports(blocks("docs/how-to.md")[number]), alone)
+
+
+def test_the_hook_that_an_application_of_the_how_to_sends_is_received(
+    dev: Path, alone: dict[str, str]
+) -> None:
+    (block,) = [each for each in blocks("docs/how-to.md") if "send_task" in each.body]
+    run(_with_exports(block), alone)
+
+    with psycopg.connect(run(Block("sh", f'{EXPORTS}printf %s "$DATABASE_URL"'), alone)) as database:
+        query = "SELECT event FROM hook_events WHERE delivery_id = 'from an application'"
+        wait_until(lambda: database.execute(query).fetchall() == [("push",)], what="the hook")
 
 
 def test_the_readme_shows_the_example_application_as_it_is() -> None:
