@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from io import BufferedReader
+from math import isnan
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 _NO_ARGS, _NO_KWARGS = "[]", "{}"
 _INTERRUPTED = 130
+# A year: what is later is a slip of the pen, and dates end somewhere.
+_LONGEST_COUNTDOWN_SECONDS = 31_536_000
+
+
+def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and isnan(value):
+        raise click.BadParameter("must be a number of seconds")
+    return value
 
 
 @click.command()
@@ -40,7 +49,11 @@ _INTERRUPTED = 130
 )
 @click.option("--queue", help="Send to this queue rather than to the task's own.")
 @click.option(
-    "--countdown", type=click.FloatRange(min=0), metavar="SECONDS", help="Do not run it earlier than this."
+    "--countdown",
+    type=click.FloatRange(min=0, max=_LONGEST_COUNTDOWN_SECONDS),
+    callback=_refuse_nan,
+    metavar="SECONDS",
+    help="Do not run it earlier than this.",
 )
 @click.option("--foreign", is_flag=True, help="The task is another program's: do not look for it here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -85,10 +98,10 @@ def _require_known(app: Celery, task: str) -> None:
     if task in app.tasks:
         return
     close = get_close_matches(task, app.tasks, n=3)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
     raise click.UsageError(
-        f"no task is called {task!r}; {hint}"
-        "Name the module that defines it in OMNINODE_IMPORTS, or say --foreign if another program has it."
+        f"no task is called {task!r}{hint}: "
+        "name the module that defines it in OMNINODE_IMPORTS, or say --foreign if another program has it."
     )
 
 

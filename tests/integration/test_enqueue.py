@@ -210,7 +210,7 @@ def test_an_unknown_task_is_refused_with_the_nearest_names(environment: Settings
     done = omninode("enqueue", "omninode.model.call")
 
     assert done.code == 2
-    assert "no task is called 'omninode.model.call'; did you mean omninode.models.call" in done.stderr
+    assert "no task is called 'omninode.model.call' (did you mean omninode.models.call" in done.stderr
     assert _waiting(environment, "models") == []
 
 
@@ -228,6 +228,8 @@ def test_a_foreign_task_is_sent_as_it_is(environment: Settings) -> None:
         (["--kwargs", "[1]"], "kwargs must be a JSON object"),
         (["--args", "[1"], "not JSON"),
         (["--args", "[1]"], "missing 2 required positional arguments"),
+        (["--countdown", "nan"], "must be a number of seconds"),
+        (["--countdown", "1e30"], "is not in the range"),
         (["--many", "/nowhere"], "No such file"),
     ],
 )
