@@ -72,7 +72,16 @@ def stop(*, directory: Path | None, as_json: bool, every: bool) -> None:
         raise click.UsageError("--dir and --all exclude each other")
     found = stacks.find(directory)
     if not (directory or every):
-        found = [each for each in found if each.who == stacks.WHO]
+        others, found = found, [each for each in found if each.who == stacks.WHO]
+        if others and not found:
+            click.echo(
+                "no stack of `omninode stack start` runs; others do, and end with whoever started them:",
+                err=True,
+            )
+            click.echo(
+                "".join(f"  --dir {each.directory}   ({each.who})\n" for each in others), err=True, nl=False
+            )
+            sys.exit(1)
         _refuse_several(found, "--all")
     try:
         for each in found:
@@ -98,6 +107,7 @@ def status(*, directory: Path | None, as_json: bool, as_exports: bool) -> None:
     if as_json:
         click.echo(json.dumps({"stacks": [asdict(each) for each in found]}, indent=2))
     elif as_exports:
+        found = _meant_by_a_person(found)
         _refuse_several(found, "--json")
         for each in found:
             _print_exports(each)
@@ -111,8 +121,10 @@ def _print(shown: State) -> None:
     kept = "kept" if shown.kept else "removed at the end"
     click.echo(f"{shown.directory} ({kept}), by `{shown.who}`, process {shown.supervisor_pid}")
     places = dict(zip(("redis", "kafka", "postgres"), shown.addresses.values(), strict=False))
-    for name, pid in shown.pids.items():
-        click.echo(f"  {name:<9} {places.get(name, '')} (process {pid})")
+    places["flower"] = shown.flower_url
+    for name, pid in sorted(shown.pids.items()):
+        place = f"{places[name]} " if places.get(name) else ""
+        click.echo(f"  {name:<9} {place}(process {pid})")
     if not shown.ready:
         click.echo("  is being started or stopped")
     elif not shown.kafka_is_real:
@@ -130,9 +142,14 @@ def _refuse_both(as_json: bool, as_exports: bool) -> None:  # noqa: FBT001
         raise click.UsageError("--json and --export exclude each other")
 
 
+def _meant_by_a_person(found: list[State]) -> list[State]:
+    """Without those that a program or a test has started for itself, if that leaves any."""
+    return [each for each in found if each.who.startswith("omninode ")] or found
+
+
 def _refuse_several(found: list[State], way_out: str) -> None:
     if len(found) > 1:
-        listed = "".join(f"\n  --dir {each.directory}" for each in found)
+        listed = "".join(f"\n  --dir {each.directory}   ({each.who})" for each in found)
         raise click.UsageError(f"several stacks run; name one of them, or use {way_out}:{listed}")
 
 

@@ -36,7 +36,8 @@ def entered(addresses: Mapping[str, str]) -> Iterator[None]:
 
 def exports(addresses: Mapping[str, str]) -> Iterator[str]:
     """The lines that lead a shell to these servers."""
-    yield f"unset {' '.join(FOREIGN)}"
+    for name in FOREIGN:
+        yield f"unset {name}"
     for name, value in addresses.items():
         yield f"export {name}={shlex.quote(value)}"
 

@@ -70,6 +70,8 @@ def take(children: Children, directory: Path | None) -> Folder:
 def _take(children: Children, path: Path, *, kept: bool) -> Folder:
     if kept:
         path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not (path / state.LOCK).exists():
+            raise StackError(f"{path} holds other things than a stack: name a new folder, or an empty one")
     else:
         children.guard.tell(remove=str(path))
         path.mkdir(mode=0o700)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +74,7 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
 def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json: bool) -> list[str]:
     from orchestrator.dev import report  # noqa: PLC0415
     from orchestrator.dev.fleet import running_fleet  # noqa: PLC0415
+    from orchestrator.dev.processes.interrupts import Interrupted  # noqa: PLC0415
     from tasks.demo.run import send, wait_for_the_texts  # noqa: PLC0415
 
     with ExitStack() as spinner:
@@ -86,8 +87,10 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
             if not as_json:
                 _say_where_to_look(fleet.flower_url, fleet.stack.environment())
             if sys.stdin.isatty() and sys.stdout.isatty():
-                click.echo("\nCtrl-C stops everything.")
-                fleet.wait()
+                # However soon it comes: the report is there.
+                with suppress(Interrupted):
+                    click.echo("\nCtrl-C stops everything.")
+                    fleet.wait()
     return missing
 
 
@@ -126,7 +129,7 @@ def _report(deliveries: Deliveries, *, as_json: bool) -> list[str]:
 
 
 def _say_where_to_look(flower_url: str, addresses: dict[str, str]) -> None:
-    click.echo("\nWhere to look while it is up:")
+    click.echo("\nWhere to look while it is up (on a terminal it stays up):")
     click.echo(f"  tasks       {flower_url}/tasks")
     click.echo(f"  rows        psql {addresses['DATABASE_URL']}")
     click.echo(f"  queues      redis-cli -u {addresses['REDIS_URL']}")

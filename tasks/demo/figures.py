@@ -22,11 +22,15 @@ _SETTLED = """
            percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95_seconds
     FROM (SELECT extract(epoch FROM settled_at - enqueued_at)::float8 AS seconds FROM hook_events
           WHERE enqueued_at IS NOT NULL) AS waits"""
+# The best pair of two subjects, whose texts may have several versions each.
 _PAIRS = """
-    SELECT score, a.kind AS kind, a.subject AS subject, a.content AS content,
-           b.kind AS other_kind, b.subject AS other_subject, b.content AS other_content
-    FROM similar_texts JOIN texts a ON a.id = text_id JOIN texts b ON b.id = other_id
-    ORDER BY score DESC, text_id, other_id LIMIT %s"""
+    SELECT score, kind, subject, content, other_kind, other_subject, other_content
+    FROM (SELECT DISTINCT ON (least(a.subject, b.subject), greatest(a.subject, b.subject))
+                 score, a.kind AS kind, a.subject AS subject, a.content AS content,
+                 b.kind AS other_kind, b.subject AS other_subject, b.content AS other_content
+          FROM similar_texts JOIN texts a ON a.id = text_id JOIN texts b ON b.id = other_id
+          ORDER BY least(a.subject, b.subject), greatest(a.subject, b.subject), score DESC) AS best
+    ORDER BY score DESC, subject LIMIT %s"""
 _LABELS = """
     SELECT label, count(*) AS texts, (array_agg(content ORDER BY label_score DESC))[1] AS example
     FROM texts WHERE label IS NOT NULL GROUP BY label ORDER BY count(*) DESC, label"""

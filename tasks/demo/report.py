@@ -12,9 +12,10 @@ _SHOWN_MISSING = 20
 
 def show(console: Console, figures: Figures, missing: list[str]) -> None:
     """Print the report: what was processed, what the model found, and what is missing."""
-    console.print(_summary(figures))
-    console.print(_similar(figures.pairs))
-    console.print(_labels(figures.labels))
+    for table in (_summary(figures), _similar(figures.pairs), _labels(figures.labels)):
+        console.print()
+        console.print(table)
+    console.print()
     if missing:
         console.print(f"[bold red]{len(missing)} missing:[/]")
         for sentence in missing[:_SHOWN_MISSING]:
@@ -62,15 +63,15 @@ def _latency(calls: ModelCalls) -> str:
 
 
 def _similar(pairs: tuple[Pair, ...]) -> Table:
-    table = Table(title="The most similar texts: possible duplicates", title_justify="left")
-    table.add_column("score", justify="right")
-    table.add_column("text")
-    table.add_column("other text")
+    table = Table(title="The most similar texts: possible duplicates", title_justify="left", expand=True)
+    table.add_column("score", justify="right", width=5)
+    for column in ("text", "other text"):
+        _add_text_column(table, column)
     for pair in pairs:
         table.add_row(
             f"{pair.score:.2f}",
-            _shown(pair.kind, pair.subject, pair.content),
-            _shown(pair.other_kind, pair.other_subject, pair.other_content),
+            _shown(pair.subject, pair.content),
+            _shown(pair.other_subject, pair.other_content),
         )
     return table
 
@@ -79,16 +80,20 @@ def _labels(labels: tuple[Label, ...]) -> Table:
     table = Table(title="Labels given", title_justify="left")
     table.add_column("label")
     table.add_column("texts", justify="right")
-    table.add_column("fits best")
+    _add_text_column(table, "fits best")
     for label in labels:
         table.add_row(escape(label.label), str(label.texts), _first_line(label.example))
     return table
 
 
-def _shown(kind: str, subject: str, content: str) -> str:
-    return f"{_first_line(content)}\n{kind} {escape(subject.removeprefix('https://github.com/'))}"
+def _add_text_column(table: Table, name: str) -> None:
+    # A text that does not fit is cut: a line of it is enough to know it by.
+    table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=_TEXT_WIDTH, ratio=1)
+
+
+def _shown(subject: str, content: str) -> str:
+    return f"{_first_line(content)}\n[dim]{escape(subject.removeprefix('https://github.com/'))}[/]"
 
 
 def _first_line(content: str) -> str:
-    line = content.strip().partition("\n")[0]
-    return escape(line if len(line) <= _TEXT_WIDTH else line[: _TEXT_WIDTH - 1] + "…")
+    return escape(content.strip().partition("\n")[0])

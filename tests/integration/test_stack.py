@@ -194,7 +194,7 @@ def test_two_stacks_at_once_do_not_collide(started: Done, second: Done) -> None:
 def test_a_stop_that_could_mean_several_asks_which(environment: Environment, second: Done, kept: str) -> None:
     unclear = omninode("stack", "stop", environment=environment)
     assert unclear.code == 2
-    assert f"--dir {kept}\n" in unclear.stderr
+    assert f"--dir {kept}   (omninode stack start)\n" in unclear.stderr
 
 
 def test_without_maven_and_java_one_sentence_says_what_that_means(second: Done) -> None:
@@ -317,3 +317,13 @@ def test_a_kept_folder_keeps_keys_rows_and_messages(tmp_path: Path) -> None:
             assert connection.execute("SELECT colour FROM colours").fetchone() == ("green",)
         topics = kafka.admin(again.kafka_bootstrap_servers).list_topics(timeout=5).topics
         assert len(topics["colours"].partitions) == 3
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("nine years of work")
+
+    done = omninode("stack", "start", "--dir", str(tmp_path))
+
+    assert done.code == 1
+    assert "holds other things than a stack: name a new folder, or an empty one" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
