@@ -46,8 +46,8 @@ def health(*, as_json: bool, timeout_seconds: float | None, names: tuple[str, ..
 
 def _declared() -> list[Check]:
     # The app declares our checks and those of the user's own modules.
-    from orchestrator.celery import app  # noqa: PLC0415
-    from orchestrator.modules import import_modules  # noqa: PLC0415
+    from orchestrator.celery import app
+    from orchestrator.modules import import_modules
 
     import_modules(app)
     return registered()

@@ -76,8 +76,8 @@ def enqueue(
     if many and (args_json, kwargs_json) != (_NO_ARGS, _NO_KWARGS):
         raise click.UsageError("--many takes the arguments from its file: leave --args and --kwargs away")
     # Celery and the tasks' modules are slow to import; --help must not wait for them.
-    from orchestrator.celery import app  # noqa: PLC0415
-    from orchestrator.cli.sending import Sender  # noqa: PLC0415
+    from orchestrator.celery import app
+    from orchestrator.cli.sending import Sender
 
     # Nobody here waits for a result: without this each message would subscribe to its own.
     app.conf.update(result_backend="disabled://")
@@ -92,7 +92,7 @@ def enqueue(
 
 
 def _require_known(app: Celery, task: str) -> None:
-    from orchestrator.modules import import_modules  # noqa: PLC0415
+    from orchestrator.modules import import_modules
 
     import_modules(app)
     if task in app.tasks:
@@ -116,7 +116,7 @@ def _send_one(sender: Sender, args_json: str, kwargs_json: str) -> str:
 
 def _send_many(sender: Sender, file: BufferedReader, *, as_json: bool) -> int:
     """Send them, report, and return the exit code."""
-    from orchestrator.cli.sending import BrokerAway, Many  # noqa: PLC0415
+    from orchestrator.cli.sending import BrokerAway, Many
 
     stopped, exit_code = "", 0
     with _progress() as tick:
@@ -150,8 +150,8 @@ def _doubt(run: Many) -> str:
 @contextmanager
 def _progress() -> Iterator[Callable[[], None]]:
     """A bar on a terminal; yields what moves it on by one line."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())

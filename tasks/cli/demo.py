@@ -48,12 +48,12 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
     report.
     """
     # The servers' libraries are slow to import; --help must not wait for them.
-    from psycopg import OperationalError  # noqa: PLC0415
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    from psycopg import OperationalError
+    from redis.exceptions import RedisError
 
-    from orchestrator.dev import environment  # noqa: PLC0415
-    from orchestrator.dev.processes.interrupts import Interrupted  # noqa: PLC0415
-    from orchestrator.errors import SchemaError, StackError  # noqa: PLC0415
+    from orchestrator.dev import environment
+    from orchestrator.dev.processes.interrupts import Interrupted
+    from orchestrator.errors import SchemaError, StackError
 
     try:
         if report_only:
@@ -72,10 +72,10 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
 
 
 def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json: bool) -> list[str]:
-    from orchestrator.dev import report  # noqa: PLC0415
-    from orchestrator.dev.fleet import running_fleet  # noqa: PLC0415
-    from orchestrator.dev.processes.interrupts import Interrupted  # noqa: PLC0415
-    from tasks.demo.run import send, wait_for_the_texts  # noqa: PLC0415
+    from orchestrator.dev import report
+    from orchestrator.dev.fleet import running_fleet
+    from orchestrator.dev.processes.interrupts import Interrupted
+    from tasks.demo.run import send, wait_for_the_texts
 
     with ExitStack() as spinner:
         tell = spinner.enter_context(report.on(Console(stderr=True)))
@@ -95,7 +95,7 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
 
 
 def _report_only(lines: Path, *, as_json: bool) -> list[str]:
-    from orchestrator import schema, settings  # noqa: PLC0415
+    from orchestrator import schema, settings
 
     deliveries = _deliveries(lines)
     # It says within seconds when the server is away.
@@ -104,18 +104,18 @@ def _report_only(lines: Path, *, as_json: bool) -> list[str]:
 
 
 def _deliveries(lines: Path) -> Deliveries:
-    from orchestrator import settings  # noqa: PLC0415
-    from tasks.demo.expected import deliveries_of  # noqa: PLC0415
+    from orchestrator import settings
+    from tasks.demo.expected import deliveries_of
 
     return deliveries_of(lines, settings.current().hook_max_bytes)
 
 
 def _report(deliveries: Deliveries, *, as_json: bool) -> list[str]:
     """Ask, show, and return what is missing."""
-    from orchestrator import postgres, redis, settings  # noqa: PLC0415
-    from tasks.demo.figures import ask_for_figures  # noqa: PLC0415
-    from tasks.demo.missing import whatever_is_missing  # noqa: PLC0415
-    from tasks.demo.report import show  # noqa: PLC0415
+    from orchestrator import postgres, redis, settings
+    from tasks.demo.figures import ask_for_figures
+    from tasks.demo.missing import whatever_is_missing
+    from tasks.demo.report import show
 
     with postgres.transaction() as database:
         figures = ask_for_figures(database, redis.client())

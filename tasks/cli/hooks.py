@@ -36,7 +36,7 @@ def stats(*, as_json: bool) -> None:
     received = processed + unhandled + failed, each delivery once; duplicates are deliveries that came again.
     """
     # PostgreSQL's and Celery's libraries are slow to import; --help must not wait for them.
-    from tasks.hooks.stats import count  # noqa: PLC0415
+    from tasks.hooks.stats import count
 
     with _sentences():
         _migrate()
@@ -75,7 +75,7 @@ def ingest(
     Exits with 1 when a line was refused, a hook failed or the ingest was given up, and with 130 after Ctrl-C;
     running it again is safe.
     """
-    from tasks.hooks.ingest.patience import IngestStopped, Patience  # noqa: PLC0415
+    from tasks.hooks.ingest.patience import IngestStopped, Patience
 
     patience = Patience(patience_seconds)
     with _sentences(), _opened(max_queued, patience) as run:
@@ -97,13 +97,13 @@ def ingest(
 
 @contextmanager
 def _opened(max_queued: int, patience: Patience) -> Iterator[Ingest]:
-    from orchestrator import settings  # noqa: PLC0415
-    from orchestrator.celery import app  # noqa: PLC0415
-    from tasks.hooks.ingest import Ingest  # noqa: PLC0415
-    from tasks.hooks.ingest.occurrences import Occurrences  # noqa: PLC0415
-    from tasks.hooks.ingest.progress import display  # noqa: PLC0415
-    from tasks.hooks.ingest.sending import Sender  # noqa: PLC0415
-    from tasks.hooks.ingest.settling import Settling  # noqa: PLC0415
+    from orchestrator import settings
+    from orchestrator.celery import app
+    from tasks.hooks.ingest import Ingest
+    from tasks.hooks.ingest.occurrences import Occurrences
+    from tasks.hooks.ingest.progress import display
+    from tasks.hooks.ingest.sending import Sender
+    from tasks.hooks.ingest.settling import Settling
 
     _migrate()
     with (
@@ -116,7 +116,7 @@ def _opened(max_queued: int, patience: Patience) -> Iterator[Ingest]:
 
 
 def _migrate() -> None:
-    from orchestrator import schema, settings  # noqa: PLC0415
+    from orchestrator import schema, settings
 
     schema.migrate(settings.current().database_url)
 
@@ -133,10 +133,10 @@ def _size(file: BufferedReader) -> int | None:
 @contextmanager
 def _sentences() -> Iterator[None]:
     """What went wrong around us is a sentence, and exit code 1."""
-    import psycopg  # noqa: PLC0415
-    from psycopg_pool import PoolTimeout  # noqa: PLC0415
+    import psycopg
+    from psycopg_pool import PoolTimeout
 
-    from tasks.hooks.ingest.patience import IngestStopped  # noqa: PLC0415
+    from tasks.hooks.ingest.patience import IngestStopped
 
     try:
         yield
