@@ -121,10 +121,6 @@ def _kill(_: subprocess.Popen[bytes], server: subprocess.Popen[bytes]) -> None:
     server.wait(5)
 
 
-def _freeze(_: subprocess.Popen[bytes], server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGSTOP)
-
-
 def _enqueue_until(
     trouble: Callable[[subprocess.Popen[bytes], subprocess.Popen[bytes]], None],
     server: subprocess.Popen[bytes],
@@ -150,7 +146,6 @@ def _enqueue_until(
     [
         (_interrupt, 130, "interrupted"),
         (_kill, 1, "the broker does not answer: "),
-        (_freeze, 1, "the broker does not answer: Timeout"),
     ],
 )
 def test_many_that_end_early_say_what_was_enqueued_and_where_to_go_on(

@@ -156,7 +156,7 @@ def _started_redis(folder: Path, password: str) -> Iterator[tuple[subprocess.Pop
 
 
 @pytest.mark.parametrize(
-    "password", ["redis-secret", "a b", "say \"'x'\"", "back\\slash\\n", "$HOME `id` %s & | /", "# pässwörd"]
+    "password", ["redis-secret", "# say \"'x'\" back\\slash\\n $HOME `id` %s & | / pässwörd"]
 )
 def test_redis_keeps_what_it_was_given_and_asks_for_the_password(redis_image: Path, password: str) -> None:
     with _started_redis(redis_image, password) as (_, client):
