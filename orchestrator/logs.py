@@ -63,8 +63,10 @@ def _is_worth_reading(record: logging.LogRecord) -> bool:
 def _drop_what_the_sentence_says(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    if str(event.get("task_id")) in str(event.get("event")):
-        del event["task_id"], event["task"]
+    task_id = event.get("task_id")
+    if task_id and str(task_id) in str(event.get("event")):
+        del event["task_id"]
+        event.pop("task", None)
     return event
 
 

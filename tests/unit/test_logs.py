@@ -48,6 +48,12 @@ def test_a_line_for_people_names_the_task_once(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.count("1-2") == 1
 
 
+def test_a_line_about_no_task_may_say_none(capsys: pytest.CaptureFixture[str]) -> None:
+    _say("console", "the answer was %s", None)
+
+    assert "the answer was None" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
