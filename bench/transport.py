@@ -3,9 +3,10 @@
 OmniNode and its peers take turns in one run, each measurement with a fresh Redis (append-only file,
 `everysec`), on two cores, without results; the medians of the rounds are held against the bars. A queue is
 filled before it is drained, and released at one moment when the workers are ready. The time runs from the
-first task's start to the last task's end, and every task has to run exactly as often as it should. `make bench`
-installs what this needs, as does `pip install -e '.[bench,embedded,dev]'`; without dramatiq or taskiq their
-figures are skipped. A full run of five rounds takes about half an hour.
+first task's start to the last task's end, and every task has to run exactly as often as it should.
+
+`make bench` installs what this needs, as does `pip install -e '.[bench,embedded,dev]'`; without dramatiq or
+taskiq their figures are skipped. A full run of five rounds takes some twenty minutes.
 """
 
 import json

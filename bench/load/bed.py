@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 30.0
 _START_SECONDS = 90.0
+_LAST_LINES = 5
 # What a person has set for another purpose is not measured.
 _FOREIGN = ("CELERY_", "KAFKA_", "OMNINODE_", "PERF_MONITOR_", "TIMEOUT_")
 
@@ -92,9 +93,15 @@ class Bed:
             if now > reached:
                 reached, since = now, monotonic()
             if monotonic() - since > patience_seconds:
-                raise Spoilt(f"only {now} of {wanted} within {patience_seconds:g} s")
+                raise Spoilt(f"only {now} of {wanted}, no more in {patience_seconds:g} s{self._said()}")
             self.children.check()
             pause(_POLL_SECONDS)
+
+    def _said(self) -> str:
+        """The last lines of every worker."""
+        logs = [each.log for each in self.children.living.values() if each.name != redis.NAME]
+        lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()[-_LAST_LINES:]]
+        return "".join(f"\n  {line}" for line in lines)
 
 
 def pause(seconds: float) -> None:

@@ -51,8 +51,9 @@ def _measure(key: Key, sizes: Sizes, results: Results) -> str:
     name, who = key
     try:
         values = MEASUREMENTS[name](who, sizes)
-    except (Spoilt, OmniNodeError) as error:
-        results.failed[key] = str(error)
-        return f"failed: {error}"
+    except Exception as error:
+        known = isinstance(error, Spoilt | OmniNodeError)
+        reason = results.failed[key] = str(error) if known else f"{type(error).__name__}: {error}"
+        return f"failed: {reason}"
     results.values.setdefault(key, []).append(values)
     return ", ".join(f"{value} {figure:.4g}" for value, figure in values.items())
