@@ -43,7 +43,7 @@ class Bed:
     children: Children
     folder: Path
     url: str
-    client: "Redis"
+    client: Redis
     board: Board
 
     @property

@@ -63,7 +63,7 @@ def idle(who: Contender, sizes: Sizes) -> Values:
             return {"cpu": cpu, **_per("second", asked, seconds * len(QUEUES))}
 
 
-def _per(unit: str, requests: "Counter[str]", number: float) -> Values:
+def _per(unit: str, requests: Counter[str], number: float) -> Values:
     by_command = {f"{name}/{unit}": count / number for name, count in requests.most_common(5) if count}
     return {"requests": requests.total() / number, **by_command}
 

@@ -32,7 +32,7 @@ class Requests:
                 if (match := _LINE.match(line)) and match[1] not in self._passed_over:
                     self._counts[match[2].decode(errors="replace").lower()] += 1
 
-    def so_far(self) -> "Counter[str]":
+    def so_far(self) -> Counter[str]:
         """The numbers of requests until now."""
         return self._counts.copy()
 
