@@ -45,3 +45,4 @@ bench: $(READY)  ## Measure, always beside a peer in the same run
 
 chaos: $(READY)  ## Kill what can be killed, and see that nothing is lost
 	$(BIN)/python -m pytest -s tests/chaos
+	$(BIN)/python -m tests.chaos.transport
