@@ -118,13 +118,18 @@ def _wrong_envelope(case: Case, each: Letter, sent: bytes) -> Iterator[str]:
     if each.raw is None:
         yield "letter without bytes"
         return
-    envelope: Any = json.loads(each.raw)
-    if envelope["headers"]["id"] != case.sent.task_id:
+    try:
+        envelope: Any = json.loads(each.raw)
+        headers, arguments = envelope["headers"], json.loads(base64.b64decode(envelope["body"]))[0]
+    except (ValueError, TypeError, LookupError):
+        yield "letter with bytes that are no message"
+        return
+    if headers["id"] != case.sent.task_id:
         yield "letter with the bytes of another message"
-    elif json.loads(base64.b64decode(envelope["body"]))[0] != [case.sent.message.index]:
+    elif arguments != [case.sent.message.index]:
         yield "letter with other arguments than were sent"
     # What was tried again is a message of the worker's own.
-    elif not envelope["headers"]["retries"] and each.raw not in sent:
+    elif not headers["retries"] and each.raw not in sent:
         yield "letter with bytes that no producer sent"
 
 
