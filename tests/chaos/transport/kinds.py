@@ -53,7 +53,9 @@ KINDS = (
     _kind("retry_later", 3, SUCCESS),
     _kind("autoretry", 3, SUCCESS),
     _kind("heals", 2, SUCCESS, why_not_stock=_OWN),
-    _kind("retries_exhausted", 3, letter("retries_exhausted")),
+    _kind("retries_exhausted", 3, letter("retries_exhausted"), max_retries=2),
+    # The call's own limit is not known where the letter is written: its last exception is told either way.
+    _kind("call_exhausted", 1, letter("retries_exhausted"), letter("exception")),
     _kind("soft_limit", 2, letter("soft_timeout"), queues=PREFORK),
     _kind("hard_limit", 2, letter("hard_timeout"), queues=PREFORK),
     _kind("exit_once", 2, SUCCESS, queues=PREFORK),

@@ -99,6 +99,7 @@ _STARTS = {
     "autoretry": 2,
     "heals": 2,
     "retries_exhausted": 3,
+    "call_exhausted": 2,
     "exit_once": 2,
     "exit_always": 3,
     "sys_exit": 3,

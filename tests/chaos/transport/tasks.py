@@ -140,8 +140,12 @@ def heals(self: Any, index: int, starts: int) -> int:
 
 @task()
 def retries_exhausted(self: Any, index: int, starts: int) -> None:
-    error = PermanentError(f"message {index}")
-    raise self.retry(countdown=0.1 * (index % 3), exc=error, max_retries=2)
+    raise self.retry(countdown=0.1 * (index % 3), exc=PermanentError(f"message {index}"))
+
+
+@task()
+def call_exhausted(self: Any, index: int, starts: int) -> None:
+    raise self.retry(countdown=0, exc=PermanentError(f"message {index}"), max_retries=1)
 
 
 @task(soft_time_limit=0.6, autoretry_for=(Never,))
