@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock demo dev test check bench chaos
+.PHONY: help venv lock demo dev test check bench chaos compat
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,3 +46,6 @@ bench: $(READY)  ## Measure, always beside a peer in the same run
 chaos: $(READY)  ## Kill what can be killed, and see that nothing is lost
 	$(BIN)/python -m pytest -s tests/chaos
 	$(BIN)/python -m tests.chaos.transport
+
+compat: $(READY)  ## Run Celery's own integration tests on stock Celery and on OmniNode, and compare
+	$(BIN)/python -m tests.compat
