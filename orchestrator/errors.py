@@ -32,6 +32,19 @@ class TransientError(OmniNodeError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Wait(OmniNodeError):
+    """The task cannot go on now: it is put back for `seconds`, and none of its attempts is used up."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the task waits for {seconds:g} s")
+        self.args = (seconds,)
+        self.seconds = seconds
+
+
+class TooManyDeliveries(OmniNodeError):
+    """The message was delivered too often without an outcome: workers died of it, or it was rejected each time."""
+
+
 class SettingsError(OmniNodeError):
     """Environment variables hold values that are not allowed: nothing is started."""
 

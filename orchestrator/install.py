@@ -1,6 +1,5 @@
 """Makes any Celery app an OmniNode app, in one call."""
 
-from math import ceil
 from typing import Any
 
 from celery import Celery
@@ -9,9 +8,9 @@ from celery.signals import worker_init
 from orchestrator import beat, logs, routing, schema, stamp
 from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError, SchemaError
-from orchestrator.retry.healing import LONGEST_RETRY_AFTER_SECONDS
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
+from orchestrator.worker import pools
 
 # By name: these rooms lie above this one.
 TASK_MODULES = (
@@ -37,10 +36,12 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
         raise OmniNodeError("call install(app) right after the app is made, before its first task is used")
     chosen = environment.use(_with_brokers_of(app, settings or environment.load()))
     app.task_cls = "orchestrator.task:Task"
+    app.amqp_cls = "orchestrator.transport.amqp:AMQP"
     app.conf.update(_configuration(app, chosen))
     logs.connect()
     stamp.connect()
     beat.watch()
+    pools.register()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
     return app
 
@@ -59,6 +60,8 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,
         "broker_transport_options": _transport_options(settings) | app.conf.broker_transport_options,
         "result_backend": settings.result_backend,
         "include": [*TASK_MODULES, *settings.imports, *app.conf.include],
@@ -70,7 +73,11 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
         "task_soft_time_limit": settings.soft_limit_seconds,
         "task_time_limit": settings.hard_limit_seconds,
         "task_acks_late": True,
-        "task_retry_on_worker_lost": True,
+        "task_reject_on_worker_lost": True,
+        "worker_consumer": "orchestrator.worker.consumer:Consumer",
+        # Claims outlive a connection: what runs goes on, and what is held stays held.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_enable_prefetch_count_reduction": False,
         "task_queues": [*routing.queues(app.conf.task_default_queue), *(app.conf.task_queues or [])],
         "task_routes": [*_as_list(app.conf.task_routes), routing.ROUTES],
         "beat_schedule": beat_schedule(settings) | app.conf.beat_schedule,
@@ -80,11 +87,10 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
-    longest_seconds = settings.hard_limit_seconds + LONGEST_RETRY_AFTER_SECONDS
     return {
-        # A message that is not settled by then is delivered again: also one that still runs or waits.
-        "visibility_timeout": max(3600, ceil(longest_seconds) + 60),
-        # A Redis that does not answer is away. It must be longer than the second of a worker's BRPOP.
+        "lease_seconds": settings.lease_seconds,
+        "max_deliveries": settings.max_deliveries,
+        # A Redis that does not answer is away.
         "socket_timeout": 10.0,
         "socket_connect_timeout": 5.0,
         "socket_keepalive": True,

@@ -1,9 +1,11 @@
 """Every Redis key: one function each, with its type, its writer and its time to live.
 
 Keys carry the version of their content's schema: what cannot be read by an older release gets a new number.
+`prefix` is the broker's `global_keyprefix`.
 """
 
-_PREFIX = "omninode:1"
+SCHEMA = 1
+_PREFIX = f"omninode:{SCHEMA}"
 
 DAY_SECONDS = 86_400
 
@@ -16,3 +18,83 @@ def health() -> str:
 def beat() -> str:
     """String, JSON: what beat last said of itself. Written by beat whenever it sends; lives for a day."""
     return f"{_PREFIX}:beat"
+
+
+def schema(prefix: str = "") -> str:
+    """String: the newest schema of the keys below. Written by workers as they start; for ever."""
+    return f"{prefix}omninode:schema"
+
+
+def claims(prefix: str = "") -> str:
+    """Hash, claim id → list and message. In flight: written by a claim, removed by its settlement."""
+    return f"{prefix}{_PREFIX}:claims"
+
+
+def leases(prefix: str = "") -> str:
+    """Sorted set, claim id → when it may be returned, in ms of Redis's clock. Renewed by living workers."""
+    return f"{prefix}{_PREFIX}:leases"
+
+
+def started(prefix: str = "") -> str:
+    """Set of claim ids whose task has begun: what then ends without a settlement counts as a delivery."""
+    return f"{prefix}{_PREFIX}:started"
+
+
+def delayed(prefix: str = "") -> str:
+    """Sorted set, delay id → when it is due, in ms of Redis's clock. Written by producers and put-backs."""
+    return f"{prefix}{_PREFIX}:delayed"
+
+
+def delayed_messages(prefix: str = "") -> str:
+    """Hash, delay id → list and message. Written before `delayed`, removed after it."""
+    return f"{prefix}{_PREFIX}:delayed:messages"
+
+
+def deliveries(prefix: str = "") -> str:
+    """Hash, SHA-1 of a message → its begun deliveries that ended unsettled. A week after the last one."""
+    return f"{prefix}{_PREFIX}:deliveries"
+
+
+def outbox(prefix: str = "") -> str:
+    """Stream of dead letters on their way out. Written by settlements; an entry lives until it was relayed."""
+    return f"{prefix}omninode:outbox"
+
+
+def changes(prefix: str = "") -> str:
+    """Counter: raised when idle workers must look again (an earlier due time, a resumed queue)."""
+    return f"{prefix}{_PREFIX}:changes"
+
+
+def paused(prefix: str = "") -> str:
+    """Set of queues that nobody claims from. Written by `omninode queues pause` and `resume`."""
+    return f"{prefix}{_PREFIX}:paused"
+
+
+def revoked(prefix: str = "") -> str:
+    """Sorted set, task id → when it was revoked, in Unix seconds. Written by whoever revokes; for a week."""
+    return f"{prefix}{_PREFIX}:revoked"
+
+
+def pulse(prefix: str = "") -> str:
+    """String: when a worker was last heard, in ms of Redis's clock. Written by exchanges and renewals."""
+    return f"{prefix}{_PREFIX}:pulse"
+
+
+def quiet(prefix: str = "") -> str:
+    """String: while it is there, no expired lease is returned. One lease long, after nobody was heard."""
+    return f"{prefix}{_PREFIX}:quiet"
+
+
+def sentries(group: str, prefix: str = "") -> str:
+    """Sorted set, worker → until when it watches the lists of this group. Written by exchanges."""
+    return f"{prefix}{_PREFIX}:sentries:{group}"
+
+
+def reserves(group: str, prefix: str = "") -> str:
+    """Sorted set, worker → until when it waits to be woken. `<key>:<worker>`, a minute long, wakes it."""
+    return f"{prefix}{_PREFIX}:reserves:{group}"
+
+
+def batch(identity: str, prefix: str = "") -> str:
+    """String: this batch of messages was pushed. Written by `enqueue_many`; lives for a day."""
+    return f"{prefix}{_PREFIX}:batch:{identity}"

@@ -1,17 +1,24 @@
 """The Task base class: arguments are checked, and what can heal is tried again with backoff."""
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, ClassVar
 
 import celery
+from celery import states
 from celery.exceptions import Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
 
-from orchestrator.errors import InvalidArguments
+from orchestrator.errors import InvalidArguments, Wait
+from orchestrator.retry import again
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
+from orchestrator.worker.unstored import SteadyBackend, guarded, steady
+
+# While a retry is worked out: what it would publish is held instead.
+_holding: ContextVar[bool] = ContextVar("omninode_holding", default=False)
 
 
 def check_arguments(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -37,6 +44,14 @@ class Task(celery.Task):  # type: ignore[type-arg]
     """
 
     abstract = True
+    Request = "orchestrator.worker.request:Request"
+    # A message is settled once its outcome is known; acknowledging it earlier would lose it with its process.
+    acks_late = True
+    reject_on_worker_lost = True
+    acks_on_failure = True
+    acks_on_timeout = True
+    # It is the system's own word, not the task's failure.
+    dont_autoretry_for = (Wait,)
     # A limit that neither the task nor the caller chose is the worker's to set: Celery would send the
     # producer's along, and a producer in another environment would decide for the worker.
     from_config = tuple(pair for pair in celery.Task.from_config if not pair[0].endswith("time_limit"))
@@ -58,24 +73,116 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request._protected = 1  # noqa: SLF001
         check_arguments(self, args, kwargs)
         try:
-            return self.run(*args, **kwargs)
-        except (Ignore, Reject, Retry):
+            returned = self.run(*args, **kwargs)
+        except Wait as wait:
+            raise again.Waiting(wait.seconds) from wait
+        except Ignore:
+            self._return_part_of_chord()
+            raise
+        except (Reject, Retry):
             raise
         except Exception as error:
             if self._is_ours_to_retry(error):
                 self._retry(error)
             raise
+        if asked := vars(request).get("omninode_asked"):
+            # It called retry(throw=False), and went on to return.
+            raise asked
+        return returned
 
-    def _retry(self, error: Exception) -> None:
-        """Publish the next attempt and raise what tells Celery so; return if there can be none."""
+    @classmethod
+    def on_bound(cls, app: celery.Celery) -> None:
+        """Hold the promise also for a task that asks to be acknowledged early."""
+        super().on_bound(app)
+        cls.acks_late = True
+
+    @property
+    def __trace__(self) -> Any:
+        """What runs the task inside a worker; set by Celery."""
+        return vars(self).get("_tracer")
+
+    @__trace__.setter
+    def __trace__(self, tracer: Any) -> None:
+        # This is done in workers alone: there hooks that fail are logged, and do not hide the outcome.
+        vars(self)["_tracer"] = tracer and steady(tracer)
+        for hook in ("on_failure", "on_retry"):
+            vars(self)[hook] = guarded(getattr(type(self), hook).__get__(self))
+
+    @property
+    def backend(self) -> Any:
+        """The result backend; inside a worker one whose absence is no failure of the task."""
+        backend = super().backend
+        in_worker = getattr(self.request, "omninode_unstored", None) is not None
+        return SteadyBackend(backend) if in_worker else backend
+
+    @backend.setter
+    def backend(self, value: Any) -> None:
+        celery.Task.backend.fset(self, value)
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: BaseException | None = None,
+        throw: bool = True,  # noqa: FBT001, FBT002 (Celery's)
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Try again, as Celery's `retry`: the same message is put back when this attempt is settled.
+
+        Options that make another message of it (a serializer, an exchange, links) publish one, as in Celery.
+
+        Raises:
+            PutBack: always in a worker, unless `throw` is false: then it is returned, and raised at the end.
+            MaxRetriesExceededError: or `exc`, when the retries are used up.
+        """
+        request: Any = self.request
+        if request.called_directly or request.is_eager or not again.can_put_back(request, options):
+            return self._publish_retry(args, kwargs, exc, throw, eta, countdown, max_retries, options)
+        token = _holding.set(True)
         try:
-            self.retry(exc=error, countdown=self._pause_seconds(error))
+            asked = super().retry(args, kwargs, exc, False, eta, countdown, max_retries, **options)
+        finally:
+            _holding.reset(token)
+        put_back = again.put_back(asked, request, self, changed=args is not None or kwargs is not None)
+        if throw:
+            raise put_back
+        request.omninode_asked = put_back
+        return put_back
+
+    def signature_from_request(
+        self, request: Any = None, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """The signature of the next attempt; while a retry is worked out, one that publishes nothing."""
+        if _holding.get():
+            request = self.request if request is None else request
+            return again.Held(
+                request.args if args is None else args, request.kwargs if kwargs is None else kwargs, options
+            )
+        return super().signature_from_request(request, args, kwargs, **options)
+
+    def _publish_retry(self, args: Any, kwargs: Any, exc: Any, throw: bool, *rest: Any) -> Any:  # noqa: FBT001
+        eta, countdown, max_retries, options = rest
+        try:
+            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
         except Reject as rejected:
-            # Celery would drop the message without a word. A broker that is away, or full, keeps it; a retry
-            # that cannot be published for another reason leaves the task with the error that it failed with.
+            # Celery would drop the message without a word: a broker that is away, or full, keeps it instead.
             reason = rejected.args[0]
             if isinstance(reason, OperationalError):
-                raise Reject(reason, requeue=True) from error
+                raise Reject(reason, requeue=True) from exc
+            raise
+
+    def _return_part_of_chord(self) -> None:
+        """A member that is ignored returns None: Celery would let the chord wait for ever."""
+        request: Any = self.request
+        if request.chord:
+            self.backend.on_chord_part_return(request, states.SUCCESS, None)
+
+    def _retry(self, error: Exception) -> None:
+        """Raise what puts the message back; return if there can be no further attempt."""
+        self.retry(exc=error, countdown=self._pause_seconds(error))
 
     def _is_ours_to_retry(self, error: Exception) -> bool:
         return not getattr(self, "autoretry_for", ()) and can_heal(error)

@@ -1,0 +1,96 @@
+"""A dead letter as it goes into the outbox: flat fields of text; the original bytes are added by the settlement."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.deadletter.reasons import Reason
+
+# Bounds of what explains a letter, in characters; head and tail are kept.
+_MESSAGE_CHARACTERS = 4_000
+_TRACEBACK_CHARACTERS = 32_000
+
+# The header in which a replay counts itself.
+REPLAYS = "omninode-replays"
+
+
+def write(
+    reason: Reason,
+    queue: str,
+    raw: bytes,
+    envelope: dict[str, Any],
+    *,
+    error: BaseException | None = None,
+    traceback: str = "",
+    deliveries: int = 1,
+    worker: str = "",
+    now: datetime | None = None,
+) -> dict[str, str]:
+    """The fields of the outbox entry; what the message does not say is empty.
+
+    `deliveries` counts all of them, this one included.
+    """
+    headers = envelope.get("headers")
+    headers = headers if isinstance(headers, dict) else {}
+    return {
+        "id": identity(raw, envelope),
+        "reason": reason,
+        "task_id": _text(headers.get("id")),
+        "task": _text(headers.get("task")),
+        "queue": queue,
+        "exception": _class_of(error),
+        "message": _cut(_message_of(error), _MESSAGE_CHARACTERS),
+        "traceback": _cut(traceback, _TRACEBACK_CHARACTERS),
+        "deliveries": str(deliveries),
+        "attempts": str(_count(headers.get("retries")) + 1),
+        "worker": worker,
+        "died_at": (now or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+    }
+
+
+def identity(raw: bytes, envelope: dict[str, Any]) -> str:
+    """The letter's id: the same death told twice is one letter.
+
+    SHA-256 of the task id, the delivery tag, and the numbers of retries and replays; of the raw bytes where a
+    message has no task id.
+    """
+    headers = envelope.get("headers")
+    if not isinstance(headers, dict) or not isinstance(headers.get("id"), str):
+        return hashlib.sha256(raw).hexdigest()
+    tag = envelope["properties"]["delivery_tag"]
+    parts = [headers["id"], tag, _count(headers.get("retries")), _count(headers.get(REPLAYS))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _class_of(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message_of(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    try:
+        return str(error)
+    except Exception:
+        return "<the exception has no text>"
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _cut(text: str, most: int) -> str:
+    # Redis takes bytes: what is no UTF-8 must not stop a letter.
+    text = text.encode(errors="backslashreplace").decode()
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

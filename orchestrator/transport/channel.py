@@ -1,0 +1,236 @@
+"""Kombu's channel: queues that are consumed with acknowledgement are claimed, everything else is as in stock."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from kombu.exceptions import InconsistencyError
+from kombu.transport import redis as stock
+from kombu.utils.encoding import bytes_to_str
+from redis import Redis
+
+from orchestrator.deadletter import letter
+from orchestrator.deadletter.reasons import Reason
+from orchestrator.transport import holdings, scripts
+from orchestrator.transport.claim import Claim
+from orchestrator.transport.consumer import Claims
+from orchestrator.transport.envelope import decode, delay_ms, encode, held
+from orchestrator.transport.keeper import Keeper
+from orchestrator.transport.keys import Keys
+from orchestrator.transport.ledger import Ledger
+from orchestrator.transport.link import Link
+from orchestrator.transport.qos import QoS
+
+
+class ClaimingChannel(stock.Channel):  # type: ignore[misc]
+    """A channel whose consumers claim.
+
+    Options beside kombu's: `lease_seconds`, `max_deliveries`.
+    """
+
+    QoS = QoS
+    lease_seconds: float = 30.0
+    max_deliveries: int = 8
+    from_transport_options = (*stock.Channel.from_transport_options, "lease_seconds", "max_deliveries")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._claimed_queues: list[str] = []
+        # How many messages may be held beyond those in hand, and how many can start at once; set by the worker.
+        self.room: Callable[[], tuple[int, int]] | None = None
+        super().__init__(*args, **kwargs)
+        self.handlers["CLAIM"] = self._read_claims
+
+    # -- consuming
+
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:  # noqa: FBT001
+        """Consume; with acknowledgement means claiming. What needs none (replies, events) is popped as in stock."""
+        if not no_ack and queue not in self._fanout_queues and queue not in self._claimed_queues:
+            self._claimed_queues.append(queue)
+        return super().basic_consume(queue, no_ack, *args, **kwargs)
+
+    def _basic_cancel(self, consumer_tag: str) -> Any:
+        queue = self._tag_to_queue.get(consumer_tag)
+        if queue in self._claimed_queues:
+            self._claimed_queues.remove(queue)
+        return super()._basic_cancel(consumer_tag)
+
+    @property
+    def active_queues(self) -> list[str]:
+        """The queues that stock's BRPOP serves."""
+        return [queue for queue in super().active_queues if queue not in self._claimed_queues]
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether this channel has ever claimed."""
+        return "keeper" in self.__dict__
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The transport's keys under this broker's prefix."""
+        return Keys(self.global_keyprefix)
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """The process's keeper for this broker: it outlives the channel."""
+        return holdings.keeper_for(self)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The process's claims on this broker."""
+        return self.keeper.ledger
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What claims for this channel."""
+        return Claims(
+            Link(self.claim_client.connection, lambda: self.claims.look_again()),  # noqa: PLW0108
+            self.keeper,
+            self.keys,
+            self._deliver_claim,
+            lambda: (self.room or self._room_without_worker)(),
+        )
+
+    @cached_property
+    def claim_client(self) -> Any:
+        """A client with the one connection that claims; its pool tells the poller of a disconnect."""
+        pool = self._get_pool(asynchronous=True)
+        pool.connection_kwargs["protocol"] = 3
+        client = Redis(connection_pool=pool)
+        client.connection = pool.get_connection()
+        return client
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether this channel claims, or has settlements to send."""
+        return bool(self._claimed_queues) or ("claims" in self.__dict__ and self.ledger.has_news)
+
+    def poll_claims(self) -> None:
+        """Before every poll: ask Redis where there is reason to."""
+        queues = tuple(self._claimed_queues)
+        lists = [self.list_of(queue, priority) for priority in self.priority_steps for queue in queues]
+        self.claims.consume(queues, lists)
+        self.claims.tick()
+
+    def list_of(self, queue: str, priority: int = 0) -> str:
+        """The Redis list of a queue and priority."""
+        return str(self.global_keyprefix + self._q_for_pri(queue, priority))
+
+    def claim_of(self, delivery_tag: str) -> Claim | None:
+        """The claim that kombu knows by this tag; None if it is settled, lost, or no claim at all."""
+        return self.ledger.claims.get(delivery_tag) if self.has_claims else None
+
+    def letter(self, claim: Claim, reason: Reason, error: BaseException | None = None) -> dict[str, str]:
+        """A dead letter about a message that no task was made of."""
+        return letter.write(
+            reason, claim.queue, claim.raw, claim.original, error=error, deliveries=claim.deliveries + 1
+        )
+
+    def _room_without_worker(self) -> tuple[int, int]:
+        most = self.qos.prefetch_count or 100
+        left = most - len(self.ledger.claims)
+        return left, left
+
+    def _read_claims(self) -> bool:
+        self.claims.read()
+        return True
+
+    def _deliver_claim(self, claim: Claim) -> None:
+        try:
+            envelope = decode(claim.raw)
+            claim.read(envelope)
+            wait_ms = 0 if claim.is_held else delay_ms(envelope.get("headers"))
+            if wait_ms == 0:
+                self.Message(envelope, channel=self)
+        except Exception as error:
+            claim.bury(self.letter(claim, "bad_envelope", error))
+            return
+        if wait_ms > 0:
+            # A plain producer's message with an eta: it waits in Redis, and in nobody's memory.
+            claim.put_back(wait_ms / 1000, held(envelope))
+            return
+        callback = self.connection._callbacks.get(claim.queue)  # noqa: SLF001
+        if callback is None:
+            claim.release()
+            return
+        callback(envelope)
+        if claim.is_ours and not claim.handed_over:
+            claim.done()
+
+    # -- publishing
+
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+        """Push a message; one with an eta waits in Redis until it is due."""
+        wait_ms = delay_ms(message.get("headers"))
+        if wait_ms == 0:
+            super()._put(queue, message, **kwargs)
+            return
+        target = self.list_of(queue, self._get_message_priority(message, reverse=False))
+        script = scripts.load("delay")
+        with self._plain_client() as client:
+            arguments = [wait_ms, uuid.uuid4().hex, target, encode(held(message))]
+            client.register_script(script.text)(keys=self.keys.delay(), args=arguments)
+
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
+        """The queues that a message goes to; an exchange that has lost its bindings refuses instead of dropping."""
+        queues: list[str] = super()._lookup(exchange, routing_key, default)
+        if not queues:
+            raise InconsistencyError(
+                f"no queue is bound to the exchange {exchange!r} for the routing key {routing_key!r}: nothing was sent"
+            )
+        return queues
+
+    def _plain_client(self) -> Redis:
+        """A client that leaves keys alone: ours carry the prefix already."""
+        return Redis(connection_pool=self.pool)
+
+    # -- looking and purging
+
+    def _size(self, queue: str) -> int:
+        """How many messages wait: in the lists and, due later, in the sorted set."""
+        return int(super()._size(queue)) + len(self._delayed_ids(queue))
+
+    def _purge(self, queue: str) -> int:
+        """Delete what waits, what is due later included; what is in flight stays with its worker."""
+        ids = self._delayed_ids(queue)
+        if ids:
+            delayed, bodies, _ = self.keys.delay()
+            with self._plain_client() as client:
+                client.zrem(delayed, *ids)
+                client.hdel(bodies, *ids)
+        return int(super()._purge(queue)) + len(ids)
+
+    def _delayed_ids(self, queue: str) -> list[str]:
+        lists = {self.list_of(queue, priority) for priority in self.priority_steps}
+        _, bodies, _ = self.keys.delay()
+        with self._plain_client() as client:
+            found = client.hscan_iter(bodies, count=500)
+            return [
+                bytes_to_str(key) for key, value in found if bytes_to_str(value.split(b"\n", 1)[0]) in lists
+            ]
+
+    # -- closing
+
+    def close(self) -> None:
+        """Close; what was asked and not answered is asked again over the next link."""
+        if "claims" in self.__dict__ and not self.closed:
+            self.claims.look_again()
+            self.claims.forget()
+            self.claims.link.disconnect()
+        try:
+            super().close()
+        except AttributeError:
+            # Kombu's own, when the connection is lost while it closes.
+            self.closed = True
+
+
+class ClaimingSentinelChannel(ClaimingChannel, stock.SentinelChannel):  # type: ignore[misc]
+    """The same, with the master found through Redis Sentinel."""
+
+    from_transport_options = (
+        *stock.SentinelChannel.from_transport_options,
+        "lease_seconds",
+        "max_deliveries",
+    )

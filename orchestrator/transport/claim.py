@@ -1,0 +1,102 @@
+"""One delivered message that this process holds, and the one settlement that it gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.transport.envelope import HELD, Envelope, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.transport.ledger import Ledger
+
+
+class Claim:
+    """A claimed message. The first settlement counts, later ones do nothing.
+
+    `id` names it in Redis and is the fencing token; `deliveries` counts the earlier ones that had begun and
+    ended without a settlement.
+    """
+
+    __slots__ = ("deliveries", "envelope", "handed_over", "id", "ledger", "queue", "raw", "started", "tag")
+
+    def __init__(self, ledger: Ledger, claim_id: str, queue: str, raw: bytes, deliveries: int) -> None:
+        self.ledger = ledger
+        self.id = claim_id
+        self.queue = queue
+        self.raw = raw
+        self.deliveries = deliveries
+        self.envelope: Envelope = {}
+        self.tag = ""
+        self.started = False
+        self.handed_over = False
+
+    def read(self, envelope: Envelope) -> None:
+        """Keep the decoded message. Kombu gets to know it by the claim's id, and whether it came before."""
+        self.envelope = envelope
+        properties = envelope["properties"]
+        self.tag = properties["delivery_tag"]
+        properties["delivery_tag"] = self.id
+        if self.deliveries:
+            properties["delivery_info"]["redelivered"] = True
+
+    @property
+    def original(self) -> Envelope:
+        """The message as it was sent; empty before it was read."""
+        return self._with_tag(self.envelope) if self.envelope else {}
+
+    @property
+    def is_held(self) -> bool:
+        """Whether Redis has watched its eta already."""
+        headers = self.envelope.get("headers")
+        return isinstance(headers, dict) and bool(headers.get(HELD))
+
+    @property
+    def is_ours(self) -> bool:
+        """False once it is settled, or was returned because its lease had ended."""
+        return self.id in self.ledger.claims
+
+    def start(self) -> None:
+        """Its task begins: if the process dies from now on, a delivery is counted."""
+        if not self.started:
+            self.started = True
+            self.ledger.note_start(self)
+
+    def done(self) -> None:
+        """It has succeeded, or was revoked: nothing is left of it."""
+        if self._settle():
+            if self.deliveries:
+                self.ledger.note("done", self.id)
+            else:
+                self.ledger.note_done(self.id)
+
+    def bury(self, letter: Mapping[str, str]) -> None:
+        """Write the dead letter's fields into the outbox; the script adds the original bytes."""
+        if self._settle():
+            self.ledger.note("bury", self.id, *(part for pair in letter.items() for part in pair))
+
+    def release(self) -> None:
+        """Give it back to the front of its queue, as if it had never been delivered."""
+        if self._settle():
+            self.ledger.note("release", self.id)
+
+    def reject(self) -> None:
+        """Give it back to the end of its queue, and count a delivery."""
+        if self._settle():
+            self.ledger.note("reject", self.id)
+
+    def put_back(self, delay_seconds: float = 0.0, changed: Envelope | None = None, to: str = "") -> None:
+        """Put the same message back, changed if so asked, at once or later, to another list if named."""
+        if self._settle():
+            raw = encode(self._with_tag(changed)) if changed else ""
+            self.ledger.note("again", self.id, str(max(0, round(delay_seconds * 1000))), to, raw)
+
+    def _settle(self) -> bool:
+        # One step, so that of two threads only one settles.
+        return self.ledger.claims.pop(self.id, None) is not None
+
+    def _with_tag(self, envelope: Envelope) -> Envelope:
+        # While it is held, the message is known to kombu by its claim id.
+        properties: dict[str, Any] = envelope["properties"] | {"delivery_tag": self.tag}
+        return envelope | {"properties": properties}

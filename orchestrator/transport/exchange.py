@@ -1,0 +1,74 @@
+"""The exchange as Python sees it: what is asked of the script, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.transport.ledger import Batch, Ledger
+
+NOT_WAITING, SENTRY, RESERVE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a worker wants of one exchange.
+
+    `messages` are wanted, `free` of them can start at once; the other fields say how it waits when there is
+    nothing: under which token ('' for not at all), in which role it waited, and for how many milliseconds.
+    """
+
+    messages: int = 0
+    free: int = 0
+    prefix: str = ""
+    queues: tuple[str, ...] = ()
+    token: str = ""
+    role: int = NOT_WAITING
+    wait_ms: int = 0
+
+    def arguments(self, lease_seconds: float, batch: Batch) -> list[Any]:
+        """The script's ARGV."""
+        head = [
+            self.messages,
+            self.free,
+            int(lease_seconds * 1000),
+            self.prefix,
+            len(self.queues),
+            self.token,
+            self.role,
+            self.wait_ms,
+            len(batch.done),
+            len(batch.started),
+        ]
+        others: list[Any] = []
+        for name, claim_id, arguments in batch.others:
+            others += [name, claim_id, len(arguments), *arguments]
+        return [*head, *self.queues, *batch.done, *batch.started, *others]
+
+
+SETTLE_ONLY = Wish()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an exchange: how many settlements came too late, when to look again, and the messages."""
+
+    late: int
+    due_ms: int
+    role: int
+    changes: bytes
+    messages: tuple[tuple[int, bytes, int], ...]
+
+    @classmethod
+    def parse(cls, reply: Sequence[Any]) -> Answer:
+        """Read the script's reply; a message is (index of its list, raw, earlier deliveries)."""
+        late, due_ms, role, changes, flat = reply
+        messages = tuple(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+        return cls(int(late), int(due_ms), int(role), changes, messages)
+
+
+def forget_unknown(ledger: Ledger, wish: Wish) -> None:
+    """An exchange whose reply never came may have claimed: have those messages released."""
+    if wish.prefix:
+        ledger.note("unknown", wish.prefix, str(wish.messages))

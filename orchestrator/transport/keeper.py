@@ -1,0 +1,141 @@
+"""Keeps leases alive: a thread with a connection of its own, which the event loop cannot hold up.
+
+It renews what the ledger holds as long as the main loop shows a heartbeat, and sends the settlements that the
+loop has left lying.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from orchestrator.transport import scripts
+from orchestrator.transport.exchange import SETTLE_ONLY
+from orchestrator.transport.keys import Keys
+from orchestrator.transport.ledger import Ledger
+
+_LOG = structlog.get_logger(__name__)
+
+# How many leases long the main loop may be silent before its claims are left to others.
+WEDGED_AFTER_LEASES = 10
+_LEFT_LYING_SECONDS = 0.5
+_CLOSE_SECONDS = 5.0
+
+
+class Keeper:
+    """The lease thread of one ledger.
+
+    `excused` says that the main loop is busy with something that counts as life, such as a task of its own or a
+    shutdown; `eager` makes the thread send settlements at once, because no loop does.
+    """
+
+    def __init__(self, ledger: Ledger, client: Redis, keys: Keys) -> None:
+        self.ledger = ledger
+        self.eager = False
+        self.excused: Callable[[], bool] = lambda: False
+        self._client = client
+        self._keys = keys
+        self._heard = self._renewed = time.monotonic()
+        self._wedged = False
+        self._stop = threading.Event()
+        self._sending = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="omninode-leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def hear(self) -> None:
+        """The main loop is alive."""
+        self._heard = time.monotonic()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether leases may have ended unnoticed, because this process was frozen or cut off."""
+        return time.monotonic() - self._renewed > self.ledger.lease_seconds * 0.8
+
+    def renew(self) -> None:
+        """Renew every lease now.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away; it may be tried again.
+        """
+        held = self.ledger.leased()
+        lost = self._run_script("renew", self._keys.renew(), [int(self.ledger.lease_seconds * 1000), *held])
+        self._renewed = time.monotonic()
+        for claim in self.ledger.lose([claim_id.decode() for claim_id in lost]):
+            _LOG.warning("claim_lost", claim=claim.id, queue=claim.queue, started=claim.started)
+
+    def flush(self) -> None:
+        """Send every settlement now.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away; the settlements are kept.
+        """
+        with self._sending:
+            while self.ledger.has_news:
+                batch = self.ledger.take()
+                try:
+                    arguments = SETTLE_ONLY.arguments(self.ledger.lease_seconds, batch)
+                    self._run_script("exchange", self._keys.exchange(), arguments)
+                except BaseException:
+                    self.ledger.give_back(batch)
+                    raise
+                self.ledger.confirm(batch)
+
+    def close(self) -> None:
+        """Give back what is held and stop; what cannot be told to Redis in time, the ends of the leases will."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=_CLOSE_SECONDS)
+        self.ledger.release_all()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while self.ledger.has_news:
+            try:
+                self.flush()
+            except (RedisError, OSError) as error:
+                if time.monotonic() > deadline:
+                    _LOG.warning("settlements_unsent", settlements=len(self.ledger), error=str(error))
+                    break
+                time.sleep(0.2)
+        self._client.close()
+
+    def _run(self) -> None:
+        lease = self.ledger.lease_seconds
+        while not self._stop.wait(0.05 if self.eager else min(0.5, lease / 8)):
+            try:
+                if self._settlements_lie_about():
+                    self.flush()
+                if time.monotonic() - self._renewed > lease / 4 and self._loop_is_alive():
+                    self.renew()
+            except (RedisError, OSError) as error:
+                _LOG.debug("redis_away", error=str(error))
+            except Exception:
+                _LOG.exception("lease_thread_failed")
+
+    def _settlements_lie_about(self) -> bool:
+        if not self.ledger.has_news:
+            return False
+        return self.eager or time.monotonic() - self.ledger.noted_at > _LEFT_LYING_SECONDS
+
+    def _loop_is_alive(self) -> bool:
+        silent = time.monotonic() - self._heard
+        alive = silent < self.ledger.lease_seconds * WEDGED_AFTER_LEASES or self.excused()
+        if not alive and not self._wedged:
+            _LOG.critical("worker_wedged", silent_seconds=round(silent, 1), claims=len(self.ledger.claims))
+        self._wedged = not alive
+        return alive
+
+    def _run_script(self, name: str, keys: tuple[str, ...], arguments: list[object]) -> list[bytes]:
+        script = scripts.load(name)
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        try:
+            return self._client.execute_command(*command)  # type: ignore[no-any-return]
+        except NoScriptError:
+            self._client.script_load(script.text)
+        return self._client.execute_command(*command)  # type: ignore[no-any-return]

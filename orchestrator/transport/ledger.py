@@ -1,0 +1,145 @@
+"""What this process holds: its claims, and the settlements that Redis has not confirmed yet.
+
+It outlives connections: a claim belongs to the process, and is renewed and settled over whatever link there is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from orchestrator.transport.claim import Claim
+
+_T = TypeVar("_T")
+
+_MAX_DONE, _MAX_OTHERS, _MAX_STARTED = 1000, 200, 1000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Settlements on their way: ids of what is done, of what has begun, and the others as (name, id, arguments)."""
+
+    done: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    others: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """The number of settlements."""
+        return len(self.done) + len(self.others)
+
+    def ids(self) -> Iterator[str]:
+        """The claims that this batch settles."""
+        yield from self.done
+        yield from (claim_id for name, claim_id, _ in self.others if name != "unknown")
+
+
+class Ledger:
+    """The claims of one process on one broker.
+
+    Settlements may be noted from any thread. `on_note` is called when the first one is noted after they had all
+    been taken: somebody has to send them within a few milliseconds.
+    """
+
+    def __init__(self, lease_seconds: float, max_deliveries: int) -> None:
+        self.lease_seconds = lease_seconds
+        self.max_deliveries = max_deliveries
+        self.nonce = os.urandom(8).hex()
+        self.claims: dict[str, Claim] = {}
+        self.on_note: Callable[[], None] = lambda: None
+        self.noted_at = time.monotonic()
+        # Settlements so far; roughly, where several threads note them.
+        self.settled = 0
+        self._batches = itertools.count(1)
+        self._done: deque[str] = deque()
+        self._started: deque[Claim] = deque()
+        self._others: deque[tuple[str, str, tuple[str, ...]]] = deque()
+        self._under_way: list[Batch] = []
+        self._taking = threading.Lock()
+
+    def __len__(self) -> int:
+        """The number of settlements that wait to be sent."""
+        return len(self._done) + len(self._others)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether Redis has to be told anything, be it only that tasks have begun."""
+        return bool(self._done or self._others or self._started)
+
+    def next_prefix(self) -> str:
+        """What the ids of the next batch of claims begin with; they sort by age."""
+        return f"{self.nonce}-{next(self._batches):08d}-"
+
+    def hold(self, claim_id: str, queue: str, raw: bytes, deliveries: int) -> Claim:
+        """Take a claim into the books: from now on its lease is renewed."""
+        claim = self.claims[claim_id] = Claim(self, claim_id, queue, raw, deliveries)
+        return claim
+
+    def note_done(self, claim_id: str) -> None:
+        """Note the common case: it succeeded at its first delivery."""
+        self._noting()
+        self._done.append(claim_id)
+
+    def note(self, name: str, claim_id: str, *arguments: str) -> None:
+        """Note any other settlement, by the name that the script knows."""
+        self._noting()
+        self._others.append((name, claim_id, arguments))
+
+    def note_start(self, claim: Claim) -> None:
+        """Note that its task has begun; it travels with the next exchange, and only if it is not settled by then."""
+        self._started.append(claim)
+
+    def take(self) -> Batch:
+        """Take what is to be sent. It counts as under way until `confirm` or `give_back`."""
+        with self._taking:
+            batch = Batch(
+                done=_popped(self._done, _MAX_DONE),
+                started=[c.id for c in _popped(self._started, _MAX_STARTED) if c.id in self.claims],
+                others=_popped(self._others, _MAX_OTHERS),
+            )
+            self._under_way.append(batch)
+        return batch
+
+    def confirm(self, batch: Batch) -> None:
+        """Redis has carried it out."""
+        with self._taking:
+            self._under_way.remove(batch)
+
+    def give_back(self, batch: Batch) -> None:
+        """Nobody knows whether Redis has carried it out: send it again, which does no harm."""
+        with self._taking:
+            self._under_way.remove(batch)
+            self._done.extendleft(reversed(batch.done))
+            self._others.extendleft(reversed(batch.others))
+
+    def leased(self) -> list[str]:
+        """The ids whose leases have to be renewed: held, or settled without Redis's word for it."""
+        with self._taking:
+            unconfirmed = [claim_id for batch in self._under_way for claim_id in batch.ids()]
+            # Copies first: other threads go on noting.
+            others = [claim_id for name, claim_id, _ in list(self._others) if name != "unknown"]
+            return [*self.claims.copy(), *list(self._done), *others, *unconfirmed]
+
+    def lose(self, claim_ids: list[str]) -> list[Claim]:
+        """Strike claims whose leases had ended; returns those that were still held."""
+        return [claim for claim_id in claim_ids if (claim := self.claims.pop(claim_id, None))]
+
+    def release_all(self) -> None:
+        """Give back everything that is held, so that the oldest is the next to be claimed."""
+        for claim in sorted(self.claims.copy().values(), key=lambda claim: claim.id, reverse=True):
+            claim.release()
+
+    def _noting(self) -> None:
+        self.settled += 1
+        if not self._done and not self._others:
+            self.noted_at = time.monotonic()
+            self.on_note()
+
+
+def _popped(queue: deque[_T], most: int) -> list[_T]:
+    return [queue.popleft() for _ in range(min(most, len(queue)))]

@@ -1,0 +1,15 @@
+-- A producer's message that is due later: it waits in Redis, not in a worker.
+--
+-- KEYS  1 delayed, 2 delayed:messages, 3 changes
+-- ARGV  1 delay in ms, counted from now by this server's clock, 2 delay id, 3 list, 4 message
+-- Returns when it is due, in ms.
+--
+-- Invariant: the message is written before its due time, which is what makes it be found. A full Redis refuses the first
+-- write, and the producer is told.
+local clock = redis.call('TIME')
+local due = clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. '\n' .. ARGV[4])
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+redis.call('ZADD', KEYS[1], string.format('%.0f', due), ARGV[2])
+if not first or due < tonumber(first) then redis.call('INCR', KEYS[3]) end
+return string.format('%.0f', due)

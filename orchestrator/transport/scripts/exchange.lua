@@ -1,0 +1,304 @@
+-- One round trip of a worker: settle what has finished, return expired leases, move what is due, claim.
+--
+-- KEYS  1 claims, 2 leases, 3 started, 4 delayed, 5 delayed:messages, 6 deliveries, 7 outbox, 8 changes, 9 paused,
+--       10 pulse, 11 quiet, 12 sentries, 13 reserves; from 14 the lists to claim from, one group per priority, each group
+--       in the order of the queues' names in ARGV
+-- ARGV  1 how many messages are wanted, 2 how many of them can start at once, 3 lease in ms,
+--       4 prefix of the new claims' ids, 5 number of queues, 6 the worker's token ('' = it does not wait here),
+--       7 its role while it waited (0 none, 1 sentry, 2 reserve), 8 how long it will wait in ms, 9 number of done ids,
+--       10 number of started ids; then the queues' names, the done ids, the started ids, and settlements:
+--       name, claim id, number of arguments, arguments
+-- Returns {settlements that came too late, ms until something falls due (-1: ask again at once),
+--          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …}}
+--
+-- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox
+-- before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
+-- LAST: what stops the script half-way leaves a message twice, never nowhere.
+-- The claim id is the fencing token: a settlement of a claim that has been returned finds nothing and does nothing.
+
+-- The first write must be one that a full Redis allows: it then lets all the others of the script through.
+redis.call('DEL', KEYS[10] .. ':none')
+
+local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET, SENTRIES, RESERVES =
+  unpack(KEYS, 1, 13)
+local FIRST_LIST = 14
+local MAX_RETURNED, MAX_MOVED, MAX_SENTRIES = 100, 200, 3
+local DELIVERIES_TTL_S, WAKE_TTL_S = 604800, 60
+
+local want, free, lease_ms, prefix = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local queues, token, role, wait_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local done_count, started_count = tonumber(ARGV[9]), tonumber(ARGV[10])
+local position = 11
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function take(count)
+  if count == 0 then return {} end
+  position = position + count
+  return {unpack(ARGV, position - count, position - 1)}
+end
+
+local function split(value)
+  local cut = string.find(value, '\n', 1, true)
+  return string.sub(value, 1, cut - 1), string.sub(value, cut + 1)
+end
+
+local function drop(id)
+  redis.call('SREM', STARTED, id)
+  redis.call('ZREM', LEASES, id)
+  redis.call('HDEL', CLAIMS, id)
+end
+
+local function forget_deliveries(raw)
+  redis.call('HDEL', DELIVERIES, redis.sha1hex(raw))
+end
+
+local function count_delivery(raw)
+  redis.call('HINCRBY', DELIVERIES, redis.sha1hex(raw), 1)
+  redis.call('EXPIRE', DELIVERIES, DELIVERIES_TTL_S)
+end
+
+local function delay(id, due, list, raw)
+  local first = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  redis.call('HSET', BODIES, id, list .. '\n' .. raw)
+  redis.call('ZADD', DELAYED, string.format('%.0f', due), id)
+  if not first or due < tonumber(first) then redis.call('INCR', CHANGES) end
+end
+
+local late = 0
+
+local function settle_done(ids)
+  if #ids == 0 then return end
+  redis.call('SREM', STARTED, unpack(ids))
+  redis.call('ZREM', LEASES, unpack(ids))
+  late = late + #ids - redis.call('HDEL', CLAIMS, unpack(ids))
+end
+
+local settle = {}
+
+-- A message that had been delivered before is done: forget the count.
+function settle.done(id, value)
+  local _, raw = split(value)
+  forget_deliveries(raw)
+end
+
+-- A dead letter; args: fields and values of the outbox entry.
+function settle.bury(id, value, args)
+  local _, raw = split(value)
+  args[#args + 1] = 'raw'
+  args[#args + 1] = raw
+  redis.call('XADD', OUTBOX, '*', unpack(args))
+  forget_deliveries(raw)
+end
+
+-- Back to the end that is claimed next; no delivery is counted.
+function settle.release(id, value)
+  local list, raw = split(value)
+  redis.call('RPUSH', list, raw)
+end
+
+-- Back to the end of the queue, and a delivery is counted.
+function settle.reject(id, value)
+  local list, raw = split(value)
+  count_delivery(raw)
+  redis.call('LPUSH', list, raw)
+end
+
+-- Put back, changed and perhaps later; args: delay in ms, list ('' = the same), message ('' = the same).
+function settle.again(id, value, args)
+  local list, raw = split(value)
+  local after_ms, new_list, new_raw = tonumber(args[1]), args[2], args[3]
+  if new_list == '' then new_list = list end
+  if new_raw == '' then new_raw = raw else forget_deliveries(raw) end
+  if after_ms > 0 then delay(id, now + after_ms, new_list, new_raw) else redis.call('LPUSH', new_list, new_raw) end
+end
+
+-- Claims whose reply never reached the worker: `id` is their prefix; args: how many there can be.
+local function release_unknown(id, args)
+  for i = tonumber(args[1]), 1, -1 do
+    local claim = id .. string.format('%04d', i)
+    local value = redis.call('HGET', CLAIMS, claim)
+    if value then
+      settle.release(claim, value)
+      drop(claim)
+    end
+  end
+end
+
+local function settle_others()
+  while position <= #ARGV do
+    local name, id, count = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
+    position = position + 3
+    local args = take(count)
+    if name == 'unknown' then
+      release_unknown(id, args)
+    else
+      local value = redis.call('HGET', CLAIMS, id)
+      if value then
+        settle[name](id, value, args)
+        drop(id)
+      else
+        late = late + 1
+      end
+    end
+  end
+end
+
+local function mark_started(ids)
+  for _, id in ipairs(ids) do
+    if redis.call('HEXISTS', CLAIMS, id) == 1 then redis.call('SADD', STARTED, id) end
+  end
+end
+
+-- Workers renew several times a lease, and each time they are heard here. A silence that long means that this server
+-- was away (or another one took over, or its clock jumped), not that they are dead: nothing is returned for one lease.
+local function listen()
+  local heard = tonumber(redis.call('GET', PULSE) or 0)
+  if math.abs(now - heard) > lease_ms / 2 then redis.call('SET', QUIET, 1, 'PX', lease_ms) end
+  if math.abs(now - heard) > lease_ms / 10 then redis.call('SET', PULSE, now) end
+end
+
+-- Youngest first, so that the oldest ends up nearest to the end that is claimed from.
+local function return_expired()
+  if redis.call('EXISTS', QUIET) == 1 then return end
+  for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', LEASES, now, '-inf', 'LIMIT', 0, MAX_RETURNED)) do
+    local value = redis.call('HGET', CLAIMS, id)
+    if value then
+      local list, raw = split(value)
+      if redis.call('SISMEMBER', STARTED, id) == 1 then count_delivery(raw) end
+      redis.call('RPUSH', list, raw)
+    end
+    drop(id)
+  end
+end
+
+-- What is due has waited long enough: it goes to the end that is claimed next, the earliest foremost.
+local function move_due()
+  local ids = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, MAX_MOVED)
+  for i = #ids, 1, -1 do
+    local value = redis.call('HGET', BODIES, ids[i])
+    if value then
+      local list, raw = split(value)
+      redis.call('RPUSH', list, raw)
+    end
+  end
+  if #ids > 0 then
+    redis.call('ZREM', DELAYED, unpack(ids))
+    redis.call('HDEL', BODIES, unpack(ids))
+  end
+end
+
+local function paused_queues(names)
+  local paused = {}
+  if redis.call('EXISTS', PAUSED) == 1 then
+    for i, name in ipairs(names) do
+      if redis.call('SISMEMBER', PAUSED, name) == 1 then paused[i] = true end
+    end
+  end
+  return paused
+end
+
+local claimed, claimed_count = {}, 0
+
+local function claim_from(index, count, counted)
+  local list = KEYS[index]
+  local messages = redis.call('LRANGE', list, -count, -1)
+  if #messages == 0 then return 0 end
+  local values, leases, started = {}, {}, {}
+  for i = #messages, 1, -1 do
+    claimed_count = claimed_count + 1
+    local id = prefix .. string.format('%04d', claimed_count)
+    values[#values + 1] = id
+    values[#values + 1] = list .. '\n' .. messages[i]
+    leases[#leases + 1] = now + lease_ms
+    leases[#leases + 1] = id
+    if claimed_count <= free then started[#started + 1] = id end
+    local deliveries = counted and redis.call('HGET', DELIVERIES, redis.sha1hex(messages[i])) or 0
+    claimed[#claimed + 1] = index - FIRST_LIST
+    claimed[#claimed + 1] = messages[i]
+    claimed[#claimed + 1] = tonumber(deliveries or 0)
+  end
+  redis.call('HSET', CLAIMS, unpack(values))
+  redis.call('ZADD', LEASES, unpack(leases))
+  if #started > 0 then redis.call('SADD', STARTED, unpack(started)) end
+  redis.call('RPOP', list, #messages)
+  return #messages
+end
+
+-- Within a priority every queue first gets an equal share, then what others left over. Returns what is still wanted.
+local function claim(names)
+  if want <= 0 or queues == 0 then return want end
+  local paused = paused_queues(names)
+  local counted = redis.call('EXISTS', DELIVERIES) == 1
+  for first = FIRST_LIST, #KEYS, queues do
+    local more = {}
+    local share = queues > 1 and math.ceil(want / queues) or want
+    for i = 1, queues do
+      local count = paused[i] and 0 or math.min(share, want)
+      if count > 0 then
+        local got = claim_from(first + i - 1, count, counted)
+        want = want - got
+        more[i] = got == count
+      end
+    end
+    for i = 1, queues do
+      if queues > 1 and more[i] and want > 0 then want = want - claim_from(first + i - 1, want, counted) end
+    end
+  end
+  return want
+end
+
+local function ms_until_due()
+  local due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  local lease = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+  local quiet_ms = math.max(redis.call('PTTL', QUIET), 0)
+  local next_ms = math.min(due and due - now or wait_ms, lease and math.max(lease - now, quiet_ms) + 20 or wait_ms, wait_ms)
+  return math.max(next_ms, 1)
+end
+
+local function wake_a_reserve()
+  local next_up = redis.call('ZPOPMIN', RESERVES)[1]
+  if next_up then redis.call('SET', RESERVES .. ':' .. next_up, 1, 'EX', WAKE_TTL_S) end
+end
+
+-- Of the idle workers of these queues only a few, the sentries, watch the lists; the others, the reserves, watch a key of
+-- their own and are woken one by one, when a sentry stops being idle or leaves messages behind.
+local function wait(left_over)
+  if left_over > 0 and free > claimed_count then
+    redis.call('ZREMRANGEBYSCORE', SENTRIES, '-inf', now)
+    if redis.call('ZSCORE', SENTRIES, token) or redis.call('ZCARD', SENTRIES) < MAX_SENTRIES then
+      redis.call('ZADD', SENTRIES, now + wait_ms + 2000, token)
+      if role == 2 then redis.call('ZREM', RESERVES, token) end
+      return 1
+    end
+    redis.call('ZREMRANGEBYSCORE', RESERVES, '-inf', now)
+    redis.call('ZADD', RESERVES, now + wait_ms + 2000, token)
+    return 2
+  end
+  local left = 0
+  if role == 1 then left = redis.call('ZREM', SENTRIES, token) end
+  if role == 2 then redis.call('ZREM', RESERVES, token) end
+  if left == 1 or left_over == 0 then wake_a_reserve() end
+  return 0
+end
+
+local names = take(queues)
+settle_done(take(done_count))
+mark_started(take(started_count))
+settle_others()
+listen()
+return_expired()
+move_due()
+if role == 2 then redis.call('DEL', RESERVES .. ':' .. token) end
+-- While others are idle, nobody takes more than it can start at once.
+if want > free and token ~= '' then
+  local idle = redis.call('ZCARD', SENTRIES) + redis.call('ZCARD', RESERVES) - (role > 0 and 1 or 0)
+  if idle > 0 then want = math.max(free, 0) end
+end
+local wanted = want
+local left_over = claim(names)
+local due_ms, new_role = -1, 0
+if wanted > 0 and left_over > 0 then due_ms = ms_until_due() end
+if token ~= '' and wanted > 0 then new_role = wait(left_over) end
+return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed}

@@ -1,0 +1,178 @@
+"""Celery's consumer: what never becomes a task is buried with its bytes, and a lost connection drops nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import signals
+from celery.app.task import Context
+from celery.exceptions import NotRegistered
+from celery.worker import consumer as stock
+from celery.worker import state
+
+from orchestrator.deadletter import letter
+from orchestrator.deadletter.reasons import Reason
+from orchestrator.transport import holdings
+from orchestrator.worker import reporter
+from orchestrator.worker.room import Room
+
+_LOG = structlog.get_logger(__name__)
+
+_FINISH_WRITES_SECONDS = 5.0
+
+
+class Consumer(stock.Consumer):  # type: ignore[misc]
+    """Receives claimed messages, and buries those that no task can be made of."""
+
+    def on_ready(self) -> None:
+        """The event loop is about to run, for the first time or after a reconnect."""
+        channel = self.task_consumer.channel
+        room = Room(self.app.conf, self.pool, self.controller, channel)
+        channel.room = room
+        for keeper in holdings.keepers():
+            # In the solo pool the main thread runs the tasks: while it does, nothing but the thread can settle.
+            keeper.eager = room.blocks_the_loop
+            keeper.excused = lambda: room.blocks_the_loop
+        super().on_ready()
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Celery's handler; what it fails on is this message's own fault, unless the connection failed."""
+        handle = super().create_task_handler(*args, **kwargs)
+        # Since kombu 5.7 a KeyError counts as a connection error: here it is a missing header.
+        away = tuple(error for error in self.connection_errors if error is not KeyError)
+
+        def handler(message: Any) -> Any:
+            try:
+                return handle(message)
+            except away:
+                raise
+            except Exception as error:
+                if not message.claim.is_ours:
+                    raise
+                _LOG.exception("message_invalid", queue=message.claim.queue)
+                self._bury(message, "invalid", error)
+
+        return handler
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """It is no task message at all."""
+        self._bury(message, "invalid", ValueError("the message names no task"))
+        super().on_unknown_message(body, message)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: KeyError) -> None:
+        """It names a task that this worker does not have."""
+        headers = message.headers if isinstance(message.headers, dict) else {}
+        name, task_id = headers.get("task", str(exc)), headers.get("id")
+        _LOG.error("unknown_task", task=name, task_id=task_id, queue=message.claim.queue)
+        self._bury(message, "unknown_task", NotRegistered(name))
+        signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=task_id)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Its headers or arguments are none."""
+        _LOG.error("invalid_task", error=str(exc), queue=message.claim.queue)
+        self._bury(message, "invalid", exc)
+        signals.task_rejected.send(sender=self, message=message, exc=exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Its body cannot be decoded."""
+        _LOG.error("undecodable_message", error=str(exc), queue=message.claim.queue)
+        self._bury(message, "undecodable", exc)
+
+    def _bury(self, message: Any, reason: Reason, error: Exception) -> None:
+        """Tell whoever waits for the result, then bury."""
+        claim = message.claim
+        fields = letter.write(
+            reason,
+            claim.queue,
+            claim.raw,
+            claim.original,
+            error=error,
+            deliveries=claim.deliveries + 1,
+            worker=self.hostname,
+        )
+        if not fields["task_id"]:
+            claim.bury(fields)
+            return
+
+        def tell() -> None:
+            self.app.backend.mark_as_failure(fields["task_id"], error, request=_context(message))
+            if self.event_dispatcher and self.event_dispatcher.enabled:
+                self.event_dispatcher.send("task-failed", uuid=fields["task_id"], exception=repr(error))
+
+        reporter.current().report(tell, lambda: claim.bury(fields))
+
+    def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
+        """Settling is a note in the ledger: there is nothing to wait for."""
+        p(*args, **kwargs)
+        return p
+
+    # -- losing the connection, and stopping
+
+    def on_close(self) -> None:
+        """The connection is lost. Claims are not tied to it: nothing that was received is dropped.
+
+        What Celery does here (forgetting reserved tasks, flushing the pool) would leave claims that are renewed
+        but never run.
+        """
+        pool = getattr(self.pool, "_pool", None)
+        deadline = time.monotonic() + _FINISH_WRITES_SECONDS
+        # The loop's reset has dropped half-written jobs: a child that has read half of one would wait for ever.
+        for writer in list(getattr(pool, "_active_writers", ())):
+            _finish(writer, deadline)
+        self._replace_dead_children()
+
+    def connect(self) -> Any:
+        """Connect; children that died meanwhile are replaced before the pool joins the loop again."""
+        connection = super().connect()
+        self._replace_dead_children()
+        return connection
+
+    def stop(self) -> None:
+        """Stop claiming; from here on no loop runs, and the lease thread settles what the pool finishes."""
+        for keeper in holdings.keepers():
+            keeper.eager = True
+            keeper.excused = lambda: True
+        super().stop()
+
+    def shutdown(self) -> None:
+        """The pool has stopped: finish reports, and give back what has not begun."""
+        super().shutdown()
+        reporter.close()
+        holdings.close()
+
+    def _replace_dead_children(self) -> None:
+        maintain = getattr(getattr(self.pool, "_pool", None), "maintain_pool", None)
+        if maintain is not None and state.should_terminate is None:
+            maintain()
+
+
+def _finish(writer: Any, deadline: float) -> None:
+    try:
+        for _ in writer:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.001)
+    except (OSError, EOFError):
+        return
+
+
+def _context(message: Any) -> Context:
+    """What the result backend needs to call errbacks and to tell a chord, as far as the message can be read."""
+    try:
+        embedded = message.payload[2] or {}
+    except Exception:
+        embedded = {}
+    headers = {key: value for key, value in message.headers.items() if isinstance(key, str)}
+    properties = message.properties or {}
+    context: dict[str, Any] = {
+        "reply_to": properties.get("reply_to"),
+        "correlation_id": properties.get("correlation_id"),
+        "args": (),
+        "kwargs": {},
+    }
+    if isinstance(embedded, dict):
+        context |= embedded
+    return Context(headers | context)

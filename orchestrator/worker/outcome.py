@@ -1,0 +1,40 @@
+"""What an exception means for a delivered task: the reason of its dead letter."""
+
+from typing import Any
+
+from billiard.einfo import ExceptionWithTraceback
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import InvalidTaskError, MaxRetriesExceededError, Reject
+from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
+
+from orchestrator.deadletter.reasons import Reason
+from orchestrator.errors import TooManyDeliveries
+
+_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    (TimeLimitExceeded, "hard_timeout"),
+    (SoftTimeLimitExceeded, "soft_timeout"),
+    (WorkerLostError, "worker_lost"),
+    (EncodeError, "unserializable_result"),
+    (TooManyDeliveries, "too_many_deliveries"),
+    (MaxRetriesExceededError, "retries_exhausted"),
+    (Reject, "rejected"),
+    (InvalidTaskError, "invalid"),
+    (ContentDisallowed, "invalid"),
+    (DecodeError, "undecodable"),
+)
+
+
+def bare(exc_info: Any) -> BaseException:
+    """The exception itself: billiard wraps it to carry a traceback through pickle."""
+    error = exc_info.exception
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error  # type: ignore[no-any-return]
+
+
+def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Reason:
+    """The reason of the letter; an exception after the last of several attempts is `retries_exhausted`."""
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason
+    if retries > 0 and max_retries is not None and retries >= max_retries:
+        return "retries_exhausted"
+    return "exception"

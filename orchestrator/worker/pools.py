@@ -1,0 +1,115 @@
+"""The pools that run tasks inside the worker's own process: whatever a task raises there becomes an outcome."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from billiard.einfo import ExceptionInfo
+from celery import concurrency
+from celery.concurrency import prefork, solo, thread
+from celery.exceptions import ImproperlyConfigured, WorkerShutdown, WorkerTerminate
+
+_LOG = structlog.get_logger(__name__)
+
+_OURS = {
+    "prefork": "orchestrator.worker.pools:PreforkPool",
+    "processes": "orchestrator.worker.pools:PreforkPool",
+    "solo": "orchestrator.worker.pools:SoloPool",
+    "threads": "orchestrator.worker.pools:ThreadPool",
+    "gevent": "orchestrator.worker.pools:NoGreenPool",
+    "eventlet": "orchestrator.worker.pools:NoGreenPool",
+}
+
+
+_REGISTRATIONS = 10
+
+
+def register() -> None:
+    """Make `--pool` mean these."""
+    concurrency.ALIASES.update(_OURS)
+
+
+def run(
+    target: Callable[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: dict[str, Any] | None = None,
+    callback: Callable[..., Any] = print,
+    accept_callback: Callable[..., Any] | None = None,
+    error_callback: Callable[..., Any] | None = None,
+    **_: Any,
+) -> None:
+    """Run a task here and now, and hand its outcome over, also one that is no Exception."""
+    if accept_callback:
+        accept_callback(os.getpid(), time.monotonic())
+    try:
+        outcome = target(*args, **(kwargs or {}))
+    except (WorkerShutdown, WorkerTerminate):
+        raise
+    except BaseException:
+        if error_callback is None:
+            raise
+        error_callback(ExceptionInfo())
+    else:
+        callback(outcome)
+
+
+class PreforkPool(prefork.TaskPool):
+    """Tasks in child processes."""
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        """Join the event loop; a child that has just died is replaced first, and does not take the worker along."""
+        for _ in range(_REGISTRATIONS):
+            try:
+                super().register_with_event_loop(loop)
+            except ValueError:
+                # "file descriptor is None": a child died between the last look and this one.
+                self._pool.maintain_pool()
+            else:
+                break
+        strike = self._pool.on_timeout_set
+
+        def on_timeout_set(job: Any, soft: float | None, hard: float | None) -> None:
+            # Billiard counts a hard limit from the soft one: one that comes first would never strike.
+            strike(job, None if soft and hard and soft >= hard else soft, hard)
+
+        self._pool.on_timeout_set = on_timeout_set
+
+
+class SoloPool(solo.TaskPool):
+    """One task at a time, in the main thread."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_apply = run
+
+
+class ThreadPool(thread.TaskPool):
+    """Tasks in threads of the main process."""
+
+    def on_apply(self, target: Any, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
+        """Queue a task for the next free thread."""
+        future = self.executor.submit(_run_logged, target, args or (), kwargs, *rest, **options)
+        return thread.ApplyResult(future)
+
+
+class NoGreenPool:
+    """Gevent and eventlet are refused: leases are renewed by a thread that must not wait for greenlets."""
+
+    uses_semaphore = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise ImproperlyConfigured(
+            "OmniNode does not run on the gevent and eventlet pools: use --pool=threads for tasks that wait for I/O"
+        )
+
+
+def _run_logged(*args: Any, **kwargs: Any) -> None:
+    try:
+        run(*args, **kwargs)
+    except Exception:
+        _LOG.exception("task_thread_failed")
+        raise

@@ -1,0 +1,372 @@
+"""Every outcome of a delivered task, decided once, in the worker's main process.
+
+A request ends as exactly one of: success, put back (retry, wait, rejected, lost child), dead letter, revoked. What
+the child has reported itself (result, state, hooks) is only settled here; what it could not report is told first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
+from celery import signals, states
+from celery.app.trace import task_has_custom
+from celery.exceptions import Ignore, InvalidTaskError, Reject, Retry
+from celery.utils.saferepr import saferepr
+from celery.worker import request as stock
+from celery.worker import state
+from redis.exceptions import RedisError
+
+from orchestrator.deadletter import letter
+from orchestrator.deadletter.reasons import Reason
+from orchestrator.errors import TooManyDeliveries
+from orchestrator.retry.again import PutBack, Waiting
+from orchestrator.transport import holdings
+from orchestrator.transport.claim import Claim
+from orchestrator.transport.envelope import HELD
+from orchestrator.worker import reporter
+from orchestrator.worker.outcome import bare, reason_of
+from orchestrator.worker.unstored import Unstored
+
+_LOG = structlog.get_logger(__name__)
+
+
+class Request(stock.Request):  # type: ignore[misc]
+    """A task to run, and the claim of its message."""
+
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(message, *args, **kwargs)
+        _check(self)
+        self.claim: Claim = message.claim
+        # The transport has watched the eta: nothing is left to wait for here.
+        self._eta = None
+
+    # -- before it runs
+
+    def revoked(self) -> bool:
+        """Whether it must not run: revoked, expired, no longer ours, or delivered too often."""
+        if not self._is_still_ours():
+            state.task_ready(self)
+            return True
+        if super().revoked():
+            return True
+        if self.claim.deliveries >= self.claim.ledger.max_deliveries:
+            self._fail_undelivered()
+            return True
+        return False
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """A process has begun with it."""
+        self.claim.start()
+        # Settling is late whatever the task says: early acknowledgement would lose it.
+        super().on_accepted(pid, time_accepted)
+
+    def _is_still_ours(self) -> bool:
+        for keeper in holdings.keepers():
+            if keeper.ledger is self.claim.ledger and keeper.is_stale:
+                # This process was frozen or cut off, and the lease may have ended meanwhile.
+                try:
+                    keeper.renew()
+                except (RedisError, OSError) as error:
+                    _LOG.debug("redis_away", error=str(error))
+        return self.claim.is_ours
+
+    # -- when it has run
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 (billiard's)
+        """A limit has struck; the outcome follows by itself, from the child or as TimeLimitExceeded."""
+        if soft:
+            super().on_timeout(soft, timeout)
+        elif not state.should_terminate:
+            _LOG.error("hard_time_limit", task=self.name, task_id=self.id, seconds=timeout)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: FBT001, FBT002
+        """It has raised, was killed, or asks for something: decide what becomes of it."""
+        error = bare(exc_info)
+        if isinstance(error, Unstored):
+            self._store(error)
+        elif isinstance(error, Terminated):
+            self._terminated(error)
+        elif isinstance(error, Waiting):
+            state.task_ready(self)
+            self.claim.put_back(error.seconds)
+        elif isinstance(error, Reject):
+            state.task_ready(self)
+            self._rejected(error, exc_info)
+        elif isinstance(error, Ignore):
+            state.task_ready(self)
+            self.acknowledge()
+        elif isinstance(error, Retry):
+            state.task_ready(self)
+            self.on_retry(exc_info)
+        elif isinstance(error, SystemExit | KeyboardInterrupt | WorkerLostError):
+            self._lost(error, exc_info)
+        elif return_ok:
+            state.task_ready(self)
+            self._send_failed(exc_info)
+            self._bury(error, exc_info.traceback)
+        else:
+            self._fail(error, exc_info)
+
+    def on_retry(self, exc_info: Any) -> None:
+        """Put the same message back, with what `retry()` has changed."""
+        asked = bare(exc_info)
+        if isinstance(asked, PutBack):
+            queue, priority = asked.queue or self.claim.queue, asked.priority
+            to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
+            self.claim.put_back(asked.delay_seconds, _changed(self.claim.envelope, asked), to)
+        else:
+            # Its next attempt was published with options that a put-back does not know.
+            self.acknowledge()
+        self.send_event(
+            "task-retried", exception=saferepr(getattr(asked, "exc", None)), traceback=str(exc_info.traceback)
+        )
+
+    def acknowledge(self) -> None:
+        """It is done: nothing is left of its message."""
+        self.acknowledged = True
+        self.claim.done()
+
+    def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 (Celery's)
+        """Put it back, counting a delivery, or bury it."""
+        self.acknowledged = True
+        if requeue:
+            self.claim.reject()
+            self.send_event("task-rejected", requeue=True)
+        else:
+            self._bury(Reject("rejected", requeue=False), "")
+
+    # -- what can become of it
+
+    def _terminated(self, error: BaseException) -> None:
+        state.task_ready(self)
+        if self._already_cancelled:
+            # A cold shutdown: the message goes back with everything else that is held.
+            return
+        if not self._already_revoked:
+            self._announce_revoked("terminated", True, str(error), False)
+
+    def _rejected(self, error: Reject, exc_info: Any) -> None:
+        if error.requeue:
+            self.reject(requeue=True)
+        else:
+            self._fail(error, exc_info, hooks=False)
+
+    def _lost(self, error: BaseException, exc_info: Any) -> None:
+        """Its process was killed: a failed attempt."""
+        state.task_ready(self)
+        if self._already_cancelled or self._already_revoked or state.should_terminate:
+            return
+        if not isinstance(error, WorkerLostError):
+            exc_info = self._worker_lost_info(error)
+            error = bare(exc_info)
+        # Looking into the result backend takes a while: not in the event loop.
+        reporter.current().report(lambda: self._report_lost(error, exc_info), _nothing)
+
+    def _report_lost(self, error: BaseException, exc_info: Any) -> None:
+        if self._success_was_stored():
+            self.acknowledge()
+            return
+        retries, most = self._context.retries, self.task.max_retries
+        if most is not None and retries >= most:
+            self._report_failure(error, exc_info, hooks=True)
+            self._bury(error, exc_info.traceback)
+            return
+        pause_seconds = float(self.task.default_retry_delay)
+        if self.store_errors:
+            self.task.backend.mark_as_retry(self.id, error, exc_info.traceback, request=self._context)
+        self.send_event("task-retried", exception=saferepr(error), traceback=str(exc_info.traceback))
+        headers = {"retries": retries + 1}
+        self.claim.put_back(
+            pause_seconds,
+            _changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
+        )
+
+    def _fail(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
+        """Nobody has reported this failure yet: tell it, then bury the message."""
+        state.task_ready(self)
+        if state.should_terminate and isinstance(error, TimeLimitExceeded | SoftTimeLimitExceeded):
+            return
+        traceback = str(exc_info.traceback)
+        reporter.current().report(
+            lambda: self._report_failure(error, exc_info, hooks=hooks), lambda: self._bury(error, traceback)
+        )
+
+    def _fail_undelivered(self) -> None:
+        count = self.claim.deliveries
+        message = (
+            f"delivered {count} times without an outcome: the worker died of it, or it was rejected each time"
+        )
+        try:
+            raise TooManyDeliveries(message)
+        except TooManyDeliveries as error:
+            exc_info = ExceptionInfo()
+            self._fail(error, exc_info)
+
+    def _report_failure(self, error: BaseException, exc_info: Any, *, hooks: bool) -> None:
+        """Do what the child would have done: store, errbacks, chord; then hooks and signals, which fail alone."""
+        self.task.backend.mark_as_failure(
+            self.id, error, str(exc_info.traceback), request=self._context, store_result=self.store_errors
+        )
+        self.task.request_stack.push(self._context)
+        try:
+            if hooks:
+                _alone(lambda: self.task.on_failure(error, self.id, self.args, self.kwargs, exc_info))
+                if task_has_custom(self.task, "after_return"):
+                    _alone(
+                        lambda: self.task.after_return(
+                            states.FAILURE, error, self.id, self.args, self.kwargs, exc_info
+                        )
+                    )
+            signals.task_failure.send(
+                sender=self.task,
+                task_id=self.id,
+                exception=error,
+                args=self.args,
+                kwargs=self.kwargs,
+                traceback=exc_info.tb,
+                einfo=exc_info,
+            )
+        finally:
+            self.task.request_stack.pop()
+        self._send_failed(exc_info)
+
+    def _store(self, unstored: Unstored) -> None:
+        """The result backend was away where the task ran: store the outcome here, then settle."""
+        state.task_ready(self, successful=unstored.state == states.SUCCESS)
+
+        def tell() -> None:
+            if unstored.state == states.SUCCESS:
+                self.task.backend.mark_as_done(
+                    self.id, unstored.result, self._context, not self.ignore_result
+                )
+            else:
+                self.task.backend.mark_as_failure(
+                    self.id,
+                    unstored.error,
+                    unstored.traceback,
+                    request=self._context,
+                    store_result=self.store_errors,
+                )
+
+        def then() -> None:
+            if unstored.error is None:
+                self.acknowledge()
+                self.send_event("task-succeeded", result=saferepr(unstored.result), runtime=None)
+            else:
+                self.send_event(
+                    "task-failed", exception=saferepr(unstored.error), traceback=unstored.traceback
+                )
+                self._bury(unstored.error, unstored.traceback)
+
+        reporter.current().report(tell, then)
+
+    def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:  # noqa: FBT001
+        """It was revoked by a person, which is no letter, or it has expired, which is one."""
+        state.task_ready(self)
+        self._already_revoked = True
+        self.send_event("task-revoked", terminated=terminated, signum=signum, expired=expired)
+
+        def tell() -> None:
+            self.task.backend.mark_as_revoked(
+                self.id, reason, request=self._context, store_result=self.store_errors
+            )
+            signals.task_revoked.send(
+                sender=self.task, request=self._context, terminated=terminated, signum=signum, expired=expired
+            )
+
+        def then() -> None:
+            if expired:
+                self.acknowledged = True
+                self.claim.bury(self._letter("expired"))
+            else:
+                self.acknowledge()
+
+        reporter.current().report(tell, then)
+
+    def _bury(self, error: BaseException, traceback: str) -> None:
+        self.acknowledged = True
+        reason = reason_of(error, _retries(self._request_dict), self.task.max_retries)
+        self.claim.bury(self._letter(reason, error, str(traceback or "")))
+
+    def _letter(
+        self, reason: Reason, error: BaseException | None = None, traceback: str = ""
+    ) -> dict[str, str]:
+        return letter.write(
+            reason,
+            self.claim.queue,
+            self.claim.raw,
+            self.claim.original,
+            error=error,
+            traceback=traceback,
+            deliveries=self.claim.deliveries + (reason != "too_many_deliveries"),
+            worker=self.hostname,
+        )
+
+    def _send_failed(self, exc_info: Any) -> None:
+        self.send_event("task-failed", exception=saferepr(bare(exc_info)), traceback=str(exc_info.traceback))
+
+    def _list_of(self, queue: str, priority: int | None) -> str:
+        channel = self._message.channel
+        if priority is None:
+            priority = channel._get_message_priority(self.claim.envelope, reverse=False)  # noqa: SLF001
+        return str(channel.list_of(queue, priority))
+
+
+def _check(request: Request) -> None:
+    """Refuse what would only fail later, in a place that takes the worker down with it."""
+    limits = request.time_limits
+    if (
+        not isinstance(limits, list | tuple)
+        or len(limits) != 2
+        or not all(_is_limit(each) for each in limits)
+    ):
+        raise InvalidTaskError(f"the header timelimit must be two numbers or nulls: {limits!r}")
+    if not isinstance(request.id, str):
+        raise InvalidTaskError(f"the header id must be text: {request.id!r}")
+    if not isinstance(request._request_dict.get("retries") or 0, int):  # noqa: SLF001
+        raise InvalidTaskError("the header retries must be a number")
+    if not isinstance(request._args, list | tuple):  # noqa: SLF001
+        raise InvalidTaskError("the arguments are no list")
+    if not isinstance(request._kwargs, dict):  # noqa: SLF001
+        raise InvalidTaskError("the keyword arguments are no mapping")
+
+
+def _is_limit(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0)
+
+
+def _retries(request: Mapping[str, Any]) -> int:
+    retries = request.get("retries")
+    return retries if isinstance(retries, int) else 0
+
+
+def _changed(envelope: dict[str, Any], asked: PutBack) -> dict[str, Any]:
+    """The message of the next attempt."""
+    headers = envelope["headers"] | asked.headers
+    if asked.delay_seconds > 0:
+        headers[HELD] = True
+    else:
+        headers.pop(HELD, None)
+        headers["eta"] = None
+    changed = envelope | {"headers": headers}
+    if asked.priority is not None:
+        changed["properties"] = envelope["properties"] | {"priority": asked.priority}
+    if asked.body is not None:
+        headers.pop("compression", None)
+        changed["content-type"], changed["content-encoding"], changed["body"] = asked.body
+    return changed
+
+
+def _alone(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except Exception:
+        _LOG.exception("hook_failed")
+
+
+def _nothing() -> None:
+    """All is settled in the report itself."""

@@ -1,0 +1,113 @@
+"""A result backend that is away makes no failure of a success: the outcome goes to the main process, to be stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from billiard.einfo import ExceptionInfo
+from celery.app.trace import TraceInfo, trace_ok_t
+from celery.backends.base import Backend
+from celery.states import FAILURE, IGNORED, SUCCESS
+from celery.utils.serialization import get_pickleable_exception
+from kombu.exceptions import EncodeError
+
+_LOG = structlog.get_logger(__name__)
+
+
+class Unstored(Exception):
+    """An outcome that could not be stored where the task ran.
+
+    `state` is SUCCESS or FAILURE; `result` what the task returned, `error` what it raised.
+    """
+
+    def __init__(self, state: str, result: Any, error: BaseException | None, traceback: str) -> None:
+        super().__init__(state, result, error, traceback)
+        self.state = state
+        self.result = result
+        self.error = error
+        self.traceback = traceback
+
+
+class SteadyBackend:
+    """Celery's result backend; what cannot be stored is kept on the request instead of raised."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the backend's."""
+        return getattr(self._backend, name)
+
+    def mark_as_done(self, task_id: str, result: Any, request: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Store a success; an unserialisable result is the task's own failure, and raised."""
+        try:
+            return self._backend.mark_as_done(task_id, result, request, *args, **kwargs)
+        except EncodeError:
+            raise
+        except Exception as error:
+            return _keep(request, Unstored(SUCCESS, result, None, ""), error)
+
+    def mark_as_failure(
+        self, task_id: str, exc: BaseException, traceback: Any = None, request: Any = None, **kwargs: Any
+    ) -> Any:
+        """Store a failure, call errbacks, tell the chord."""
+        try:
+            return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
+        except Exception as error:
+            return _keep(request, Unstored(FAILURE, None, exc, str(traceback or "")), error)
+
+    def mark_as_retry(self, *args: Any, **kwargs: Any) -> Any:
+        """Store that it will be tried again: nice to know, but nothing rests on it."""
+        try:
+            return self._backend.mark_as_retry(*args, **kwargs)
+        except Exception as error:
+            _LOG.warning("state_not_stored", error=str(error))
+
+    def store_result(self, *args: Any, **kwargs: Any) -> Any:
+        """Store an intermediate state such as STARTED, likewise."""
+        try:
+            return self._backend.store_result(*args, **kwargs)
+        except EncodeError:
+            raise
+        except Exception as error:
+            _LOG.warning("state_not_stored", error=str(error))
+
+
+def steady(tracer: Any) -> Any:
+    """Wrap a task's tracer: an outcome that was kept is what the main process hears."""
+
+    def trace(uuid: str, args: Any, kwargs: Any, request: dict[str, Any]) -> Any:
+        kept: list[Unstored] = []
+        request["omninode_unstored"] = kept
+        outcome = tracer(uuid, args, kwargs, request)
+        if not kept:
+            return outcome
+        try:
+            raise kept[0]
+        except Unstored:
+            return trace_ok_t(ExceptionInfo(), TraceInfo(IGNORED), outcome.runtime, None)
+
+    return trace
+
+
+def guarded(hook: Any) -> Any:
+    """A task's hook whose own failure is logged, and does not take the place of the outcome."""
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        try:
+            hook(*args, **kwargs)
+        except Exception:
+            _LOG.exception("hook_failed", hook=getattr(hook, "__qualname__", str(hook)))
+
+    return call
+
+
+def _keep(request: Any, unstored: Unstored, error: Exception) -> None:
+    kept = getattr(request, "omninode_unstored", None)
+    if kept is None:
+        raise error
+    if unstored.error is not None:
+        unstored.error = get_pickleable_exception(unstored.error)
+    kept.append(unstored)
+    _LOG.warning("outcome_not_stored", state=unstored.state, error=str(error))
