@@ -31,7 +31,7 @@ class Kind:
     weight: int
     ends: frozenset[str]
     queues: str = ANYWHERE
-    seconds: tuple[float, float] = (0.0, 0.05)
+    seconds: tuple[float, float] = (0.0, 0.3)
     countdown: tuple[float, float] | None = None
     max_retries: int = PLENTY
     why_not_stock: str = ""

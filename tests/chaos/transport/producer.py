@@ -19,6 +19,8 @@ from tests.chaos.transport.sending import send
 from tests.chaos.transport.tasks import CONDITIONS, app
 
 _PAUSE_SECONDS = 0.5
+# Messages come in bursts, so that many are in flight when a fault strikes.
+_BURST = 25
 
 
 def keep_what_is_sent(path: Path) -> None:
@@ -43,7 +45,7 @@ def produce(number: int, begin_at: float) -> None:
     plan = draw(CONDITIONS.seed, CONDITIONS.messages, stock=CONDITIONS.stock)
     parts_before = 0
     for message in plan:
-        due = begin_at + parts_before / CONDITIONS.per_second
+        due = begin_at + parts_before // _BURST * _BURST / CONDITIONS.per_second
         parts_before += len(message.parts)
         if message.index % PRODUCERS == number and message.index not in intents.confirmed:
             Event().wait(max(0.0, due - time.time()))
