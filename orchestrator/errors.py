@@ -42,7 +42,7 @@ class Wait(OmniNodeError):
 
 
 class TooManyDeliveries(OmniNodeError):
-    """The message was delivered too often without an outcome: workers died of it, or it was rejected each time."""
+    """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 
 
 class SettingsError(OmniNodeError):

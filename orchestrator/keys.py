@@ -56,7 +56,7 @@ def deliveries(prefix: str = "") -> str:
 
 
 def outbox(prefix: str = "") -> str:
-    """Stream of dead letters on their way out. Written by settlements; an entry lives until it was relayed."""
+    """Stream of dead letters on their way out. Written by settlements; an entry lives until relayed."""
     return f"{prefix}omninode:outbox"
 
 

@@ -117,13 +117,13 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     @backend.setter
     def backend(self, value: Any) -> None:
-        celery.Task.backend.fset(self, value)
+        celery.Task.backend.fset(self, value)  # type: ignore[attr-defined]
 
-    def retry(
+    def retry(  # noqa: PLR0917 (Celery's)
         self,
         args: Any = None,
         kwargs: Any = None,
-        exc: BaseException | None = None,
+        exc: Any = None,
         throw: bool = True,  # noqa: FBT001, FBT002 (Celery's)
         eta: datetime | None = None,
         countdown: float | None = None,
@@ -152,7 +152,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request.omninode_asked = put_back
         return put_back
 
-    def signature_from_request(
+    def signature_from_request(  # type: ignore[override]
         self, request: Any = None, args: Any = None, kwargs: Any = None, **options: Any
     ) -> Any:
         """The signature of the next attempt; while a retry is worked out, one that publishes nothing."""

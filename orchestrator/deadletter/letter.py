@@ -1,4 +1,4 @@
-"""A dead letter as it goes into the outbox: flat fields of text; the original bytes are added by the settlement."""
+"""A dead letter as it goes into the outbox: flat fields of text; its settlement adds the original bytes."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""Retry and wait as the worker's main process has to hear of them: the same message, put back in its settlement.
+"""Retry and wait as a worker's main process hears of them: the message is put back in its settlement.
 
-Nothing is published by whoever runs the task, so that a process that dies in between leaves neither two messages nor
-none.
+Nothing is published by whoever runs the task: a process that dies in between leaves neither two messages
+nor none.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from kombu.serialization import dumps
 class PutBack(Retry):
     """Celery's Retry, with what is to change in the message.
 
-    `delay_seconds` from now; `headers` replace the message's; `body` is (content type, content encoding, text),
-    or None where args and kwargs stay; `queue` and `priority` where it goes, or None for where it was.
+    `delay_seconds` from now; `headers` replace the message's; `body` is (content type, encoding, text), or
+    None where args and kwargs stay; `queue` and `priority` where it goes, or None for where it was.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (Celery's four, and what is to change)
         self,
         message: str | None = None,
         exc: BaseException | None = None,
@@ -35,7 +35,7 @@ class PutBack(Retry):
         priority: int | None = None,
         **others: Any,
     ) -> None:
-        super().__init__(message, exc, when, **others)
+        super().__init__(message, exc, when, **others)  # type: ignore[arg-type]
         self.delay_seconds = delay_seconds
         self.headers = headers or {}
         self.body = body
@@ -91,7 +91,7 @@ def can_put_back(request: Any, options: dict[str, Any]) -> bool:
     )
 
 
-def put_back(asked: Retry, request: Any, task: Any, *, changed: bool) -> PutBack:
+def put_back(asked: Any, request: Any, task: Any, *, changed: bool) -> PutBack:
     """Work out, from what Celery's `retry` would have published, what is to change in the message."""
     options = asked.sig.options
     due = _due(options, task.app)
@@ -133,7 +133,7 @@ def _moment(value: Any, app: Any) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=value)
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
-    return maybe_make_aware(value, app.timezone)  # type: ignore[no-any-return]
+    return maybe_make_aware(value, app.timezone)
 
 
 def _body(args: Any, kwargs: Any, request: Any, task: Any) -> tuple[str, str, str]:

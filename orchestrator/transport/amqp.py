@@ -1,27 +1,30 @@
-"""Celery's connections, opened over this transport whatever their URL says of Redis, and shown as that URL."""
+"""Celery's connections: opened over this transport, and shown as the URL that they were given."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import kombu
-from celery.app.amqp import AMQP as CeleryAMQP
+from celery.app import amqp
 
 _TRANSPORTS = {
     "redis": "orchestrator.transport:Transport",
     "rediss": "orchestrator.transport:Transport",
     "sentinel": "orchestrator.transport:SentinelTransport",
 }
-_SCHEMES = {"orchestrator.transport:Transport": "redis", "orchestrator.transport:SentinelTransport": "sentinel"}
+_SCHEMES = {
+    "orchestrator.transport:Transport": "redis",
+    "orchestrator.transport:SentinelTransport": "sentinel",
+}
 
 
-class Connection(kombu.Connection):
+class Connection(kombu.Connection):  # type: ignore[misc]
     """A connection to Redis; also after it has switched to another of several URLs."""
 
     def _init_params(self, *args: Any, **params: Any) -> None:
         # Kombu first: it knows from the scheme whether to use TLS.
         super()._init_params(*args, **params)
-        self.transport_cls = _TRANSPORTS.get(self.transport_cls, self.transport_cls)
+        self.transport_cls: str = _TRANSPORTS.get(self.transport_cls, self.transport_cls)
 
     def as_uri(self, *args: Any, **kwargs: Any) -> str:
         """The URL with the scheme that everybody knows: Flower reads it."""
@@ -32,7 +35,7 @@ class Connection(kombu.Connection):
         return uri.replace(self.transport_cls, scheme, 1) if scheme else uri
 
 
-class AMQP(CeleryAMQP):
+class AMQP(amqp.AMQP):  # type: ignore[misc]
     """Celery's own, with these connections."""
 
     Connection = Connection

@@ -1,4 +1,4 @@
-"""Kombu's channel: queues that are consumed with acknowledgement are claimed, everything else is as in stock."""
+"""Kombu's channel: queues that are consumed with acknowledgement are claimed, the rest is as in stock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._claimed_queues: list[str] = []
-        # How many messages may be held beyond those in hand, and how many can start at once; set by the worker.
+        # (How many more messages may be held, how many of them can start at once): the worker says.
         self.room: Callable[[], tuple[int, int]] | None = None
         super().__init__(*args, **kwargs)
         self.handlers["CLAIM"] = self._read_claims
@@ -46,7 +46,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     # -- consuming
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:  # noqa: FBT001
-        """Consume; with acknowledgement means claiming. What needs none (replies, events) is popped as in stock."""
+        """Consume: with acknowledgement by claims; what needs none (replies, events) as in stock."""
         if not no_ack and queue not in self._fanout_queues and queue not in self._claimed_queues:
             self._claimed_queues.append(queue)
         return super().basic_consume(queue, no_ack, *args, **kwargs)
@@ -75,7 +75,8 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     @cached_property
     def keeper(self) -> Keeper:
         """The process's keeper for this broker: it outlives the channel."""
-        return holdings.keeper_for(self)
+        broker = self.connection.client.as_uri(include_password=True)
+        return holdings.keeper_for(broker, self._new_keeper)
 
     @property
     def ledger(self) -> Ledger:
@@ -86,7 +87,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     def claims(self) -> Claims:
         """What claims for this channel."""
         return Claims(
-            Link(self.claim_client.connection, lambda: self.claims.look_again()),  # noqa: PLW0108
+            Link(self.claim_client.connection, self._look_again),
             self.keeper,
             self.keys,
             self._deliver_claim,
@@ -128,10 +129,23 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             reason, claim.queue, claim.raw, claim.original, error=error, deliveries=claim.deliveries + 1
         )
 
+    def _new_keeper(self) -> Keeper:
+        # Kombu's own way to the broker: TCP, TLS, a socket or Sentinel.
+        pool = self._get_pool()
+        patience = max(0.5, self.lease_seconds / 4)
+        for option in ("socket_timeout", "socket_connect_timeout"):
+            given = pool.connection_kwargs.get(option)
+            pool.connection_kwargs[option] = min(given, patience) if given else patience
+        ledger = Ledger(self.lease_seconds, self.max_deliveries)
+        return Keeper(ledger, Redis(connection_pool=pool), self.keys)
+
     def _room_without_worker(self) -> tuple[int, int]:
         most = self.qos.prefetch_count or 100
         left = most - len(self.ledger.claims)
         return left, left
+
+    def _look_again(self) -> None:
+        self.claims.look_again()
 
     def _read_claims(self) -> bool:
         self.claims.read()
@@ -174,11 +188,11 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             client.register_script(script.text)(keys=self.keys.delay(), args=arguments)
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
-        """The queues that a message goes to; an exchange that has lost its bindings refuses instead of dropping."""
+        """The queues that a message goes to; an exchange without bindings refuses, and drops nothing."""
         queues: list[str] = super()._lookup(exchange, routing_key, default)
         if not queues:
             raise InconsistencyError(
-                f"no queue is bound to the exchange {exchange!r} for the routing key {routing_key!r}: nothing was sent"
+                f"no queue is bound to the exchange {exchange!r} for {routing_key!r}: nothing was sent"
             )
         return queues
 
@@ -223,7 +237,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             super().close()
         except AttributeError:
             # Kombu's own, when the connection is lost while it closes.
-            self.closed = True
+            vars(self)["closed"] = True
 
 
 class ClaimingSentinelChannel(ClaimingChannel, stock.SentinelChannel):  # type: ignore[misc]

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from orchestrator.transport.envelope import HELD, Envelope, encode
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from orchestrator.transport.ledger import Ledger
+class Book(Protocol):
+    """Where claims stand and settlements are noted: the ledger."""
+
+    claims: dict[str, Claim]
+    max_deliveries: int
+
+    def note(self, name: str, claim_id: str, *arguments: str) -> None:
+        """Note a settlement by its name."""
+
+    def note_done(self, claim_id: str) -> None:
+        """Note the common one."""
+
+    def note_start(self, claim: Claim) -> None:
+        """Note that the task has begun."""
 
 
 class Claim:
@@ -21,7 +33,7 @@ class Claim:
 
     __slots__ = ("deliveries", "envelope", "handed_over", "id", "ledger", "queue", "raw", "started", "tag")
 
-    def __init__(self, ledger: Ledger, claim_id: str, queue: str, raw: bytes, deliveries: int) -> None:
+    def __init__(self, ledger: Book, claim_id: str, queue: str, raw: bytes, deliveries: int) -> None:
         self.ledger = ledger
         self.id = claim_id
         self.queue = queue

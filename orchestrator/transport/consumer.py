@@ -65,7 +65,7 @@ class Claims:
         self._timer: Any = None
 
     def consume(self, queues: Sequence[str], lists: Sequence[str]) -> None:
-        """Claim from these queues; `lists` are theirs, one group a priority, each in the order of `queues`."""
+        """Claim from these queues; `lists` are theirs, one group a priority, in the order of `queues`."""
         if (tuple(queues), tuple(lists)) != (self._queues, self._lists):
             self._queues, self._lists = tuple(queues), tuple(lists)
             self.look_again()

@@ -1,30 +1,20 @@
 """The keepers of this process: one for each broker, whatever becomes of its connections."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
-
-from redis import Redis
+from collections.abc import Callable
 
 from orchestrator.transport.keeper import Keeper
-from orchestrator.transport.ledger import Ledger
-
-if TYPE_CHECKING:
-    from orchestrator.transport.channel import ClaimingChannel
 
 _KEEPERS: dict[tuple[int, str], Keeper] = {}
 
 
-def keeper_for(channel: ClaimingChannel) -> Keeper:
-    """The keeper of the channel's broker; a forked child gets none of its parent's."""
-    broker = os.getpid(), channel.connection.client.as_uri(include_password=True)
-    keeper = _KEEPERS.get(broker)
-    if keeper is None:
-        ledger = Ledger(channel.lease_seconds, channel.max_deliveries)
-        keeper = _KEEPERS[broker] = Keeper(ledger, _client(channel), channel.keys)
-        keeper.start()
-    return keeper
+def keeper_for(broker: str, make: Callable[[], Keeper]) -> Keeper:
+    """The keeper of a broker, made and started when there is none; a fork has none of its parent's."""
+    key = os.getpid(), broker
+    if key not in _KEEPERS:
+        _KEEPERS[key] = make()
+        _KEEPERS[key].start()
+    return _KEEPERS[key]
 
 
 def keepers() -> list[Keeper]:
@@ -34,14 +24,5 @@ def keepers() -> list[Keeper]:
 
 def close() -> None:
     """Give back what is held on every broker, and forget it."""
-    for broker in [broker for broker in _KEEPERS if broker[0] == os.getpid()]:
-        _KEEPERS.pop(broker).close()
-
-
-def _client(channel: ClaimingChannel) -> Redis:
-    pool = channel._get_pool()  # noqa: SLF001 (kombu's own way to the broker: TCP, TLS, socket or Sentinel)
-    patience = max(0.5, channel.lease_seconds / 4)
-    for option in ("socket_timeout", "socket_connect_timeout"):
-        given = pool.connection_kwargs.get(option)
-        pool.connection_kwargs[option] = min(given, patience) if given else patience
-    return Redis(connection_pool=pool)
+    for key in [key for key in _KEEPERS if key[0] == os.getpid()]:
+        _KEEPERS.pop(key).close()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
-from redis import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from orchestrator.transport import scripts
@@ -30,11 +30,11 @@ _CLOSE_SECONDS = 5.0
 class Keeper:
     """The lease thread of one ledger.
 
-    `excused` says that the main loop is busy with something that counts as life, such as a task of its own or a
-    shutdown; `eager` makes the thread send settlements at once, because no loop does.
+    `excused` says that the main loop is busy with something that counts as life, such as a task of its own
+    or a shutdown; `eager` makes the thread send settlements at once, because no loop does.
     """
 
-    def __init__(self, ledger: Ledger, client: Redis, keys: Keys) -> None:
+    def __init__(self, ledger: Ledger, client: Any, keys: Keys) -> None:
         self.ledger = ledger
         self.eager = False
         self.excused: Callable[[], bool] = lambda: False
@@ -89,7 +89,7 @@ class Keeper:
                 self.ledger.confirm(batch)
 
     def close(self) -> None:
-        """Give back what is held and stop; what cannot be told to Redis in time, the ends of the leases will."""
+        """Give back what is held and stop; what cannot be told in time, the ends of the leases tell."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=_CLOSE_SECONDS)
@@ -135,7 +135,7 @@ class Keeper:
         script = scripts.load(name)
         command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
         try:
-            return self._client.execute_command(*command)  # type: ignore[no-any-return]
+            return list(self._client.execute_command(*command))
         except NoScriptError:
             self._client.script_load(script.text)
-        return self._client.execute_command(*command)  # type: ignore[no-any-return]
+        return list(self._client.execute_command(*command))

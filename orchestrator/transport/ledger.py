@@ -1,6 +1,6 @@
 """What this process holds: its claims, and the settlements that Redis has not confirmed yet.
 
-It outlives connections: a claim belongs to the process, and is renewed and settled over whatever link there is.
+It outlives connections: a claim belongs to the process, and is renewed and settled over any link there is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_DONE, _MAX_OTHERS, _MAX_STARTED = 1000, 200, 1000
 
 @dataclass(frozen=True)
 class Batch:
-    """Settlements on their way: ids of what is done, of what has begun, and the others as (name, id, arguments)."""
+    """Settlements on their way: ids of what is done and what has begun, others as (name, id, arguments)."""
 
     done: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Batch:
 class Ledger:
     """The claims of one process on one broker.
 
-    Settlements may be noted from any thread. `on_note` is called when the first one is noted after they had all
-    been taken: somebody has to send them within a few milliseconds.
+    Settlements may be noted from any thread. `on_note` is called when the first one is noted after all others
+    were taken: somebody has to send them within a few milliseconds.
     """
 
     def __init__(self, lease_seconds: float, max_deliveries: int) -> None:
@@ -91,7 +91,7 @@ class Ledger:
         self._others.append((name, claim_id, arguments))
 
     def note_start(self, claim: Claim) -> None:
-        """Note that its task has begun; it travels with the next exchange, and only if it is not settled by then."""
+        """Note that its task has begun; it travels with the next exchange, unless it is settled by then."""
         self._started.append(claim)
 
     def take(self) -> Batch:

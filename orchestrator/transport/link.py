@@ -1,4 +1,4 @@
-"""A worker's link to Redis: one connection, scripts sent without waiting, replies and invalidations read as they come."""
+"""A worker's link to Redis: scripts are sent without waiting, replies and invalidations read as they come."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from redis.connection import Connection
 from redis.exceptions import NoScriptError, ResponseError
 
 from orchestrator.transport import scripts
@@ -20,7 +19,7 @@ class Link:
     `on_change` is called for each invalidation. `tracks` says whether the server can push them at all.
     """
 
-    def __init__(self, connection: Connection, on_change: Callable[[], None]) -> None:
+    def __init__(self, connection: Any, on_change: Callable[[], None]) -> None:
         self._connection = connection
         self._on_change = on_change
         self._socket: Any = None
@@ -78,7 +77,7 @@ class Link:
             raise
 
     def read_pushes(self) -> None:
-        """Read invalidations that are there already: they may wait in the parser, where no poller sees them."""
+        """Read invalidations that have come: they may wait in the parser, where no poller sees them."""
         while self.is_up and self._connection.can_read(timeout=0):
             self._connection.read_response(push_request=True)
 

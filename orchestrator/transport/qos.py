@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kombu.transport import redis as stock
-
-if TYPE_CHECKING:
-    from orchestrator.transport.channel import ClaimingChannel
 
 
 class QoS(stock.QoS):  # type: ignore[misc]
     """Settles claimed messages in the ledger; others (got by `basic_get`) are stock's."""
-
-    channel: ClaimingChannel
 
     def can_consume(self) -> bool:
         """Claims ask for as much as there is room for; the stock question is for stock consumers."""

@@ -1,4 +1,4 @@
-"""Kombu's transport: registers claiming channels with the event loop, beside what stock does for the others."""
+"""Kombu's transport: brings claiming channels into the event loop, beside what stock does for the others."""
 
 from __future__ import annotations
 
@@ -97,5 +97,3 @@ class SentinelTransport(Transport):
 
     Channel = ClaimingSentinelChannel
     default_port = 26379
-
-

@@ -1,4 +1,4 @@
-"""Celery's consumer: what never becomes a task is buried with its bytes, and a lost connection drops nothing."""
+"""Celery's consumer: what never becomes a task is buried, and a lost connection drops nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         room = Room(self.app.conf, self.pool, self.controller, channel)
         channel.room = room
         for keeper in holdings.keepers():
-            # In the solo pool the main thread runs the tasks: while it does, nothing but the thread can settle.
+            # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.eager = room.blocks_the_loop
             keeper.excused = lambda: room.blocks_the_loop
         super().on_ready()
@@ -62,7 +62,12 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._bury(message, "invalid", ValueError("the message names no task"))
         super().on_unknown_message(body, message)
 
-    def on_unknown_task(self, body: Any, message: Any, exc: KeyError) -> None:
+    def on_unknown_task(
+        self,
+        body: Any,  # noqa: ARG002
+        message: Any,
+        exc: KeyError,
+    ) -> None:
         """It names a task that this worker does not have."""
         headers = message.headers if isinstance(message.headers, dict) else {}
         name, task_id = headers.get("task", str(exc)), headers.get("id")
@@ -70,7 +75,12 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._bury(message, "unknown_task", NotRegistered(name))
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=task_id)
 
-    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+    def on_invalid_task(
+        self,
+        body: Any,  # noqa: ARG002
+        message: Any,
+        exc: Exception,
+    ) -> None:
         """Its headers or arguments are none."""
         _LOG.error("invalid_task", error=str(exc), queue=message.claim.queue)
         self._bury(message, "invalid", exc)
@@ -114,12 +124,12 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
     def on_close(self) -> None:
         """The connection is lost. Claims are not tied to it: nothing that was received is dropped.
 
-        What Celery does here (forgetting reserved tasks, flushing the pool) would leave claims that are renewed
-        but never run.
+        What Celery does here (forgetting reserved tasks, flushing the pool) would leave claims that are
+        renewed but never run.
         """
         pool = getattr(self.pool, "_pool", None)
         deadline = time.monotonic() + _FINISH_WRITES_SECONDS
-        # The loop's reset has dropped half-written jobs: a child that has read half of one would wait for ever.
+        # The loop's reset has dropped half-written jobs: their children would wait for the rest for ever.
         for writer in list(getattr(pool, "_active_writers", ())):
             _finish(writer, deadline)
         self._replace_dead_children()
@@ -160,7 +170,7 @@ def _finish(writer: Any, deadline: float) -> None:
 
 
 def _context(message: Any) -> Context:
-    """What the result backend needs to call errbacks and to tell a chord, as far as the message can be read."""
+    """What the result backend needs to call errbacks and tell a chord, as far as it can be read."""
     try:
         embedded = message.payload[2] or {}
     except Exception:

@@ -1,4 +1,4 @@
-"""The pools that run tasks inside the worker's own process: whatever a task raises there becomes an outcome."""
+"""The pools that run tasks inside the worker's own process: whatever it raises becomes an outcome."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def register() -> None:
     concurrency.ALIASES.update(_OURS)
 
 
-def run(
+def run(  # noqa: PLR0917 (billiard's)
     target: Callable[..., Any],
     args: Sequence[Any] = (),
     kwargs: dict[str, Any] | None = None,
@@ -57,11 +57,11 @@ def run(
         callback(outcome)
 
 
-class PreforkPool(prefork.TaskPool):
+class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
     """Tasks in child processes."""
 
     def register_with_event_loop(self, loop: Any) -> None:
-        """Join the event loop; a child that has just died is replaced first, and does not take the worker along."""
+        """Join the event loop; a child that has just died is replaced first."""
         for _ in range(_REGISTRATIONS):
             try:
                 super().register_with_event_loop(loop)
@@ -79,7 +79,7 @@ class PreforkPool(prefork.TaskPool):
         self._pool.on_timeout_set = on_timeout_set
 
 
-class SoloPool(solo.TaskPool):
+class SoloPool(solo.TaskPool):  # type: ignore[misc]
     """One task at a time, in the main thread."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,7 +87,7 @@ class SoloPool(solo.TaskPool):
         self.on_apply = run
 
 
-class ThreadPool(thread.TaskPool):
+class ThreadPool(thread.TaskPool):  # type: ignore[misc]
     """Tasks in threads of the main process."""
 
     def on_apply(self, target: Any, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
@@ -103,7 +103,7 @@ class NoGreenPool:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise ImproperlyConfigured(
-            "OmniNode does not run on the gevent and eventlet pools: use --pool=threads for tasks that wait for I/O"
+            "OmniNode does not run on gevent or eventlet: use --pool=threads for tasks that wait for I/O"
         )
 
 

@@ -1,4 +1,4 @@
-"""Tells the result backend, hooks and signals what the main process has decided, without holding up its event loop.
+"""Tells the result backend, hooks and signals what the main process has decided, beside its event loop.
 
 A message is settled after its outcome was told, so that what dies in between tells it again instead of never.
 """
@@ -36,7 +36,7 @@ class Reporter:
         future.add_done_callback(self._pending.discard)
 
     def close(self, timeout_seconds: float) -> None:
-        """Give what is under way this long; what cannot be told by then is left unsettled, to be told again."""
+        """Give what is under way this long; what is untold by then stays unsettled, to be told again."""
         wait(list(self._pending), timeout=timeout_seconds)
         self._stopping.set()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
 """Every outcome of a delivered task, decided once, in the worker's main process.
 
-A request ends as exactly one of: success, put back (retry, wait, rejected, lost child), dead letter, revoked. What
-the child has reported itself (result, state, hooks) is only settled here; what it could not report is told first.
+A request ends as exactly one of: success, put back (retry, wait, rejected, lost child), dead letter, revoked.
+What the child has reported itself (result, state, hooks) is only settled here; the rest is told first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
 _LOG = structlog.get_logger(__name__)
+
+
+# Hard and soft.
+_LIMITS = 2
 
 
 class Request(stock.Request):  # type: ignore[misc]
@@ -83,7 +87,7 @@ class Request(stock.Request):  # type: ignore[misc]
         elif not state.should_terminate:
             _LOG.error("hard_time_limit", task=self.name, task_id=self.id, seconds=timeout)
 
-    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: FBT001, FBT002
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """It has raised, was killed, or asks for something: decide what becomes of it."""
         error = bare(exc_info)
         if isinstance(error, Unstored):
@@ -149,7 +153,7 @@ class Request(stock.Request):  # type: ignore[misc]
         if not self._already_revoked:
             self._announce_revoked("terminated", True, str(error), False)
 
-    def _rejected(self, error: Reject, exc_info: Any) -> None:
+    def _rejected(self, error: Any, exc_info: Any) -> None:
         if error.requeue:
             self.reject(requeue=True)
         else:
@@ -207,7 +211,7 @@ class Request(stock.Request):  # type: ignore[misc]
             self._fail(error, exc_info)
 
     def _report_failure(self, error: BaseException, exc_info: Any, *, hooks: bool) -> None:
-        """Do what the child would have done: store, errbacks, chord; then hooks and signals, which fail alone."""
+        """Do what the child would have done: store, errbacks, chord; hooks and signals, which fail alone."""
         self.task.backend.mark_as_failure(
             self.id, error, str(exc_info.traceback), request=self._context, store_result=self.store_errors
         )
@@ -321,7 +325,7 @@ def _check(request: Request) -> None:
     limits = request.time_limits
     if (
         not isinstance(limits, list | tuple)
-        or len(limits) != 2
+        or len(limits) != _LIMITS
         or not all(_is_limit(each) for each in limits)
     ):
         raise InvalidTaskError(f"the header timelimit must be two numbers or nulls: {limits!r}")

@@ -1,4 +1,4 @@
-"""How many messages a worker takes: the prefetch that was configured, and as many more as it settles in a moment."""
+"""How many messages a worker takes: the configured prefetch, and as many more as it settles in a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result backend that is away makes no failure of a success: the outcome goes to the main process, to be stored."""
+"""A result backend that is away makes no failure of a success: the main process stores the outcome later."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _keep(request: Any, unstored: Unstored, error: Exception) -> None:
     kept = getattr(request, "omninode_unstored", None)
     if kept is None:
         raise error
-    if unstored.error is not None:
+    if isinstance(unstored.error, Exception):
         unstored.error = get_pickleable_exception(unstored.error)
     kept.append(unstored)
     _LOG.warning("outcome_not_stored", state=unstored.state, error=str(error))
