@@ -77,6 +77,16 @@ def test_a_message_that_ended_wrongly_is_seen(wrong: Case, what: str) -> None:
     assert _seen(wrong) == [what]
 
 
+def test_the_letter_of_a_follower_has_what_came_before_it_and_bytes_of_its_worker() -> None:
+    body = base64.b64encode(json.dumps([[6, 7], {}, {}]).encode()).decode()
+    raw = json.dumps({"headers": {"id": ID, "retries": 0}, "body": body}).encode()
+    case = _case("exception", replace(LETTER, raw=raw))
+    follower = replace(case.sent, part=replace(case.sent.part, task="chaos.added"))
+
+    assert _seen(replace(case, sent=follower)) == []
+    assert _seen(case) == ["letter with other arguments than were sent"]
+
+
 def test_what_nobody_sent_and_what_is_left_behind_is_seen() -> None:
     right = _case("ok", state="SUCCESS")
 

@@ -8,6 +8,7 @@ from tests.chaos.transport.kinds import BY_NAME, KINDS, SUCCESS, Kind
 
 # One message in so many ends every worker that runs it.
 KILLER_EVERY = 1500
+_FOLLOWERS = frozenset({"chaos.added", "chaos.total"})
 _ODD_MEMBERS = {"chord_failing": "exception", "chord_killed": "exit_always", "chord_ignoring": "ignore"}
 
 
@@ -22,6 +23,11 @@ class Part:
     seconds: float
     countdown: float | None
     value: int | None = None
+
+    @property
+    def is_follower(self) -> bool:
+        """Whether a worker sends it, with the result of what came before as its first argument."""
+        return self.task in _FOLLOWERS
 
 
 @dataclass(frozen=True)
