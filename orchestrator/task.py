@@ -79,15 +79,18 @@ class Task(celery.Task):  # type: ignore[type-arg]
         except Ignore:
             self._return_part_of_chord()
             raise
-        except (Reject, Retry):
+        except Reject:
             raise
+        except Retry as asked:
+            # Formatting a traceback costs more than the rest of a retry. One without a cause says nothing.
+            raise asked if asked.__context__ else asked.with_traceback(None)  # noqa: B904
         except Exception as error:
             if self._is_ours_to_retry(error):
                 self._retry(error)
             raise
-        if asked := vars(request).get("omninode_asked"):
+        if pending := vars(request).get("omninode_asked"):
             # It called retry(throw=False), and went on to return.
-            raise asked
+            raise pending
         return returned
 
     @classmethod

@@ -91,7 +91,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             self.keeper,
             self.keys,
             self._deliver_claim,
-            lambda: (self.room or self._room_without_worker)(),
+            self._room,
         )
 
     @cached_property
@@ -139,7 +139,9 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         ledger = Ledger(self.lease_seconds, self.max_deliveries)
         return Keeper(ledger, Redis(connection_pool=pool), self.keys)
 
-    def _room_without_worker(self) -> tuple[int, int]:
+    def _room(self) -> tuple[int, int]:
+        if self.room is not None:
+            return self.room()
         most = self.qos.prefetch_count or 100
         left = most - len(self.ledger.claims)
         return left, left
@@ -237,7 +239,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             super().close()
         except AttributeError:
             # Kombu's own, when the connection is lost while it closes.
-            vars(self)["closed"] = True
+            self.__dict__["closed"] = True
 
 
 class ClaimingSentinelChannel(ClaimingChannel, stock.SentinelChannel):  # type: ignore[misc]

@@ -125,9 +125,9 @@ class Request(stock.Request):  # type: ignore[misc]
         else:
             # Its next attempt was published with options that a put-back does not know.
             self.acknowledge()
-        self.send_event(
-            "task-retried", exception=saferepr(getattr(asked, "exc", None)), traceback=str(exc_info.traceback)
-        )
+        if self._eventer and self._eventer.enabled:
+            cause = saferepr(getattr(asked, "exc", None))
+            self.send_event("task-retried", exception=cause, traceback=str(exc_info.traceback))
 
     def acknowledge(self) -> None:
         """It is done: nothing is left of its message."""
