@@ -91,6 +91,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
         if pending := vars(request).get("omninode_asked"):
             # It called retry(throw=False), and went on to return.
             raise pending
+        # From here on what fails is not the task.
+        request.omninode_returned = True
         return returned
 
     @classmethod

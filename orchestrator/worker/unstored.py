@@ -8,11 +8,17 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from celery.app.trace import TraceInfo, trace_ok_t
 from celery.backends.base import Backend
+from celery.exceptions import Reject
 from celery.states import FAILURE, IGNORED, SUCCESS
 from celery.utils.serialization import get_pickleable_exception
-from kombu.exceptions import EncodeError
+from kombu.exceptions import EncodeError, OperationalError
+
+from orchestrator.retry.again import Waiting
 
 _LOG = structlog.get_logger(__name__)
+
+# The broker was away when the task's links were to be published.
+_SEND_AGAIN_SECONDS = 1.0
 
 
 class Unstored(Exception):
@@ -27,6 +33,13 @@ class Unstored(Exception):
         self.result = result
         self.error = error
         self.traceback = traceback
+
+
+class Unsent(Reject):
+    """The task has returned, but its links could not be published: it has not failed, it will run again.
+
+    It is a Reject because Celery lets nothing else through to whoever called the tracer.
+    """
 
 
 class SteadyBackend:
@@ -52,6 +65,8 @@ class SteadyBackend:
         self, task_id: str, exc: BaseException, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         """Store a failure, call errbacks, tell the chord."""
+        if isinstance(exc, OperationalError) and getattr(request, "omninode_returned", False):
+            raise Unsent from exc
         try:
             return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
         except Exception as error:
@@ -80,15 +95,22 @@ def steady(tracer: Any) -> Any:
     def trace(uuid: str, args: Any, kwargs: Any, request: dict[str, Any]) -> Any:
         kept: list[Unstored] = []
         request["omninode_unstored"] = kept
-        outcome = tracer(uuid, args, kwargs, request)
-        if not kept:
-            return outcome
         try:
-            raise kept[0]
-        except Unstored:
-            return trace_ok_t(ExceptionInfo(), TraceInfo(IGNORED), outcome.runtime, None)
+            outcome = tracer(uuid, args, kwargs, request)
+        except Unsent as error:
+            _LOG.warning("links_not_sent", task_id=uuid, error=str(error.__cause__))
+            return _told(Waiting(_SEND_AGAIN_SECONDS), None)
+        return _told(kept[0], outcome.runtime) if kept else outcome
 
     return trace
+
+
+def _told(word: Exception, runtime: float | None) -> Any:
+    """What the main process hears instead of Celery's outcome."""
+    try:
+        raise word
+    except type(word):
+        return trace_ok_t(ExceptionInfo(), TraceInfo(IGNORED), runtime, None)
 
 
 def guarded(hook: Any) -> Any:
