@@ -36,6 +36,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
         raise OmniNodeError("call install(app) right after the app is made, before its first task is used")
     chosen = environment.use(_with_brokers_of(app, settings or environment.load()))
     app.task_cls = "orchestrator.task:Task"
+    app.control_cls = "orchestrator.worker.revocations:Control"
     app.amqp_cls = "orchestrator.transport.amqp:AMQP"
     app.conf.update(_configuration(app, chosen))
     logs.connect()

@@ -63,6 +63,11 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         return [queue for queue in super().active_queues if queue not in self._claimed_queues]
 
     @property
+    def claimed(self) -> tuple[str, ...]:
+        """The queues that this channel claims from."""
+        return tuple(self._claimed_queues)
+
+    @property
     def has_claims(self) -> bool:
         """Whether this channel has ever claimed."""
         return "keeper" in self.__dict__
@@ -185,7 +190,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             return
         target = self.list_of(queue, self._get_message_priority(message, reverse=False))
         script = scripts.load("delay")
-        with self._plain_client() as client:
+        with self.plain_client() as client:
             arguments = [wait_ms, uuid.uuid4().hex, target, encode(held(message))]
             client.register_script(script.text)(keys=self.keys.delay(), args=arguments)
 
@@ -198,7 +203,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             )
         return queues
 
-    def _plain_client(self) -> Redis:
+    def plain_client(self) -> Redis:
         """A client that leaves keys alone: ours carry the prefix already."""
         return Redis(connection_pool=self.pool)
 
@@ -213,7 +218,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         ids = self._delayed_ids(queue)
         if ids:
             delayed, bodies, _ = self.keys.delay()
-            with self._plain_client() as client:
+            with self.plain_client() as client:
                 client.zrem(delayed, *ids)
                 client.hdel(bodies, *ids)
         return int(super()._purge(queue)) + len(ids)
@@ -221,7 +226,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     def _delayed_ids(self, queue: str) -> list[str]:
         lists = {self.list_of(queue, priority) for priority in self.priority_steps}
         _, bodies, _ = self.keys.delay()
-        with self._plain_client() as client:
+        with self.plain_client() as client:
             found = client.hscan_iter(bodies, count=500)
             return [
                 bytes_to_str(key) for key, value in found if bytes_to_str(value.split(b"\n", 1)[0]) in lists

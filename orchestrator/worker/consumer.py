@@ -16,7 +16,7 @@ from celery.worker import state
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.transport import holdings
-from orchestrator.worker import reporter
+from orchestrator.worker import inspection, reporter, revocations
 from orchestrator.worker.room import Room
 
 _LOG = structlog.get_logger(__name__)
@@ -32,6 +32,9 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         channel = self.task_consumer.channel
         room = Room(self.app.conf, self.pool, self.controller, channel)
         channel.room = room
+        revocations.register()
+        revocations.load(channel)
+        inspection.register()
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.eager = room.blocks_the_loop

@@ -27,7 +27,7 @@ from orchestrator.retry.again import PutBack, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import HELD
-from orchestrator.worker import reporter
+from orchestrator.worker import reporter, revocations
 from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
@@ -128,6 +128,11 @@ class Request(stock.Request):  # type: ignore[misc]
         if self._eventer and self._eventer.enabled:
             cause = saferepr(getattr(asked, "exc", None))
             self.send_event("task-retried", exception=cause, traceback=str(exc_info.traceback))
+
+    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 (Celery's)
+        """What `inspect` shows: a task that has begun counts as acknowledged: it is settled from here on."""
+        info: dict[str, Any] = super().info(safe)
+        return info | {"acknowledged": self.acknowledged or self.claim.started}
 
     def acknowledge(self) -> None:
         """It is done: nothing is left of its message."""
@@ -288,6 +293,7 @@ class Request(stock.Request):  # type: ignore[misc]
                 self.claim.bury(self._letter("expired"))
             else:
                 self.acknowledge()
+                revocations.forget(self._message.channel, self.id)
 
         reporter.current().report(tell, then)
 
