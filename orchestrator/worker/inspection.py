@@ -1,4 +1,4 @@
-"""What `inspect scheduled` says: tasks with an eta wait in Redis, and the workers of their queues name them."""
+"""What `inspect scheduled` says: tasks with an eta wait in Redis, and workers of their queues name them."""
 
 from __future__ import annotations
 
