@@ -179,7 +179,7 @@ def test_a_full_broker_neither_stops_a_worker_nor_loses_an_attempt(
         finally:
             server.config_set("maxmemory", 0)
 
-    assert _reasons(server, sent.id) == ["exception"]
+    assert _reasons(server, sent.id) == ["retries_exhausted"]
     assert server.llen("full") == 0
 
 
