@@ -103,9 +103,9 @@ class Settings(BaseSettings):
     imports: Annotated[tuple[str, ...], NoDecode] = Field((), alias="OMNINODE_IMPORTS")
     """Modules with a user's own tasks, handlers and checks, separated by commas."""
     lease_seconds: Seconds = Field(30.0, alias="OMNINODE_LEASE_SECONDS")
-    """How long a worker that has died keeps its messages, in seconds. No effect yet."""
+    """How long a worker that has died keeps its messages, in seconds."""
     max_deliveries: int = Field(8, alias="OMNINODE_MAX_DELIVERIES", ge=1)
-    """After how many unsettled deliveries a message is buried. No effect yet."""
+    """After how many unsettled deliveries a message is buried."""
 
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
     """Servers with the HTTP interface of OpenAI, by name, as JSON."""
