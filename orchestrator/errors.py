@@ -45,6 +45,10 @@ class TooManyDeliveries(OmniNodeError):
     """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 
 
+class EnqueueInterrupted(TransientError):
+    """Not all rows of a batch were accepted: repeat the call with the same batch_id."""
+
+
 class SettingsError(OmniNodeError):
     """Environment variables hold values that are not allowed: nothing is started."""
 
