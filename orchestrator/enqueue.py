@@ -88,8 +88,8 @@ def _arguments(row: Any) -> Row | None:
     if isinstance(row, tuple) and len(row) == len(("args", "kwargs")):
         args, kwargs = row
         if isinstance(args, list | tuple) and isinstance(kwargs, Mapping):
-            return tuple(args), dict(kwargs)
-    return tuple(row), {}
+            return args, dict(kwargs)
+    return row, {}
 
 
 def _push(channel: Any, template: Template, chunk: str, messages: list[str], accepted: int) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from celery import signals
@@ -16,7 +17,7 @@ from kombu.serialization import dumps
 
 from orchestrator.transport.envelope import delay_ms, encode, held
 
-Row = tuple[tuple[Any, ...], dict[str, Any]]
+Row = tuple[Sequence[Any], dict[str, Any]]
 
 # What a header or an option of the user's will not hold by chance.
 _MARK = "omninode-slot-6f1c"
