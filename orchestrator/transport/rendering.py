@@ -71,7 +71,7 @@ class Template:
 
     def render(self, task_id: str, row: Row) -> str:
         """The message of one row."""
-        args, kwargs = row
+        args, kwargs = row[0] or (), row[1]
         _, _, data = dumps((args, kwargs, self._embedded), self._serializer)
         raw = data.encode() if isinstance(data, str) else data
         filled = {
