@@ -17,11 +17,13 @@ class _Entry:
 
 # By name, so that the lowest room need not know the rooms above it and `--help` stays fast.
 _COMMANDS = {
+    "adopt": _Entry("orchestrator.cli.queues:adopt", "Take over what stopped stock Celery workers left."),
     "demo": _Entry("tasks.cli.demo:demo", "Run the main job on real input, end to end, and report."),
     "dev": _Entry("orchestrator.cli.dev:dev", "Run servers, worker, beat and Flower until Ctrl-C."),
     "enqueue": _Entry("orchestrator.cli.enqueue:enqueue", "Enqueue a task, or many from a file."),
     "health": _Entry("monitoring.cli.health:health", "Say whether everything works, and what does not."),
     "hooks": _Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),
+    "queues": _Entry("orchestrator.cli.queues:queues", "Look into queues, pause and empty them."),
     "settings": _Entry("orchestrator.cli.settings:settings", "Show every setting and where it came from."),
     "stack": _Entry("orchestrator.cli.stack:stack", "Start, stop or show the servers alone."),
 }

@@ -1,0 +1,182 @@
+"""`omninode queues`: look into queues, pause and empty them, and give delayed messages back as plain ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_MOST = click.option(
+    "-n", "most", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most."
+)
+
+
+@click.group()
+def queues() -> None:
+    """Look into queues, pause and empty them."""
+
+
+@queues.command("list")
+@_AS_JSON
+def list_(*, as_json: bool) -> None:
+    """Show every queue: messages that wait, are due later, or are in flight, and whether it is paused."""
+    from orchestrator.queues import moving, survey
+
+    with _channel() as (app, channel):
+        states = survey.survey(channel, moving.declared(app))
+    if as_json:
+        shown = [asdict(state) | {"waiting_in_all": state.waiting_in_all} for state in states]
+        click.echo(json.dumps({"queues": shown}))
+        return
+    width = max([5, *(len(state.name) for state in states)])
+    click.echo(f"{'queue':{width}}  waiting  delayed  in flight")
+    for state in states:
+        numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.in_flight:9,}"
+        click.echo(f"{state.name:{width}}  {numbers}{'  paused' if state.paused else ''}")
+
+
+@queues.command()
+@click.argument("name")
+@_MOST
+@_AS_JSON
+def peek(*, name: str, most: int, as_json: bool) -> None:
+    """Show the messages of the queue NAME that are claimed next, and take none."""
+    from orchestrator.queues import looking
+
+    with _channel() as (_, channel):
+        _show(looking.peek(channel, name, most), as_json=as_json)
+
+
+@queues.command()
+@click.argument("name", required=False)
+@_MOST
+@_AS_JSON
+def scheduled(*, name: str | None, most: int, as_json: bool) -> None:
+    """Show what waits for its time, in the queue NAME or in all, the earliest first."""
+    from orchestrator.queues import looking
+
+    with _channel() as (_, channel):
+        _show(looking.scheduled(channel, name, most), as_json=as_json)
+
+
+@queues.command()
+@click.argument("names", nargs=-1, required=True)
+@_AS_JSON
+def pause(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Let nobody claim from the queues NAMES. What is in flight goes on; producers may go on."""
+    from orchestrator.queues import pausing
+
+    with _channel() as (_, channel):
+        count = pausing.pause(channel, names)
+    click.echo(
+        json.dumps({"paused": count}) if as_json else f"{count} paused, {len(names) - count} were already"
+    )
+
+
+@queues.command()
+@click.argument("names", nargs=-1, required=True)
+@_AS_JSON
+def resume(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Have the queues NAMES claimed from again, at once."""
+    from orchestrator.queues import pausing
+
+    with _channel() as (_, channel):
+        count = pausing.resume(channel, names)
+    click.echo(
+        json.dumps({"resumed": count})
+        if as_json
+        else f"{count} resumed, {len(names) - count} were not paused"
+    )
+
+
+@queues.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_AS_JSON
+def purge(*, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Delete what waits in the queues NAMES, for a worker or for its time. What is in flight stays."""
+    with _channel() as (_, channel):
+        if not yes:
+            waiting = sum(channel.queue_declare(name).message_count for name in names)
+            click.confirm(
+                f"Delete {waiting:,} messages of {', '.join(names)} for good?", abort=True, err=True
+            )
+        count = sum(channel.queue_purge(name) for name in names)
+    click.echo(json.dumps({"purged": count}) if as_json else f"{count:,} deleted")
+
+
+@queues.command()
+@click.argument("names", nargs=-1)
+@_AS_JSON
+def eject(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Give delayed messages (of the queues NAMES, or all) back as plain ones, for stock Celery to drain."""
+    from orchestrator.queues import moving
+
+    with _channel() as (_, channel):
+        count = moving.eject(channel, names)
+    click.echo(json.dumps({"ejected": count}) if as_json else f"{count:,} given back")
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Only what was taken at least so long ago.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_AS_JSON
+def adopt(*, older_than: float, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Take over what stopped stock Celery workers have left unacknowledged: it goes back to its queues.
+
+    Stop the stock workers first: what one of them still runs would run twice.
+    """
+    from orchestrator.queues import moving
+
+    with _channel() as (_, channel):
+        left = moving.left_by_stock(channel, older_than)
+        if left and not dry_run and not yes:
+            question = f"Give {len(left):,} messages back to their queues? Have all stock workers stopped?"
+            click.confirm(question, abort=True, err=True)
+        adopted = 0 if dry_run else sum(moving.adopt(channel, each) for each in left)
+    click.echo(
+        json.dumps({"found": len(left), "adopted": adopted})
+        if as_json
+        else f"{len(left):,} found, {adopted:,} adopted"
+    )
+
+
+def _show(messages: list[Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"messages": [asdict(message) for message in messages]}))
+        return
+    for each in messages:
+        about = each.error or f"{each.task}[{each.id}] {each.args} {each.kwargs}"
+        click.echo(f"{each.queue}:{each.priority}  {f'due {each.due}  ' if each.due else ''}{about}")
+    if not messages:
+        click.echo("nothing")
+
+
+@contextmanager
+def _channel() -> Iterator[tuple[Any, Any]]:
+    """The app and a channel to its broker; a broker that is away is said in a sentence."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    from orchestrator import redaction
+    from orchestrator.celery import app
+    from orchestrator.errors import OmniNodeError
+
+    try:
+        with app.connection_for_write() as connection:
+            yield app, connection.default_channel
+    except (OperationalError, RedisError, OSError) as error:
+        raise OmniNodeError(f"the broker cannot be asked: {redaction.text(str(error))}") from None

@@ -1,0 +1,1 @@
+"""What an operator does with queues: look, pause, empty, and move to and from stock Celery."""

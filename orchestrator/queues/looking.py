@@ -1,0 +1,75 @@
+"""Shows messages without taking them: the head of a queue, and what waits for its time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.utils.encoding import bytes_to_str
+
+from orchestrator import keys, redaction
+from orchestrator.queues.survey import queue_of
+from orchestrator.transport.envelope import decode
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What can be said of a message; `error` where it is none."""
+
+    queue: str
+    priority: int = 0
+    task: str = ""
+    id: str = ""
+    args: str = ""
+    kwargs: str = ""
+    retries: int = 0
+    due: str = ""
+    error: str = ""
+
+
+def peek(channel: Any, queue: str, most: int) -> list[Shown]:
+    """The messages that are claimed next, in that order."""
+    shown: list[Shown] = []
+    with channel.plain_client() as client:
+        for priority in channel.priority_steps:
+            left = most - len(shown)
+            if left > 0:
+                found = client.lrange(channel.list_of(queue, priority), -left, -1)
+                shown += [_show(queue, raw, priority) for raw in reversed(found)]
+    return shown
+
+
+def scheduled(channel: Any, queue: str | None, most: int) -> list[Shown]:
+    """What waits for its time, the earliest first."""
+    return [shown for _, _, shown in _delayed(channel, queue)][:most]
+
+
+def _delayed(channel: Any, queue: str | None) -> Iterator[tuple[str, bytes, Shown]]:
+    prefix = channel.global_keyprefix
+    with channel.plain_client() as client:
+        for identity, due_ms in client.zrange(keys.delayed(prefix), 0, -1, withscores=True):
+            value = client.hget(keys.delayed_messages(prefix), identity)
+            if value is None:
+                continue
+            target, raw = value.split(b"\n", 1)
+            name = queue_of(bytes_to_str(target), prefix)
+            if queue in (None, name):
+                due = datetime.fromtimestamp(due_ms / 1000, UTC).isoformat(timespec="milliseconds")
+                yield bytes_to_str(identity), value, _show(name, raw, due=due)
+
+
+def _show(queue: str, raw: bytes, priority: int = 0, due: str = "") -> Shown:
+    try:
+        headers = decode(raw).get("headers") or {}
+        return Shown(
+            queue,
+            priority,
+            str(headers.get("task", "")),
+            str(headers.get("id", "")),
+            redaction.text(str(headers.get("argsrepr", ""))),
+            redaction.text(str(headers.get("kwargsrepr", ""))),
+            int(headers.get("retries") or 0),
+            due,
+        )
+    except (ValueError, AttributeError, TypeError) as error:
+        return Shown(queue, priority, due=due, error=f"{error} ({len(raw)} bytes)")

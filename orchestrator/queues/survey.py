@@ -1,0 +1,69 @@
+"""How full each queue is: waiting, delayed, in flight, paused."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kombu.utils.encoding import bytes_to_str
+
+from orchestrator import keys
+
+_PRIORITY = "\x06\x16"
+# Lists of stock Celery's and kombu's own that are no queues.
+_NO_QUEUES = ("_kombu", "unacked")
+
+
+@dataclass
+class QueueState:
+    """One queue: messages by priority in its lists, due later, and held by workers."""
+
+    name: str
+    waiting: dict[int, int] = field(default_factory=dict)
+    delayed: int = 0
+    in_flight: int = 0
+    paused: bool = False
+
+    @property
+    def waiting_in_all(self) -> int:
+        """Messages in its lists, of every priority."""
+        return sum(self.waiting.values())
+
+
+def survey(channel: Any, declared: Iterable[str]) -> list[QueueState]:
+    """Every queue that is declared, or that anything is in or known of, by name."""
+    prefix = channel.global_keyprefix
+    with channel.plain_client() as client:
+        delayed = _count(prefix, (value for _, value in client.hscan_iter(keys.delayed_messages(prefix))))
+        in_flight = _count(prefix, (value for _, value in client.hscan_iter(keys.claims(prefix))))
+        paused = {bytes_to_str(name) for name in client.smembers(keys.paused(prefix))}
+        names = {*declared, *delayed, *in_flight, *paused, *_lists(client, prefix)}
+        return [
+            QueueState(
+                name,
+                {
+                    priority: client.llen(channel.list_of(name, priority))
+                    for priority in channel.priority_steps
+                },
+                delayed[name],
+                in_flight[name],
+                name in paused,
+            )
+            for name in sorted(names)
+        ]
+
+
+def queue_of(target: str, prefix: str = "") -> str:
+    """The queue that a list belongs to, whatever its priority."""
+    return target.removeprefix(prefix).split(_PRIORITY, 1)[0]
+
+
+def _count(prefix: str, values: Iterable[bytes]) -> Counter[str]:
+    return Counter(queue_of(bytes_to_str(value.split(b"\n", 1)[0]), prefix) for value in values)
+
+
+def _lists(client: Any, prefix: str) -> Iterator[str]:
+    for key in client.scan_iter(match=f"{prefix}*", count=500, _type="list"):
+        name = queue_of(bytes_to_str(key), prefix)
+        if not name.startswith(_NO_QUEUES):
+            yield name
