@@ -60,10 +60,11 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
         return handler
 
-    def on_unknown_message(self, body: Any, message: Any) -> None:
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002
         """It is no task message at all."""
+        _LOG.error("no_task_message", queue=message.claim.queue)
         self._bury(message, "invalid", ValueError("the message names no task"))
-        super().on_unknown_message(body, message)
+        signals.task_rejected.send(sender=self, message=message, exc=None)
 
     def on_unknown_task(
         self,

@@ -4,7 +4,7 @@ import pytest
 
 from tests.commands import omninode
 
-COMMANDS = ["demo", "dev", "enqueue", "health", "hooks", "settings", "stack"]
+COMMANDS = ["adopt", "demo", "dev", "enqueue", "health", "hooks", "queues", "settings", "stack"]
 
 
 def test_help_lists_every_command_with_a_sentence() -> None:
