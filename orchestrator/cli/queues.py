@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,10 +26,10 @@ def queues() -> None:
 @_AS_JSON
 def list_(*, as_json: bool) -> None:
     """Show every queue: messages that wait, are due later, or are in flight, and whether it is paused."""
-    from orchestrator.queues import moving, survey
+    from orchestrator.queues import survey
 
     with _channel() as (app, channel):
-        states = survey.survey(channel, moving.declared(app))
+        states = survey.survey(channel, app.amqp.queues)
     if as_json:
         shown = [asdict(state) | {"waiting_in_all": state.waiting_in_all} for state in states]
         click.echo(json.dumps({"queues": shown}))
@@ -37,7 +38,9 @@ def list_(*, as_json: bool) -> None:
     click.echo(f"{'queue':{width}}  waiting  delayed  in flight")
     for state in states:
         numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.in_flight:9,}"
-        click.echo(f"{state.name:{width}}  {numbers}{'  paused' if state.paused else ''}")
+        age = state.oldest_in_flight_seconds
+        oldest = "" if age is None else f"  oldest {age:,.0f} s"
+        click.echo(f"{state.name:{width}}  {numbers}{oldest}{'  paused' if state.paused else ''}")
 
 
 @queues.command()
@@ -114,11 +117,14 @@ def purge(*, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @_AS_JSON
 def eject(*, names: tuple[str, ...], as_json: bool) -> None:
-    """Give delayed messages (of the queues NAMES, or all) back as plain ones, for stock Celery to drain."""
-    from orchestrator.queues import moving
+    """Give delayed messages (of the queues NAMES, or all) back as plain ones, for stock Celery to drain.
+
+    Stop OmniNode's workers first: they would delay them again.
+    """
+    from orchestrator.queues import ejection
 
     with _channel() as (_, channel):
-        count = moving.eject(channel, names)
+        count = ejection.eject(channel, names)
     click.echo(json.dumps({"ejected": count}) if as_json else f"{count:,} given back")
 
 
@@ -131,27 +137,38 @@ def eject(*, names: tuple[str, ...], as_json: bool) -> None:
     metavar="SECONDS",
     help="Only what was taken at least so long ago.",
 )
+@click.option("--all", "all_", is_flag=True, help="Whatever its age: all stock workers have stopped.")
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_AS_JSON
-def adopt(*, older_than: float, dry_run: bool, yes: bool, as_json: bool) -> None:
+def adopt(*, older_than: float, all_: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Take over what stopped stock Celery workers have left unacknowledged: it goes back to its queues.
 
-    Stop the stock workers first: what one of them still runs would run twice.
+    Stop the stock workers first: what one of them still runs would run twice. Exits with 1 when something
+    cannot be read; it stays where it is.
     """
-    from orchestrator.queues import moving
+    from orchestrator.queues import adoption
 
-    with _channel() as (_, channel):
-        left = moving.left_by_stock(channel, older_than)
-        if left and not dry_run and not yes:
-            question = f"Give {len(left):,} messages back to their queues? Have all stock workers stopped?"
+    with _channel() as (app, channel):
+        left = adoption.left_by_stock(app, channel)
+        chosen = [each for each in left if all_ or each.is_older_than(older_than)]
+        broken = [f"{each.tag}: {each.error}" for each in chosen if each.error]
+        readable = [each for each in chosen if not each.error]
+        if readable and not dry_run and not yes:
+            question = (
+                f"Give {len(readable):,} messages back to their queues? Have all stock workers stopped?"
+            )
             click.confirm(question, abort=True, err=True)
-        adopted = 0 if dry_run else sum(moving.adopt(channel, each) for each in left)
-    click.echo(
-        json.dumps({"found": len(left), "adopted": adopted})
-        if as_json
-        else f"{len(left):,} found, {adopted:,} adopted"
-    )
+        adopted = 0 if dry_run else sum(adoption.adopt(channel, each) for each in readable)
+    counts = {"found": len(left), "younger": len(left) - len(chosen), "adopted": adopted}
+    if as_json:
+        click.echo(json.dumps(counts | {"unreadable": broken}))
+    else:
+        click.echo(", ".join(f"{count:,} {what}" for what, count in counts.items()))
+        for each in broken:
+            click.echo(f"cannot be read: {each}", err=True)
+    if broken:
+        sys.exit(1)
 
 
 def _show(messages: list[Any], *, as_json: bool) -> None:
@@ -160,7 +177,9 @@ def _show(messages: list[Any], *, as_json: bool) -> None:
         return
     for each in messages:
         about = each.error or f"{each.task}[{each.id}] {each.args} {each.kwargs}"
-        click.echo(f"{each.queue}:{each.priority}  {f'due {each.due}  ' if each.due else ''}{about}")
+        due = f"due {each.due}  " if each.due else ""
+        age = "" if each.age_seconds is None else f"  {each.age_seconds:,.0f} s old"
+        click.echo(f"{each.queue}:{each.priority}  {due}{about}{age}")
     if not messages:
         click.echo("nothing")
 

@@ -1,15 +1,20 @@
 """Shows messages without taking them: the head of a queue, and what waits for its time."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys, redaction
 from orchestrator.queues.survey import queue_of
+from orchestrator.stamp import enqueued_at
 from orchestrator.transport.envelope import decode
+
+_SHOWN_BYTES = 60
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Shown:
     args: str = ""
     kwargs: str = ""
     retries: int = 0
+    age_seconds: float | None = None
     due: str = ""
     error: str = ""
 
@@ -41,10 +47,10 @@ def peek(channel: Any, queue: str, most: int) -> list[Shown]:
 
 def scheduled(channel: Any, queue: str | None, most: int) -> list[Shown]:
     """What waits for its time, the earliest first."""
-    return [shown for _, _, shown in _delayed(channel, queue)][:most]
+    return list(islice(_delayed(channel, queue), most))
 
 
-def _delayed(channel: Any, queue: str | None) -> Iterator[tuple[str, bytes, Shown]]:
+def _delayed(channel: Any, queue: str | None) -> Iterator[Shown]:
     prefix = channel.global_keyprefix
     with channel.plain_client() as client:
         for identity, due_ms in client.zrange(keys.delayed(prefix), 0, -1, withscores=True):
@@ -55,21 +61,29 @@ def _delayed(channel: Any, queue: str | None) -> Iterator[tuple[str, bytes, Show
             name = queue_of(bytes_to_str(target), prefix)
             if queue in (None, name):
                 due = datetime.fromtimestamp(due_ms / 1000, UTC).isoformat(timespec="milliseconds")
-                yield bytes_to_str(identity), value, _show(name, raw, due=due)
+                priority = bytes_to_str(target).removeprefix(prefix + name)[2:]
+                yield _show(name, raw, int(priority or 0), due)
 
 
-def _show(queue: str, raw: bytes, priority: int = 0, due: str = "") -> Shown:
+def _show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
     try:
         headers = decode(raw).get("headers") or {}
+        stamp = enqueued_at(headers)
         return Shown(
             queue,
             priority,
-            str(headers.get("task", "")),
-            str(headers.get("id", "")),
-            redaction.text(str(headers.get("argsrepr", ""))),
-            redaction.text(str(headers.get("kwargsrepr", ""))),
+            _safe(headers.get("task", "")),
+            _safe(headers.get("id", "")),
+            _safe(headers.get("argsrepr", "")),
+            _safe(headers.get("kwargsrepr", "")),
             int(headers.get("retries") or 0),
+            round(time.time() - stamp, 3) if stamp else None,
             due,
         )
     except (ValueError, AttributeError, TypeError) as error:
-        return Shown(queue, priority, due=due, error=f"{error} ({len(raw)} bytes)")
+        return Shown(queue, priority, due=due, error=f"{error}: {_safe(repr(raw[:_SHOWN_BYTES]))}")
+
+
+def _safe(text: object) -> str:
+    """Without secrets, and without what a terminal would obey."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redaction.text(str(text)))

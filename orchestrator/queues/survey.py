@@ -1,5 +1,6 @@
 """How full each queue is: waiting, delayed, in flight, paused."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,20 +9,26 @@ from typing import Any
 from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys
+from orchestrator.stamp import enqueued_at
+from orchestrator.transport.envelope import decode
 
 _PRIORITY = "\x06\x16"
-# Lists of stock Celery's and kombu's own that are no queues.
-_NO_QUEUES = ("_kombu", "unacked")
+# Where answers to remote control go.
+_REPLIES = ".reply.celery.pidbox"
 
 
 @dataclass
 class QueueState:
-    """One queue: messages by priority in its lists, due later, and held by workers."""
+    """One queue: messages by priority in its lists, due later, and held by workers.
+
+    `oldest_in_flight_seconds` counts from the moment of its enqueue.
+    """
 
     name: str
     waiting: dict[int, int] = field(default_factory=dict)
     delayed: int = 0
     in_flight: int = 0
+    oldest_in_flight_seconds: float | None = None
     paused: bool = False
 
     @property
@@ -35,7 +42,8 @@ def survey(channel: Any, declared: Iterable[str]) -> list[QueueState]:
     prefix = channel.global_keyprefix
     with channel.plain_client() as client:
         delayed = _count(prefix, (value for _, value in client.hscan_iter(keys.delayed_messages(prefix))))
-        in_flight = _count(prefix, (value for _, value in client.hscan_iter(keys.claims(prefix))))
+        claims = [value for _, value in client.hscan_iter(keys.claims(prefix))]
+        in_flight, oldest = _count(prefix, claims), _oldest(prefix, claims)
         paused = {bytes_to_str(name) for name in client.smembers(keys.paused(prefix))}
         names = {*declared, *delayed, *in_flight, *paused, *_lists(client, prefix)}
         return [
@@ -47,6 +55,7 @@ def survey(channel: Any, declared: Iterable[str]) -> list[QueueState]:
                 },
                 delayed[name],
                 in_flight[name],
+                round(time.time() - oldest[name], 3) if name in oldest else None,
                 name in paused,
             )
             for name in sorted(names)
@@ -62,8 +71,22 @@ def _count(prefix: str, values: Iterable[bytes]) -> Counter[str]:
     return Counter(queue_of(bytes_to_str(value.split(b"\n", 1)[0]), prefix) for value in values)
 
 
+def _oldest(prefix: str, claims: Iterable[bytes]) -> dict[str, float]:
+    oldest: dict[str, float] = {}
+    for value in claims:
+        target, raw = value.split(b"\n", 1)
+        try:
+            stamp = enqueued_at(decode(raw).get("headers") or {})
+        except (ValueError, AttributeError):
+            continue
+        if stamp:
+            name = queue_of(bytes_to_str(target), prefix)
+            oldest[name] = min(stamp, oldest.get(name, stamp))
+    return oldest
+
+
 def _lists(client: Any, prefix: str) -> Iterator[str]:
     for key in client.scan_iter(match=f"{prefix}*", count=500, _type="list"):
         name = queue_of(bytes_to_str(key), prefix)
-        if not name.startswith(_NO_QUEUES):
+        if not name.endswith(_REPLIES):
             yield name

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +13,17 @@ from redis import Redis
 from orchestrator import keys, redis
 from orchestrator.enqueue import enqueue_many
 from orchestrator.install import install
-from orchestrator.queues import looking, moving, pausing, survey
+from orchestrator.queues import adoption, ejection, looking, pausing, survey
 from orchestrator.settings import Settings
-from tests.servers import clean_redis
+from tests.commands import omninode
+from tests.processes import start_worker, wait_until
 
 _LATER: dict[str, Any] = {"countdown": 600}
 
 
 @pytest.fixture
-def server(environment: Settings) -> Iterator[Redis]:
-    clean_redis(environment.redis_url)
-    yield redis.connect(environment.redis_url)
-    clean_redis(environment.redis_url)
+def server(environment: Settings) -> Redis:
+    return redis.connect(environment.redis_url)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_ejected_messages_are_plain_ones_again(app: Celery, channel: Any, server
     sent = app.send_task("later", queue="a", priority=6, **_LATER)
     app.send_task("kept", queue="b", **_LATER)
 
-    assert moving.eject(channel, ("a",)) == 1
+    assert ejection.eject(channel, ("a",)) == 1
 
     (raw,) = server.lrange("a\x06\x166", 0, -1)
     headers = json.loads(raw)["headers"]
@@ -99,31 +100,147 @@ def test_ejected_messages_are_plain_ones_again(app: Celery, channel: Any, server
     assert server.zcard(keys.delayed()) == 1
 
 
-def test_what_a_stopped_stock_worker_left_is_adopted_once(
-    environment: Settings, channel: Any, server: Redis
+def test_what_a_stopped_stock_worker_left_is_adopted_once_as_stock_restores_it(
+    app: Celery, environment: Settings, channel: Any, server: Redis
 ) -> None:
-    sent = _taken_by_stock(environment)
-    assert moving.left_by_stock(channel, 3600) == []
+    with _stock(environment) as stock:
+        _take(stock, "left", priority=6)
+        restored = _restored_by_stock(stock, server)
 
-    (left,) = moving.left_by_stock(channel, 0)
+    (left,) = adoption.left_by_stock(app, channel)
 
-    assert moving.adopt(channel, left)
-    assert not moving.adopt(channel, left)
-    message = json.loads(server.lrange("celery", 0, -1)[0])
-    assert message["headers"]["id"] == sent
-    assert message["properties"]["delivery_info"]["redelivered"]
+    assert left.is_older_than(0)
+    assert not left.is_older_than(3600)
+    assert adoption.adopt(channel, left)
+    assert not adoption.adopt(channel, left)
+    assert server.lrange("celery\x06\x166", 0, -1) == [restored]
     assert server.hlen("unacked") == server.zcard("unacked_index") == 0
 
 
-def _taken_by_stock(environment: Settings) -> str:
+def test_the_oldest_that_is_adopted_is_claimed_next(
+    app: Celery, environment: Settings, channel: Any, server: Redis
+) -> None:
+    with _stock(environment) as stock:
+        for name in ("first", "second"):
+            _take(stock, name)
+
+    for left in adoption.left_by_stock(app, channel):
+        adoption.adopt(channel, left)
+
+    assert [each.task for each in looking.peek(channel, "celery", 2)] == ["first", "second"]
+
+
+def test_what_stock_holds_and_cannot_be_read_stays_and_is_told(environment: Settings, server: Redis) -> None:
+    with _stock(environment) as stock:
+        _take(stock, "left")
+    server.hset("unacked", "a-tag", "no message")
+    server.zadd("unacked_index", {"a-tag": 0})
+
+    younger = omninode("adopt", "--yes", "--json")
+    looked = omninode("adopt", "--all", "--dry-run", "--json")
+    adopted = omninode("adopt", "--all", "--yes", "--json")
+
+    assert json.loads(younger.stdout)["younger"] == 1
+    assert json.loads(looked.stdout)["adopted"] == 0
+    assert adopted.code == 1
+    found = json.loads(adopted.stdout)
+    assert (found["found"], found["adopted"], len(found["unreadable"])) == (2, 1, 1)
+    assert server.hkeys("unacked") == ["a-tag"]
+    assert server.llen("celery") == 1
+
+
+def test_a_stock_worker_drains_what_is_ejected(
+    environment: Settings, app: Celery, server: Redis, tmp_path: Path
+) -> None:
+    (tmp_path / "plainapp.py").write_text(_STOCK_APP)
+    for number in range(5):
+        app.send_task("plain.mark", args=[number], queue="celery", countdown=3, expires=600)
+    assert server.llen("celery") == 0
+
+    assert json.loads(omninode("queues", "eject", "--json").stdout) == {"ejected": 5}
+
+    with start_worker(app="plainapp", environment={"PYTHONPATH": str(tmp_path)}) as worker:
+        wait_until(lambda: server.scard("marks") == 5, what=f"the draining\n{worker.log()}")
+    assert server.keys("omninode:1:*delayed*") == []
+
+
+def test_the_commands_show_pause_and_empty_a_queue(environment: Settings, app: Celery) -> None:
+    app.send_task("wait", args=["\x1b[2J"], queue="orders")
+    app.send_task("later", queue="orders", **_LATER)
+
+    paused = omninode("queues", "pause", "orders")
+    listed = json.loads(omninode("queues", "list", "--json").stdout)["queues"]
+    peeked = omninode("queues", "peek", "orders")
+    scheduled = json.loads(omninode("queues", "scheduled", "orders", "--json").stdout)["messages"]
+    asked = omninode("queues", "purge", "orders", stdin="n\n")
+    purged = omninode("queues", "purge", "orders", "--yes", "--json")
+    resumed = omninode("queues", "resume", "orders", "--json")
+
+    assert paused.stdout == "1 paused, 0 were already\n"
+    (orders,) = [each for each in listed if each["name"] == "orders"]
+    assert (orders["waiting"], orders["delayed"], orders["paused"]) == (
+        {"0": 1, "3": 0, "6": 0, "9": 0},
+        1,
+        True,
+    )
+    assert "wait[" in peeked.stdout
+    assert "\x1b" not in peeked.stdout
+    assert [each["task"] for each in scheduled] == ["later"]
+    assert asked.code == 1
+    assert json.loads(purged.stdout) == {"purged": 2}
+    assert json.loads(resumed.stdout) == {"resumed": 1}
+
+
+def test_a_broker_that_is_away_is_said_in_a_sentence(environment: Settings) -> None:
+    done = omninode("queues", "list", environment={"REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"})
+
+    assert done.code == 1
+    assert "the broker cannot be asked" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+_STOCK_APP = """
+import os
+
+from celery import Celery
+from redis import Redis
+
+app = Celery("plain", broker=os.environ["REDIS_URL"])
+
+
+@app.task(name="plain.mark", ignore_result=True)
+def mark(number):
+    Redis.from_url(os.environ["REDIS_URL"]).sadd("marks", number)
+"""
+
+
+@contextmanager
+def _stock(environment: Settings) -> Iterator[Celery]:
+    with Celery("stock", broker=environment.redis_url, set_as_current=False) as app:
+        yield app
+
+
+def _take(stock: Celery, name: str, **options: Any) -> None:
     """Have stock's transport take a message and end before it acknowledges."""
-    stock = Celery("stock", broker=environment.redis_url, set_as_current=False)
-    with stock, stock.connection_for_read() as connection:
-        task_id = stock.send_task("left", ignore_result=True).id
+    stock.send_task(name, ignore_result=True, **options)
+    with stock.connection_for_read() as connection:
         channel = connection.channel()
         channel.do_restore = False
         assert channel.basic_get("celery") is not None
-    return str(task_id)
+
+
+def _restored_by_stock(stock: Celery, server: Redis) -> str:
+    """What stock makes of the one message that was taken; then it is as if stock had not."""
+    held: dict[Any, Any] = server.hgetall("unacked")
+    index: Any = server.zrange("unacked_index", 0, -1, withscores=True)
+    with stock.connection_for_read() as connection:
+        channel = connection.channel()
+        channel.qos.restore_by_tag(next(iter(held)))
+    restored = server.rpop("celery\x06\x166")
+    server.hset("unacked", mapping=held)
+    server.zadd("unacked_index", dict(index))
+    return str(restored)
 
 
 def test_many_are_surveyed(app: Celery, channel: Any) -> None:
