@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import kombu
 from celery.app import amqp
+from kombu.exceptions import OperationalError
+
+_PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
 
 _TRANSPORTS = {
     "redis": "orchestrator.transport:Transport",
@@ -36,7 +42,21 @@ class Connection(kombu.Connection):  # type: ignore[misc]
 
 
 class AMQP(amqp.AMQP):  # type: ignore[misc]
-    """Celery's own, with these connections."""
+    """Celery's own, with these connections, and patient where a task's result hangs on a message."""
 
     Connection = Connection
     BrokerConnection = Connection
+
+    def _retry_publish(self, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Publish a chain's next step or a chord's body; Celery would give up after half a second.
+
+        A chord whose body cannot be published has failed, and Celery deletes its parts.
+        """
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return super()._retry_publish(publish, *args, **kwargs)
+            except OperationalError:
+                if time.monotonic() >= give_up_at or self.app.conf.task_always_eager:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
