@@ -13,6 +13,7 @@ def make_omninode(app: Celery) -> Celery:
     """Install OmniNode on the app: its transport, Task, Request, Consumer and settings."""
     kept = {name: app.conf[name] for name in _SETTINGS_OF_THE_SUITE}
     install(app)
+    app.task_cls = "tests.compat.plain_task:PlainTask"
     app.conf.update(kept)
     # There is no PostgreSQL here, and the suite reads what it logs from handlers of its own.
     worker_init.disconnect(dispatch_uid="omninode-worker")
