@@ -121,3 +121,10 @@ hook_fails.on_failure = _failing_hook  # type: ignore[method-assign]
 @shared_task(name="rows.total")
 def total(parts: list[Any]) -> int:
     return len(parts)
+
+
+@shared_task(name="rows.slow", bind=True)
+def slow(self: Any, seconds: float) -> str:
+    redis.client().hincrby("rows:starts", self.request.id, 1)
+    time.sleep(seconds)
+    return "slow"
