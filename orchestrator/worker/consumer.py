@@ -159,8 +159,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
     def _replace_dead_children(self) -> None:
         maintain = getattr(getattr(self.pool, "_pool", None), "maintain_pool", None)
-        if maintain is not None and state.should_terminate is None:
+        if maintain is None or state.should_terminate is not None:
+            return
+        try:
             maintain()
+        except (RuntimeError, StopIteration, ValueError, OSError):
+            # Billiard has no slot free yet: the loop's own timer looks again in a few seconds.
+            _LOG.warning("children_not_replaced_yet", exc_info=True)
 
 
 def _finish(writer: Any, deadline: float) -> None:
