@@ -1,4 +1,4 @@
-"""Reads a task's calls from JSON: `{"args": […], "kwargs": {…}}`, everything checked that needs no task."""
+"""Reads a task's calls from JSON: `[…]`, `{name: …}` or `{"args": […], "kwargs": {…}}`; knows no task."""
 
 import json
 from dataclasses import dataclass
@@ -36,7 +36,13 @@ def from_line(line: Line) -> Call:
         text = line.text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(f"not UTF-8: {error.reason} at byte {error.start + 1}") from None
-    return _call(_parse(text))
+    value = _parse(text)
+    if isinstance(value, list):
+        return Call(value, {})
+    if not isinstance(value, dict):
+        raise Refused(f"must be a JSON array or object, not {text.strip()[:_SHOWN_CHARS]}")
+    # An object of keyword arguments, unless it spells both kinds.
+    return _call(value) if value and value.keys() <= {"args", "kwargs"} else Call([], value)
 
 
 def _parse(text: str) -> Any:
@@ -50,8 +56,6 @@ def _parse(text: str) -> Any:
 
 
 def _call(fields: Any) -> Call:
-    if not isinstance(fields, dict) or not fields.keys() <= {"args", "kwargs"}:
-        raise Refused('must be an object with nothing but "args" and "kwargs"')
     args, kwargs = fields.get("args", []), fields.get("kwargs", {})
     if not isinstance(args, list):
         raise Refused(f"args must be a JSON array, not {json.dumps(args)[:_SHOWN_CHARS]}")

@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import click
 
+from orchestrator import redaction
 from orchestrator.cli import calls
 
 if TYPE_CHECKING:
     from celery import Celery
 
-    from orchestrator.cli.sending import Many, Sender
+    from orchestrator.cli.sending import Sender
 
 _NO_ARGS, _NO_KWARGS = "[]", "{}"
 _INTERRUPTED = 130
@@ -45,7 +46,10 @@ def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float |
     "--many",
     type=click.File("rb"),
     metavar="FILE",
-    help='Enqueue once a line of FILE (- for standard input): {"args": […], "kwargs": {…}}.',
+    help='Enqueue once a line of FILE (- for stdin): […], {name: …} or {"args": […], "kwargs": {…}}.',
+)
+@click.option(
+    "--batch-id", help="Of --many: what an earlier run with this id enqueued is not enqueued again."
 )
 @click.option("--queue", help="Send to this queue rather than to the task's own.")
 @click.option(
@@ -63,6 +67,7 @@ def enqueue(
     args_json: str,
     kwargs_json: str,
     many: BufferedReader | None,
+    batch_id: str | None,
     queue: str | None,
     countdown: float | None,
     foreign: bool,
@@ -70,9 +75,11 @@ def enqueue(
 ) -> None:
     """Enqueue TASK, such as omninode.models.call, and print the id of the message.
 
-    Exits with 1 when a line of FILE was refused (the others are enqueued all the same) or the broker is away,
-    and with 130 after Ctrl-C. It then prints the ids of what was enqueued, and the line to go on with.
+    Exits with 1 when a line of FILE is refused (then nothing is enqueued) or the broker is away, and with 130
+    after Ctrl-C. It then says how to go on: the same command with a --batch-id loses and doubles nothing.
     """
+    if batch_id is not None and not many:
+        raise click.UsageError("--batch-id belongs to --many")
     if many and (args_json, kwargs_json) != (_NO_ARGS, _NO_KWARGS):
         raise click.UsageError("--many takes the arguments from its file: leave --args and --kwargs away")
     # Celery and the tasks' modules are slow to import; --help must not wait for them.
@@ -86,7 +93,7 @@ def enqueue(
     options = {"queue": queue, "countdown": countdown}
     sender = Sender(app, task, {name: value for name, value in options.items() if value is not None}, foreign)
     if many:
-        sys.exit(_send_many(sender, many, as_json=as_json))
+        sys.exit(_send_many(sender, many, batch_id or uuid4().hex, as_json=as_json))
     message_id = _send_one(sender, args_json, kwargs_json)
     click.echo(json.dumps({"id": message_id}) if as_json else message_id)
 
@@ -114,47 +121,50 @@ def _send_one(sender: Sender, args_json: str, kwargs_json: str) -> str:
     return message_id
 
 
-def _send_many(sender: Sender, file: BufferedReader, *, as_json: bool) -> int:
+def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: bool) -> int:
     """Send them, report, and return the exit code."""
-    from orchestrator.cli.sending import BrokerAway, Many
+    from orchestrator.cli.sending import read_calls
+    from orchestrator.errors import EnqueueInterrupted
 
-    stopped, exit_code = "", 0
-    with _progress() as tick:
-        run = Many(sender, lambda refusal: click.echo(refusal, err=True), tick)
+    many, refused = read_calls(sender, file)
+    if refused:
+        click.echo("\n".join([*refused, "nothing was enqueued"]), err=True)
+        if as_json:
+            click.echo(json.dumps({"ids": [], "refused": refused, "stopped": None}))
+        return 1
+    accepted, stopped, ids = 0, "", list[str]()
+    with _progress(len(many)) as show:
+
+        def count(so_far: int) -> None:
+            nonlocal accepted
+            accepted = so_far
+            show(so_far)
+
         try:
-            run.send_all(file)
-        except BrokerAway as error:
-            stopped, exit_code = str(error), 1
+            ids = sender.send_many(many, batch_id, count)
+        except EnqueueInterrupted as error:
+            stopped, exit_code = redaction.text(str(error)), 1
         except KeyboardInterrupt:
-            stopped, exit_code = "interrupted", _INTERRUPTED
-    click.echo(_as_json(run, stopped) if as_json else _as_text(run, stopped))
-    if stopped:
-        click.echo(f"stopped at line {run.next_line}: {stopped}{_doubt(run)}", err=True)
-    return exit_code or bool(run.refused)
-
-
-def _as_json(run: Many, stopped: str) -> str:
-    at = {"line": run.next_line, "in_doubt": run.in_doubt, "reason": stopped} if stopped else None
-    return json.dumps({"ids": run.ids, "refused": run.refused, "stopped": at})
-
-
-def _as_text(run: Many, stopped: str) -> str:
-    count = f"{len(run.ids)} enqueued, {len(run.refused)} refused"
-    return "\n".join([*run.ids, count]) if stopped else count
-
-
-def _doubt(run: Many) -> str:
-    return f"\nWhether {run.in_doubt}, of that line, was enqueued is not known." if run.in_doubt else ""
+            stopped, exit_code = f"interrupted: {accepted} rows were accepted, perhaps more", _INTERRUPTED
+    at = {"accepted": accepted, "batch_id": batch_id, "reason": stopped} if stopped else None
+    if as_json:
+        click.echo(json.dumps({"ids": ids, "refused": [], "stopped": at}))
+    else:
+        click.echo(f"{accepted} enqueued")
+    if not stopped:
+        return 0
+    click.echo(f"stopped: {stopped}\nTo go on, repeat the command with --batch-id {batch_id}", err=True)
+    return exit_code
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; yields what moves it on by one line."""
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; yields what moves it to a number of messages."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda: progress.update(bar, advance=1)
+        bar = progress.add_task("", total=total)
+        yield lambda done: progress.update(bar, completed=done)

@@ -1,18 +1,19 @@
-"""Sends a task's messages, and keeps count: a run may end at any moment, and must say how far it got."""
+"""Sends a task's messages: one, or all of a stream once every line of it is known to be good."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from celery import Celery
 from kombu.exceptions import EncodeError, OperationalError
+from redis.exceptions import RedisError
 
 from orchestrator import redaction
 from orchestrator.cli import calls
 from orchestrator.cli.calls import Call, Refused
-from orchestrator.errors import InvalidArguments, TransientError
-from orchestrator.lines import Line, Stream, read_batches
+from orchestrator.enqueue import enqueue_many
+from orchestrator.errors import EnqueueInterrupted, InvalidArguments, TransientError
+from orchestrator.lines import Stream, read_batches
 from orchestrator.task import check_arguments
 
 _BATCH_LINES = 1000
@@ -32,6 +33,30 @@ class Sender:
     options: dict[str, Any]
     foreign: bool
 
+    def check(self, call: Call) -> None:
+        """Hold a call against the task's signature, where it is known; Refused when it does not fit."""
+        try:
+            if not self.foreign:
+                check_arguments(self.app.tasks[self.task], call.args, call.kwargs)
+        except InvalidArguments as error:
+            raise Refused(str(error)) from None
+
+    def send_many(self, many: list[Call], batch_id: str, on_progress: Callable[[int], None]) -> list[str]:
+        """Enqueue calls that were checked, and return their ids.
+
+        Raises:
+            EnqueueInterrupted: Redis is away or full.
+        """
+        task = self.app.tasks.get(self.task) or self.app.task(name=self.task, typing=False, lazy=False)(
+            _nothing
+        )
+        rows = ((call.args, call.kwargs) for call in many)
+        try:
+            return enqueue_many(task, rows, batch_id=batch_id, on_progress=on_progress, **self.options)
+        except (OperationalError, RedisError) as error:
+            # Before the first push: the queue could not even be declared.
+            raise EnqueueInterrupted(f"the broker takes nothing: {error}") from None
+
     def send(self, call: Call, message_id: str) -> None:
         """Enqueue one call.
 
@@ -39,9 +64,8 @@ class Sender:
             Refused: the arguments do not fit the task, or no message can hold them.
             BrokerAway: whether the message was enqueued is not known.
         """
+        self.check(call)
         try:
-            if not self.foreign:
-                check_arguments(self.app.tasks[self.task], call.args, call.kwargs)
             self.app.send_task(
                 self.task,
                 args=call.args,
@@ -50,47 +74,28 @@ class Sender:
                 retry_policy=_RETRY_POLICY,
                 **self.options,
             )
-        except (InvalidArguments, EncodeError, RecursionError) as error:
+        except (EncodeError, RecursionError) as error:
             raise Refused(str(error)) from None
         except OperationalError as error:
             raise BrokerAway(redaction.text(f"the broker does not answer: {error}")) from None
 
 
-@dataclass
-class Many:
-    """One run over a file's lines, which may end by an exception: then `next_line` is the one to go on with.
+def read_calls(sender: Sender, stream: Stream) -> tuple[list[Call], list[str]]:
+    """The calls on a stream's lines, and what is wrong with the lines that are none: each with its number."""
+    read: list[Call] = []
+    refused: list[str] = []
+    for batch in read_batches(stream, calls.MAX_LINE_BYTES, _BATCH_LINES):
+        for line in batch:
+            if line.text is not None and not line.text.strip():
+                continue
+            try:
+                call = calls.from_line(line)
+                sender.check(call)
+                read.append(call)
+            except Refused as error:
+                refused.append(f"line {line.number}: {error}")
+    return read, refused
 
-    `in_doubt` is the id of a message of that line which may or may not have been enqueued.
-    """
 
-    sender: Sender
-    tell: Callable[[str], None]
-    tick: Callable[[], None]
-    ids: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    next_line: int = 1
-    in_doubt: str | None = None
-
-    def send_all(self, stream: Stream) -> None:
-        """Send a message for each line; those that are no call are told and passed over.
-
-        Raises:
-            BrokerAway: nothing more can be sent.
-        """
-        for batch in read_batches(stream, calls.MAX_LINE_BYTES, _BATCH_LINES):
-            for line in batch:
-                if line.text is None or line.text.strip():
-                    self._send(line)
-                self.next_line = line.number + 1
-                self.tick()
-
-    def _send(self, line: Line) -> None:
-        try:
-            call = calls.from_line(line)
-            self.in_doubt = str(uuid4())
-            self.sender.send(call, self.in_doubt)
-            self.ids.append(self.in_doubt)
-        except Refused as error:
-            self.refused.append(f"line {line.number}: {error}")
-            self.tell(self.refused[-1])
-        self.in_doubt = None
+def _nothing() -> None:
+    """Stands for another program's task: only its name is known here."""

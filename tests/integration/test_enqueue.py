@@ -1,9 +1,7 @@
 import json
 import os
-import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,10 @@ from orchestrator import redis
 from orchestrator.dev import ports
 from orchestrator.dev.servers.serving import package_folder
 from orchestrator.settings import Settings
-from tests.commands import Done, omninode
+from tests.commands import omninode
 from tests.processes import wait_until
 
-_CALL = b'{"args": ["local", "embed", "text"]}\n'
-_ENQUEUE_MANY = [
-    str(Path(sys.executable).parent / "omninode"),
-    "enqueue",
-    "omninode.models.call",
-    "--many",
-    "-",
-]
+_CALL = '{"args": ["local", "embed", "text"]}\n'
 
 
 @pytest.fixture
@@ -63,25 +54,40 @@ def test_a_task_is_put_into_its_own_queue(environment: Settings) -> None:
     assert message["argsrepr"] == "['local', 'embed', 'text']"
 
 
-def test_many_tasks_are_enqueued_in_order_and_bad_lines_are_named(
-    environment: Settings, tmp_path: Path
-) -> None:
+def test_many_tasks_are_enqueued_in_order_and_once_a_batch(environment: Settings, tmp_path: Path) -> None:
     lines = tmp_path / "calls.jsonl"
     lines.write_text(
         '{"args": ["local", "embed", "first"]}\n'
         "\n"
-        "{not json}\n"
-        '{"args": "local"}\n'
-        '{"kwargs": {"model": "local"}}\n'
-        '{"kwargs": {"model": "local", "operation": "embed", "input": "last"}}\n'
+        '["local", "embed", "second"]\n'
+        '{"model": "local", "operation": "embed", "input": "last"}\n'
     )
+    command = ("enqueue", "omninode.models.call", "--many", str(lines), "--batch-id", "b", "--json")
+
+    first, again = omninode(*command), omninode(*command)
+
+    report = json.loads(first.stdout)
+    assert (first.code, len(report["ids"]), report["stopped"]) == (0, 3, None)
+    assert (again.code, json.loads(again.stdout)["ids"]) == (0, report["ids"])
+    assert [message["id"] for message in _waiting(environment, "models")] == report["ids"]
+
+
+def test_bad_lines_are_named_and_nothing_is_enqueued(environment: Settings, tmp_path: Path) -> None:
+    lines = tmp_path / "calls.jsonl"
+    lines.write_text('["local", "embed", "first"]\n{not json}\n{"args": "local"}\n{"model": "local"}\n7\n')
 
     done = omninode("enqueue", "omninode.models.call", "--many", str(lines), "--json")
 
     report = json.loads(done.stdout)
-    assert (done.code, len(report["ids"]), len(report["refused"])) == (1, 2, 3)
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 3", "line 4", "line 5"]
-    assert [message["id"] for message in _waiting(environment, "models")] == report["ids"]
+    assert (done.code, report["ids"], len(report["refused"])) == (1, [], 4)
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 5",
+        "nothing was enqueued",
+    ]
+    assert _waiting(environment, "models") == []
 
 
 @pytest.mark.parametrize(
@@ -98,80 +104,43 @@ def test_many_tasks_are_enqueued_in_order_and_bad_lines_are_named(
     ],
     ids=["not UTF-8", "nested deeply", "not a number", "infinite", "too long"],
 )
-def test_a_line_that_no_message_can_hold_is_refused_and_the_rest_goes_on(
+def test_a_line_that_no_message_can_hold_is_refused(
     environment: Settings, tmp_path: Path, line: bytes, said: str
 ) -> None:
     lines = tmp_path / "calls.jsonl"
-    lines.write_bytes(line + b"\n" + _CALL)
+    lines.write_bytes(line + b"\n" + _CALL.encode())
 
     done = omninode("enqueue", "omninode.models.call", "--many", str(lines), "--json")
 
     report = json.loads(done.stdout)
-    assert (done.code, len(report["ids"]), report["stopped"]) == (1, 1, None)
+    assert (done.code, len(report["ids"]), report["stopped"]) == (1, 0, None)
     assert done.stderr.startswith(f"line 1: {said}")
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 2
 
 
-def _interrupt(many: subprocess.Popen[bytes], _: subprocess.Popen[bytes]) -> None:
-    many.send_signal(signal.SIGINT)
+def test_many_that_end_early_say_how_to_go_on(own_redis: subprocess.Popen[bytes]) -> None:
+    with redis.connect(os.environ["REDIS_URL"]) as client:
+        client.config_set("maxmemory", 1)
+        command = ("enqueue", "omninode.models.call", "--many", "-", "--batch-id", "b", "--json")
+
+        stopped = omninode(*command, stdin=_CALL * 3)
+        client.config_set("maxmemory", 0)
+        done = omninode(*command, stdin=_CALL * 3)
+
+        assert stopped.code == 1
+        assert json.loads(stopped.stdout)["stopped"]["accepted"] == 0
+        assert stopped.stderr.endswith("To go on, repeat the command with --batch-id b\n")
+        assert "Traceback" not in stopped.stderr
+        assert (done.code, len(json.loads(done.stdout)["ids"]), client.llen("models")) == (0, 3, 3)
 
 
-def _kill(_: subprocess.Popen[bytes], server: subprocess.Popen[bytes]) -> None:
-    server.kill()
-    server.wait(5)
+def test_a_foreign_task_is_sent_many_times(environment: Settings) -> None:
+    done = omninode(
+        "enqueue", "elsewhere.work", "--foreign", "--queue", "elsewhere", "--many", "-", stdin="[1]\n[2]\n"
+    )
 
-
-def _enqueue_until(
-    trouble: Callable[[subprocess.Popen[bytes], subprocess.Popen[bytes]], None],
-    server: subprocess.Popen[bytes],
-    *options: str,
-) -> tuple[Done, list[str]]:
-    """Run `--many` into trouble after its third line, the second being empty; returns the ids sent, too."""
-    client = redis.connect(os.environ["REDIS_URL"])
-    with subprocess.Popen(
-        [*_ENQUEUE_MANY, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as many:
-        assert many.stdin
-        many.stdin.write(_CALL + b"\n" + _CALL)
-        many.stdin.flush()
-        wait_until(lambda: client.llen("models") == 2, what="two messages")
-        sent = [json.loads(each)["headers"]["id"] for each in reversed(client.lrange("models", 0, -1))]
-        trouble(many, server)
-        out, err = many.communicate(None if trouble is _interrupt else _CALL, timeout=90)
-    return Done(many.returncode, out.decode(), err.decode()), sent
-
-
-@pytest.mark.parametrize(
-    ("trouble", "code", "said"),
-    [
-        (_interrupt, 130, "interrupted"),
-        (_kill, 1, "the broker does not answer: "),
-    ],
-)
-def test_many_that_end_early_say_what_was_enqueued_and_where_to_go_on(
-    own_redis: subprocess.Popen[bytes],
-    trouble: Callable[[subprocess.Popen[bytes], subprocess.Popen[bytes]], None],
-    code: int,
-    said: str,
-) -> None:
-    done, sent = _enqueue_until(trouble, own_redis, "--json")
-
-    report = json.loads(done.stdout)
-    assert done.code == code, done.stderr
-    assert done.stderr.startswith(f"stopped at line 4: {said}")
-    assert "Traceback" not in done.stderr
-    assert (report["ids"], report["refused"], report["stopped"]["line"]) == (sent, [], 4)
-    assert (report["stopped"]["in_doubt"] is None) == (trouble is _interrupt)
-
-
-def test_many_that_end_early_print_the_ids_of_what_was_enqueued_as_text_too(
-    own_redis: subprocess.Popen[bytes],
-) -> None:
-    done, sent = _enqueue_until(_kill, own_redis)
-
-    assert done.code == 1
-    assert done.stdout.splitlines() == [*sent, "2 enqueued, 0 refused"]
-    assert "stopped at line 4: the broker does not answer" in done.stderr
+    assert (done.code, done.stdout) == (0, "2 enqueued\n")
+    assert [message["task"] for message in _waiting(environment, "elsewhere")] == ["elsewhere.work"] * 2
 
 
 @pytest.fixture
