@@ -16,7 +16,6 @@ from orchestrator.enqueue import enqueue_many
 from orchestrator.errors import EnqueueInterrupted, InvalidArguments
 from orchestrator.install import install
 from orchestrator.settings import Settings
-from tests.servers import clean_redis
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -28,10 +27,8 @@ _VALUES = st.recursive(
 @pytest.fixture
 def server(environment: Settings) -> Iterator[Redis]:
     client = redis.connect(environment.redis_url)
-    clean_redis(environment.redis_url)
     yield client
     client.config_set("maxmemory", 0)
-    clean_redis(environment.redis_url)
 
 
 @pytest.fixture
