@@ -61,6 +61,8 @@ def enqueue_many(
                 rendered = _render(task, producer, list(zip(ids, read, strict=True)), options)
             except (*_AWAY, OperationalError) as error:
                 raise _interrupted(accepted, batch, f"Redis is away ({error})") from error
+            except OutOfMemoryError as error:
+                raise _interrupted(accepted, batch, "Redis is full (maxmemory)") from error
             for target, messages in rendered.items():
                 _push(producer.channel, f"{batch}:{number}:{target}", target, messages, (accepted, batch))
                 accepted += len(messages)

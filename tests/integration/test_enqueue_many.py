@@ -95,6 +95,13 @@ def test_a_batch_that_was_interrupted_goes_on_where_it_stopped(task: Any, server
     assert waiting == ids
 
 
+def test_a_redis_that_is_full_from_the_start_is_told(task: Any, server: Redis) -> None:
+    server.config_set("maxmemory", 1)
+
+    with pytest.raises(EnqueueInterrupted, match=r"Redis is full \(maxmemory\): 0 rows were accepted"):
+        enqueue_many(task, [[1]], batch_id="b")
+
+
 def test_rows_with_a_countdown_wait_in_redis(task: Any, server: Redis) -> None:
     enqueue_many(task, [[1], [2]], countdown=60)
 
