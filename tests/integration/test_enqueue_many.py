@@ -35,7 +35,7 @@ def server(environment: Settings) -> Iterator[Redis]:
 def task(environment: Settings, server: Redis) -> Iterator[Any]:
     with install(Celery("many", set_as_current=False), environment) as app:
 
-        @app.task(name="many.take", ignore_result=True)
+        @app.task(name="many.take", ignore_result=True, shared=False)
         def take(*args: Any, **kwargs: Any) -> None:
             raise AssertionError("it is only enqueued")
 

@@ -35,7 +35,7 @@ def task(app: Celery) -> Any:
 
 
 def _task(app: Celery) -> Any:
-    @app.task(name="special.take", ignore_result=True)
+    @app.task(name="special.take", ignore_result=True, shared=False)
     def take(*args: Any, **kwargs: Any) -> None:
         pass
 

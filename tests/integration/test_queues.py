@@ -244,7 +244,7 @@ def _restored_by_stock(stock: Celery, server: Redis) -> str:
 
 
 def test_many_are_surveyed(app: Celery, channel: Any) -> None:
-    @app.task(name="operated.take")
+    @app.task(name="operated.take", shared=False)
     def take(number: int) -> None:
         raise AssertionError(number)
 
