@@ -103,9 +103,12 @@ def resume(*, names: tuple[str, ...], as_json: bool) -> None:
 @_AS_JSON
 def purge(*, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Delete what waits in the queues NAMES, for a worker or for its time. What is in flight stays."""
+    from orchestrator.queues import survey
+
     with _channel() as (_, channel):
         if not yes:
-            waiting = sum(channel.queue_declare(name).message_count for name in names)
+            states = [state for state in survey.survey(channel, names) if state.name in names]
+            waiting = sum(state.waiting_in_all + state.delayed for state in states)
             click.confirm(
                 f"Delete {waiting:,} messages of {', '.join(names)} for good?", abort=True, err=True
             )

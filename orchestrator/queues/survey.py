@@ -10,6 +10,7 @@ from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys
 from orchestrator.stamp import enqueued_at
+from orchestrator.transport import delays
 from orchestrator.transport.envelope import decode
 
 _PRIORITY = "\x06\x16"
@@ -41,8 +42,10 @@ def survey(channel: Any, declared: Iterable[str]) -> list[QueueState]:
     """Every queue that is declared, or that anything is in or known of, by name."""
     prefix = channel.global_keyprefix
     with channel.plain_client() as client:
-        delayed = _count(prefix, (value for _, value in client.hscan_iter(keys.delayed_messages(prefix))))
-        claims = [value for _, value in client.hscan_iter(keys.claims(prefix))]
+        delayed: Counter[str] = Counter()
+        for target, number in delays.count(client, channel.keys).items():
+            delayed[queue_of(target, prefix)] += number
+        claims = [value for _, value in client.hscan_iter(keys.claims(prefix), count=200)]
         in_flight, oldest = _count(prefix, claims), _oldest(prefix, claims)
         paused = {bytes_to_str(name) for name in client.smembers(keys.paused(prefix))}
         names = {*declared, *delayed, *in_flight, *paused, *_lists(client, prefix)}

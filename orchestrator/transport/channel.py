@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from amqp.protocol import queue_declare_ok_t
 from kombu.exceptions import InconsistencyError
 from kombu.transport import redis as stock
-from kombu.utils.encoding import bytes_to_str
 from redis import Redis
 
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
-from orchestrator.transport import holdings, scripts
+from orchestrator.transport import delays, holdings, scripts
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.consumer import Claims
 from orchestrator.transport.envelope import decode, delay_ms, encode, held
@@ -209,28 +209,37 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
 
     # -- looking and purging
 
+    def queue_declare(self, queue: str | None = None, passive: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        """Declare. Who wants to know how many messages wait asks passively, as kombu itself does.
+
+        The others, every producer and worker at its first use of a queue, get what is in the lists alone.
+        """
+        waiting = 0
+        if queue:
+            waiting = self._size(queue) if passive else int(super()._size(queue))
+        if not queue or (passive and not waiting):
+            return super().queue_declare(queue, passive=passive, **kwargs)
+        self._new_queue(queue, **kwargs)
+        return queue_declare_ok_t(queue, waiting, 0)
+
     def _size(self, queue: str) -> int:
         """How many messages wait: in the lists and, due later, in the sorted set."""
-        return int(super()._size(queue)) + len(self._delayed_ids(queue))
+        return int(super()._size(queue)) + self._delayed_count(queue)
 
     def _purge(self, queue: str) -> int:
         """Delete what waits, what is due later included; what is in flight stays with its worker."""
-        ids = self._delayed_ids(queue)
-        if ids:
-            delayed, bodies, _ = self.keys.delay()
-            with self.plain_client() as client:
-                client.zrem(delayed, *ids)
-                client.hdel(bodies, *ids)
-        return int(super()._purge(queue)) + len(ids)
-
-    def _delayed_ids(self, queue: str) -> list[str]:
-        lists = {self.list_of(queue, priority) for priority in self.priority_steps}
-        _, bodies, _ = self.keys.delay()
         with self.plain_client() as client:
-            found = client.hscan_iter(bodies, count=500)
-            return [
-                bytes_to_str(key) for key, value in found if bytes_to_str(value.split(b"\n", 1)[0]) in lists
-            ]
+            # First: what becomes due meanwhile is in the lists by then.
+            deleted = delays.purge(client, self.keys, self._lists_of(queue))
+        return deleted + int(super()._purge(queue))
+
+    def _delayed_count(self, queue: str) -> int:
+        with self.plain_client() as client:
+            counted = delays.count(client, self.keys)
+        return sum(counted[each] for each in self._lists_of(queue))
+
+    def _lists_of(self, queue: str) -> list[str]:
+        return [self.list_of(queue, priority) for priority in self.priority_steps]
 
     # -- closing
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from amqp.exceptions import ChannelError
 from celery import Celery
 from redis import Redis
 
@@ -15,6 +16,7 @@ from orchestrator.enqueue import enqueue_many
 from orchestrator.install import install
 from orchestrator.queues import adoption, ejection, looking, pausing, survey
 from orchestrator.settings import Settings
+from orchestrator.transport import scripts
 from tests.commands import omninode
 from tests.processes import start_worker, wait_until
 
@@ -84,6 +86,65 @@ def test_purge_deletes_what_waits_and_what_is_due_later(app: Celery, channel: An
     assert channel.queue_purge("a") == 2
     assert server.llen("a") == 0
     assert server.zcard(keys.delayed()) == server.hlen(keys.delayed_messages()) == 1
+
+
+def test_many_delayed_messages_are_counted_and_purged_by_their_queue_alone(
+    app: Celery, channel: Any, server: Redis
+) -> None:
+    @app.task(name="operated.later")
+    def take(number: int) -> None:
+        raise AssertionError(number)
+
+    for queue, many in (("a", 1500), ("b", 700)):
+        enqueue_many(take, ([number] for number in range(many)), queue=queue, countdown=600)
+    app.send_task("urgent", queue="a", priority=9, **_LATER)
+
+    surveyed = {state.name: state.delayed for state in survey.survey(channel, [])}
+    asked = channel.queue_declare("a", passive=True).message_count
+    purged = channel.queue_purge("a")
+
+    assert (surveyed["a"], surveyed["b"], asked, purged) == (1501, 700, 1501, 1501)
+    assert server.zcard(keys.delayed()) == server.hlen(keys.delayed_messages()) == 700
+
+
+def test_only_who_asks_passively_pays_for_a_count_and_nobody_fetches_messages(
+    channel: Any, server: Redis
+) -> None:
+    with server.pipeline() as steps:
+        for number in range(1000):
+            steps.hset(keys.delayed_messages(), str(number), "a\n" + "b" * 20_000)
+            steps.zadd(keys.delayed(), {str(number): 4e12})
+        steps.execute()
+
+    sent_before = _sent_bytes(server)
+    assert channel.queue_declare("a").message_count == 0
+    assert channel.queue_declare("a", passive=True).message_count == 1000
+    assert [state.delayed for state in survey.survey(channel, []) if state.name == "a"] == [1000]
+    assert _sent_bytes(server) - sent_before < 5_000_000
+
+
+def test_a_queue_whose_messages_are_all_due_later_is_there_for_who_asks(app: Celery, channel: Any) -> None:
+    app.send_task("later", queue="a", **_LATER)
+
+    assert channel.queue_declare("a", passive=True).message_count == 1
+    with pytest.raises(ChannelError, match="NOT_FOUND"):
+        channel.queue_declare("nowhere", passive=True)
+
+
+def test_a_purge_leaves_what_was_put_back_under_its_id_for_another_queue(
+    app: Celery, channel: Any, server: Redis
+) -> None:
+    script = server.register_script(scripts.load("purge").text)
+    places = [keys.delayed(), keys.delayed_messages()]
+    app.send_task("later", queue="a", **_LATER)
+    (identity,) = server.hkeys(keys.delayed_messages())
+
+    server.hset(keys.delayed_messages(), identity, "b\nput back")
+
+    assert script(keys=places, args=["0", 100, "a"]) == ["0", 0]
+    assert server.hget(keys.delayed_messages(), identity) == "b\nput back"
+    assert script(keys=places, args=["0", 100, "b"]) == ["0", 1]
+    assert server.zcard(keys.delayed()) == 0
 
 
 def test_ejected_messages_are_plain_ones_again(app: Celery, channel: Any, server: Redis) -> None:
@@ -198,6 +259,11 @@ def test_a_broker_that_is_away_is_said_in_a_sentence(environment: Settings) -> N
     assert "the broker cannot be asked" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _sent_bytes(server: Redis) -> int:
+    stats: Any = server.info("stats")
+    return int(stats["total_net_output_bytes"])
 
 
 _STOCK_APP = """
