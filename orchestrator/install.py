@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
-from orchestrator import beat, logs, routing, schema, stamp
+from orchestrator import beat, flower, logs, routing, schema, stamp
 from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError, SchemaError
 from orchestrator.schedule import beat_schedule
@@ -43,6 +43,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     stamp.connect()
     beat.watch()
     pools.register()
+    flower.extend()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
     return app
 

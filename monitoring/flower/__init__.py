@@ -1,0 +1,1 @@
+"""What OmniNode shows in Flower. Flower imports it, by the names in `orchestrator.flower`."""
