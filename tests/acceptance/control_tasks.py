@@ -1,4 +1,4 @@
-"""The app of workers that are controlled, stopped, frozen and cut off: it starts fast, its tasks leave traces."""
+"""The app of workers that are controlled, stopped, frozen or cut off: it starts fast, tasks leave traces."""
 
 import os
 import time
@@ -76,6 +76,12 @@ def slow(self: Any, seconds: float | None = None) -> str:
     time.sleep(float(redis.client().get(SECONDS) or 0) if seconds is None else seconds)
     redis.client().rpush(RUNS, self.request.hostname)
     return "slow"
+
+
+@app.task(name="control.pause")
+def pause(seconds: float) -> None:
+    """Take a while, and need no Redis for it."""
+    time.sleep(seconds)
 
 
 @app.task(name="control.soft", soft_time_limit=1, time_limit=30)

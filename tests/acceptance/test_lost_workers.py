@@ -1,107 +1,92 @@
-"""Workers that are killed or frozen: what they held is not lost, and nobody gets it before its lease ends."""
+"""Workers that are killed, frozen or wedged: nothing is lost, and nobody gets it before its lease ends."""
 
 import os
 import signal
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from celery import Celery
 
-from orchestrator import keys, redis
+from orchestrator import keys
 from orchestrator.dev.stack import Addresses
-from orchestrator.install import install
-from orchestrator.settings import Settings
-from tests.processes import Worker, start_worker, wait_until
-from tests.servers import clean_redis, environment_of, fresh_database
+from tests.acceptance.controlled import RUNS, SECONDS, Place, kill, shared_redis, together
+from tests.processes import wait_until
 
 _QUEUE = "lost"
-_LEASE_SECONDS = 2.0
-_ENVIRONMENT = {
-    "OMNINODE_IMPORTS": "tests.acceptance.row_tasks",
-    "OMNINODE_LEASE_SECONDS": str(_LEASE_SECONDS),
-}
+_ALONE = ("--without-mingle", "--without-gossip")
 
 
 @pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with (
-        clean_redis(stack.redis_url) as redis_url,
-        fresh_database(stack.database_url, template) as database_url,
-        environment_of(stack, redis_url, database_url) as settings,
-    ):
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Any:
-    return redis.connect(environment.redis_url)
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with install(Celery("lost", set_as_current=False), environment) as made:
+def place(stack: Addresses) -> Iterator[Place]:
+    with shared_redis(stack, OMNINODE_LEASE_SECONDS="2") as made:
         yield made
 
 
-def test_what_a_killed_worker_held_runs_elsewhere_when_its_lease_has_ended(app: Celery, server: Any) -> None:
-    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT) as first:
-        sent = [app.send_task("rows.slow", args=[6], queue=_QUEUE) for _ in range(4)]
-        wait_until(lambda: server.hlen(keys.claims()) == 4, what="the claims")
-        _kill(first)
-    killed_at = time.monotonic()
-
-    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT):
-        assert server.hlen(keys.claims()) == 4 or time.monotonic() - killed_at >= _LEASE_SECONDS / 2
-        assert [result.get(timeout=60) for result in sent] == ["slow"] * 4
-        wait_until(lambda: server.hlen(keys.claims()) == 0, what="the settlements")
-
-
-def test_a_message_that_arrives_at_a_frozen_worker_is_not_lost(app: Celery, server: Any) -> None:
-    for _ in range(3):
-        with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT) as frozen:
-            os.kill(frozen.process.pid, signal.SIGSTOP)
-            sent = app.send_task("rows.good", queue=_QUEUE)
-            _kill(frozen)
-
-        with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT):
-            assert sent.get(timeout=30) == "good"
-
-
-def test_a_task_that_runs_longer_than_its_lease_runs_once(app: Celery, server: Any) -> None:
-    with (
-        start_worker("--queues", _QUEUE, environment=_ENVIRONMENT),
-        start_worker("--queues", _QUEUE, environment=_ENVIRONMENT),
+def test_what_a_killed_worker_held_runs_elsewhere_when_its_lease_has_ended(place: Place) -> None:
+    with together(place.worker("--queues", _QUEUE, *_ALONE), place.worker("--queues", "other", *_ALONE)) as (
+        first,
+        other,
     ):
-        sent = app.send_task("rows.slow", args=[3 * _LEASE_SECONDS], queue=_QUEUE)
-        assert sent.get(timeout=30) == "slow"
+        sent = [place.send("slow", 1, queue=_QUEUE) for _ in range(4)]
+        wait_until(lambda: place.server.hlen(keys.claims()) == 4, what="the claims")
+        kill(first)
+        lease_ends = min(score for _, score in place.server.zrange(keys.leases(), 0, -1, withscores=True))
+        place.app.control.add_consumer(_QUEUE, destination=[other.node])
 
-    assert server.hget("rows:starts", sent.id) == "1"
+        wait_until(lambda: sum(map(place.starts, sent)) > 2, what="another start")
+        assert _redis_milliseconds(place) >= lease_ends
 
-
-def test_a_warm_shutdown_of_an_idle_worker_is_short_and_takes_nothing_along(app: Celery, server: Any) -> None:
-    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT) as worker:
-        assert app.send_task("rows.good", queue=_QUEUE).get(timeout=30) == "good"
-        worker.process.terminate()
-        worker.process.wait(timeout=10)
-
-    assert server.hlen(keys.claims()) == server.zcard(keys.leases()) == 0
-
-
-def test_a_cold_shutdown_reports_nothing_false(app: Celery, server: Any) -> None:
-    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT) as worker:
-        sent = app.send_task("rows.slow", args=[20], queue=_QUEUE)
-        wait_until(lambda: server.hget("rows:starts", sent.id), what="the start")
-        worker.process.send_signal(signal.SIGQUIT)
-        worker.process.wait(timeout=20)
-
-    assert sent.state == "PENDING"
-    assert server.llen(_QUEUE) == 1
-    assert server.hlen(keys.claims()) == 0
-    server.delete(_QUEUE)
+        assert [place.result(each) for each in sent] == ["slow"] * 4
+        wait_until(lambda: place.left(_QUEUE) == 0, what="the settlements")
+        kill(other)
 
 
-def _kill(worker: Worker) -> None:
-    os.killpg(worker.process.pid, signal.SIGKILL)
-    worker.process.wait(timeout=10)
+def test_twenty_workers_frozen_around_the_arrival_of_a_message_and_then_killed_lose_none(
+    place: Place,
+) -> None:
+    queues = [f"frozen-{number}" for number in range(20)]
+    options = ("--pool", "solo", *_ALONE, "--without-heartbeat")
+    place.server.set(SECONDS, 60)
+    sent = []
+    with together(*(place.worker("--queues", queue, *options) for queue in queues)) as workers:
+        for number, (worker, queue) in enumerate(zip(workers, queues, strict=True)):
+            if number % 4 == 0:
+                os.kill(worker.process.pid, signal.SIGSTOP)
+            sent.append(place.send("slow", queue=queue))
+            if number % 4 == 1:
+                wait_until(lambda: place.starts(sent[-1]) == 1, what="the start")
+            # The others are stopped wherever their message is by now.
+            os.kill(worker.process.pid, signal.SIGSTOP)
+        for worker in workers:
+            kill(worker)
+
+    place.server.set(SECONDS, 0)
+    with place.worker("--queues", ",".join(queues), *_ALONE) as successor:
+        assert [place.result(each) for each in sent] == ["slow"] * 20
+        wait_until(lambda: place.left(*queues) == 0, what="the settlements")
+        kill(successor)
+
+
+def test_a_worker_whose_main_process_is_wedged_loses_its_claims_to_another(place: Place) -> None:
+    short_lease = {"OMNINODE_LEASE_SECONDS": "0.5"}
+    place.server.set(SECONDS, 60)
+    with together(
+        place.worker("--queues", "wedged", *_ALONE, environment=short_lease),
+        place.worker("--queues", "other", *_ALONE, environment=short_lease),
+    ) as (wedged, other):
+        sent = place.send("slow", queue="wedged")
+        wait_until(lambda: place.starts(sent) == 1, what="the start")
+        place.server.set(SECONDS, 0)
+        place.app.control.add_consumer("wedged", destination=[other.node])
+        place.app.control.broadcast("wedge", arguments={"seconds": 60}, destination=[wedged.node])
+
+        assert place.result(sent) == "slow"
+
+        assert place.server.lrange(RUNS, -1, -1) == [other.node]
+        assert "worker_wedged" in wedged.log()
+        kill(wedged)
+        kill(other)
+
+
+def _redis_milliseconds(place: Place) -> float:
+    seconds, microseconds = place.server.time()
+    return float(seconds * 1000 + microseconds / 1000)
