@@ -257,9 +257,23 @@ local function ms_until_due()
   return math.max(next_ms, 1)
 end
 
+-- Who waits longest comes first, and before it those that have gone: to wake one of them would wake nobody.
 local function wake_a_reserve()
-  local next_up = redis.call('ZPOPMIN', RESERVES)[1]
+  local next_up, waits_until
+  repeat
+    next_up, waits_until = unpack(redis.call('ZPOPMIN', RESERVES))
+  until not next_up or tonumber(waits_until) > now
   if next_up then redis.call('SET', RESERVES .. ':' .. next_up, 1, 'EX', WAKE_TTL_S) end
+end
+
+-- Not those that have gone, nor this worker: after a lost link its place may outlive its role.
+local function others_are_idle()
+  for _, place in ipairs({SENTRIES, RESERVES}) do
+    local idle = redis.call('ZCOUNT', place, '(' .. now, '+inf')
+    if idle > 1 then return true end
+    if idle == 1 and tonumber(redis.call('ZSCORE', place, token) or 0) <= now then return true end
+  end
+  return false
 end
 
 -- Of the idle workers of these queues only a few, the sentries, watch the lists; the others, the reserves, watch a key of
@@ -292,10 +306,7 @@ return_expired()
 move_due()
 if role == 2 then redis.call('DEL', RESERVES .. ':' .. token) end
 -- While others are idle, nobody takes more than it can start at once.
-if want > free and token ~= '' then
-  local idle = redis.call('ZCARD', SENTRIES) + redis.call('ZCARD', RESERVES) - (role > 0 and 1 or 0)
-  if idle > 0 then want = math.max(free, 0) end
-end
+if want > free and token ~= '' and others_are_idle() then want = math.max(free, 0) end
 local wanted = want
 local left_over = claim(names)
 local due_ms, new_role = -1, 0

@@ -1,0 +1,252 @@
+"""The transport's scripts in plain Python: what they do to the places, and what they answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from orchestrator import keys
+from orchestrator.transport.exchange import RESERVE, SENTRY, Answer, Wish
+from orchestrator.transport.keys import group_of
+from orchestrator.transport.ledger import Batch
+from tests.integration.transport.places import PREFIX, Places, digest
+
+LEASE_MS = 600_000
+_MAX_RETURNED, _MAX_MOVED, _MAX_SENTRIES = 100, 200, 3
+
+
+class Model(Places):
+    """A broker; what time it is is given in, in milliseconds."""
+
+    # -- workers
+
+    def exchange(self, wish: Wish, batch: Batch, lists: Sequence[str], now: int) -> Answer:
+        """Settle, return what has expired, move what is due, claim."""
+        late = sum(not self._drop(claim_id) for claim_id in batch.done)
+        self.started |= {claim_id for claim_id in batch.started if claim_id in self.claims}
+        late += sum(self._settle(now, *settlement) for settlement in batch.others)
+        self._hear(now, LEASE_MS / 10)
+        self._return_expired(now)
+        self._move_due(now)
+        return self._claim(wish, lists, late, now)
+
+    def renew(self, claim_ids: Sequence[str], now: int) -> list[str]:
+        """Prolong leases; returns those that are none any more."""
+        self._hear(now, -1)
+        self.leases |= {claim_id: now + LEASE_MS for claim_id in claim_ids if claim_id in self.leases}
+        return [claim_id for claim_id in claim_ids if claim_id not in self.leases]
+
+    def watch(self, lists: Sequence[str], queues: Sequence[str], wake: str) -> list[int]:
+        """Whether something can be claimed, the counter of changes, and whether the worker was woken."""
+        open_lists = [name for at, name in enumerate(lists) if queues[at % len(queues)] not in self.paused]
+        return [int(any(name in self.lists for name in open_lists)), self.changes, int(wake in self.wakes)]
+
+    # -- producers and operators
+
+    def push(self, target: str, *messages: bytes) -> None:
+        """To the end of a queue, as a plain producer does."""
+        self.lists[target] = [*reversed(messages), *self.lists.get(target, [])]
+
+    def delay(self, delay_id: str, due: int, target: str, raw: bytes) -> int:
+        """Let a message wait; returns when it is due."""
+        if not self.delayed or due < min(self.delayed.values()):
+            self.changes += 1
+        self.bodies[delay_id], self.delayed[delay_id] = (target, raw), due
+        return due
+
+    def push_chunk(self, marker: str, delay_ms: int, target: str, messages: Sequence[bytes], now: int) -> int:
+        """Push what this chunk holds more than before; returns how many that were."""
+        before = self.markers.get(marker, 0)
+        if len(messages) <= before:
+            return 0
+        if delay_ms:
+            self.changes += 1
+            for number, raw in enumerate(messages[before:], before + 1):
+                self.bodies[f"{marker}:{number}"] = target, raw
+                self.delayed[f"{marker}:{number}"] = now + delay_ms
+        else:
+            self.push(target, *messages[before:])
+        self.markers[marker] = len(messages)
+        return len(messages) - before
+
+    def eject(self, delay_id: str, target: str, seen: bytes, plain: bytes) -> int:
+        """Turn a delayed message into a plain one, if it is still the one that was seen."""
+        if self.bodies.get(delay_id) != (target, seen):
+            return 0
+        self.push(target, plain)
+        del self.bodies[delay_id], self.delayed[delay_id]
+        return 1
+
+    def adopt(self, tag: str, seen: bytes, targets: Sequence[str], restored: bytes) -> int:
+        """Give back what a stock worker holds, if it is still what was seen."""
+        if self.unacked.get(tag) != seen:
+            return 0
+        for target in targets:
+            self._put_first(target, restored)
+        del self.unacked[tag], self.unacked_index[tag]
+        return 1
+
+    # -- inside
+
+    def _settle(self, now: int, name: str, claim_id: str, arguments: Sequence[str]) -> bool:
+        """Carry out a settlement; returns whether it came too late."""
+        if name == "unknown":
+            for number in range(int(arguments[0]), 0, -1):
+                self._settle(now, "release", f"{claim_id}{number:04d}", ())
+            return False
+        if claim_id not in self.claims:
+            return True
+        target, raw = self.claims[claim_id]
+        if name == "done":
+            self.deliveries.pop(digest(raw), None)
+        elif name == "bury":
+            fields = dict(zip(arguments[::2], arguments[1::2], strict=True))
+            self.letters.append({key: value.encode() for key, value in fields.items()} | {"raw": raw})
+            self.deliveries.pop(digest(raw), None)
+        elif name == "release":
+            self._put_first(target, raw)
+        elif name == "reject":
+            self._count(raw)
+            self.push(target, raw)
+        else:
+            self._put_back(claim_id, now, *arguments)
+        self._drop(claim_id)
+        return False
+
+    def _put_back(self, claim_id: str, now: int, after_ms: str, other: str, changed: str) -> None:
+        target, raw = self.claims[claim_id]
+        if changed:
+            self.deliveries.pop(digest(raw), None)
+        target, raw = other or target, changed.encode() or raw
+        if int(after_ms):
+            self.delay(claim_id, now + int(after_ms), target, raw)
+        else:
+            self.push(target, raw)
+
+    def _hear(self, now: int, at_least_ms: float) -> None:
+        silent_ms = abs(now - self.pulse)
+        if silent_ms > LEASE_MS / 2:
+            self.quiet = now + LEASE_MS
+        if silent_ms > at_least_ms:
+            self.pulse = now
+
+    def _return_expired(self, now: int) -> None:
+        if self.quiet:
+            return
+        expired = sorted(((until, claim_id) for claim_id, until in self.leases.items() if until <= now))
+        for _, claim_id in expired[: -_MAX_RETURNED - 1 : -1]:
+            target, raw = self.claims[claim_id]
+            if claim_id in self.started:
+                self._count(raw)
+            self._put_first(target, raw)
+            self._drop(claim_id)
+
+    def _move_due(self, now: int) -> None:
+        due = sorted((at, delay_id) for delay_id, at in self.delayed.items() if at <= now)[:_MAX_MOVED]
+        for _, delay_id in reversed(due):
+            self._put_first(*self.bodies.pop(delay_id))
+            del self.delayed[delay_id]
+
+    def _claim(self, wish: Wish, lists: Sequence[str], late: int, now: int) -> Answer:
+        group = group_of(lists)
+        sentries, reserves = keys.sentries(group, PREFIX), keys.reserves(group, PREFIX)
+        if wish.role == RESERVE:
+            self.wakes.discard(f"{reserves}:{wish.token}")
+        want = wish.messages
+        others = {**self.waiting.get(sentries, {}), **self.waiting.get(reserves, {})}
+        others.pop(wish.token, None)
+        if wish.token and any(until > now for until in others.values()):
+            want = min(want, wish.free)
+        messages = self._take(wish, lists, want, now)
+        left = want - len(messages)
+        idle = left > 0 and wish.free > len(messages)
+        due_ms = self._until_due(wish.wait_ms, now) if left > 0 else -1
+        role = 0
+        if wish.token and want > 0:
+            role = self._wait(wish, sentries, reserves, now) if idle else 0
+            if not idle:
+                self._leave(wish, sentries, reserves, now, more=left == 0)
+        return Answer(late, due_ms, role, str(self.changes).encode(), tuple(messages))
+
+    def _take(self, wish: Wish, lists: Sequence[str], want: int, now: int) -> list[tuple[int, bytes, int]]:
+        taken: list[tuple[int, bytes, int]] = []
+
+        def take_from(at: int, most: int) -> bool:
+            target, count = lists[at], 0
+            while self.lists.get(target) and count < most:
+                raw, count = self.lists[target].pop(), count + 1
+                taken.append((at, raw, self.deliveries.get(digest(raw), 0)))
+                claim_id = f"{wish.prefix}{len(taken):04d}"
+                self.claims[claim_id], self.leases[claim_id] = (target, raw), now + LEASE_MS
+                if len(taken) <= wish.free:
+                    self.started.add(claim_id)
+            if not self.lists.get(target):
+                self.lists.pop(target, None)
+            return count == most
+
+        queues = len(wish.queues)
+        for first in range(0, len(lists) if want > 0 else 0, queues or 1):
+            share, more = math.ceil((want - len(taken)) / queues), []
+            for at in range(first, first + queues):
+                most = min(share, want - len(taken))
+                if most > 0 and wish.queues[at - first] not in self.paused and take_from(at, most):
+                    more.append(at)
+            for at in more if queues > 1 else ():
+                if len(taken) < want:
+                    take_from(at, want - len(taken))
+        return taken
+
+    def _until_due(self, wait_ms: int, now: int) -> int:
+        times = [wait_ms]
+        if self.delayed:
+            times.append(min(self.delayed.values()) - now)
+        if self.leases:
+            times.append(max(min(self.leases.values()), self.quiet) - now + 20)
+        return max(min(times), 1)
+
+    def _wait(self, wish: Wish, sentries: str, reserves: str, now: int) -> int:
+        self._forget_gone(sentries, now)
+        watching = self.waiting.get(sentries, {})
+        if wish.token in watching or len(watching) < _MAX_SENTRIES:
+            self.waiting.setdefault(sentries, {})[wish.token] = now + wish.wait_ms + 2000
+            if wish.role == RESERVE:
+                self._remove(reserves, wish.token)
+            return SENTRY
+        self._forget_gone(reserves, now)
+        self.waiting.setdefault(reserves, {})[wish.token] = now + wish.wait_ms + 2000
+        return RESERVE
+
+    def _leave(self, wish: Wish, sentries: str, reserves: str, now: int, *, more: bool) -> None:
+        left = wish.role == SENTRY and self._remove(sentries, wish.token)
+        if wish.role == RESERVE:
+            self._remove(reserves, wish.token)
+        if not (left or more):
+            return
+        while self.waiting.get(reserves):
+            until, longest = min((until, token) for token, until in self.waiting[reserves].items())
+            self._remove(reserves, longest)
+            if until > now:
+                self.wakes.add(f"{reserves}:{longest}")
+                return
+
+    def _forget_gone(self, name: str, now: int) -> None:
+        for token, until in list(self.waiting.get(name, {}).items()):
+            if until <= now:
+                self._remove(name, token)
+
+    def _remove(self, name: str, token: str) -> bool:
+        found = self.waiting.get(name, {}).pop(token, None) is not None
+        if not self.waiting.get(name):
+            self.waiting.pop(name, None)
+        return found
+
+    def _put_first(self, target: str, raw: bytes) -> None:
+        self.lists.setdefault(target, []).append(raw)
+
+    def _count(self, raw: bytes) -> None:
+        self.deliveries[digest(raw)] = self.deliveries.get(digest(raw), 0) + 1
+
+    def _drop(self, claim_id: str) -> bool:
+        self.started.discard(claim_id)
+        self.leases.pop(claim_id, None)
+        return self.claims.pop(claim_id, None) is not None
