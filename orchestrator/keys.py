@@ -46,7 +46,7 @@ def delayed(prefix: str = "") -> str:
 
 
 def delayed_messages(prefix: str = "") -> str:
-    """Hash, delay id → list and message. Written before `delayed`, removed after it."""
+    """Hash, delay id → list and message. Written after `delayed`, removed before it."""
     return f"{prefix}{_PREFIX}:delayed:messages"
 
 

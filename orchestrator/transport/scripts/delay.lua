@@ -4,12 +4,13 @@
 -- ARGV  1 delay in ms, counted from now by this server's clock, 2 delay id, 3 list, 4 message
 -- Returns when it is due, in ms.
 --
--- Invariant: the message is written before its due time, which is what makes it be found. A full Redis refuses the first
--- write, and the producer is told.
+-- Invariant: the producer is told that the message is there when it and its due time are. The due time is written first:
+-- one without a message is dropped by `exchange`, a message without one would stay for ever. A full Redis refuses the
+-- first write, and the producer is told.
 local clock = redis.call('TIME')
 local due = clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. '\n' .. ARGV[4])
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 redis.call('ZADD', KEYS[1], string.format('%.0f', due), ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. '\n' .. ARGV[4])
 if not first or due < tonumber(first) then redis.call('INCR', KEYS[3]) end
 return string.format('%.0f', due)

@@ -13,7 +13,9 @@
 --
 -- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox
 -- before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
--- LAST: what stops the script half-way leaves a message twice, never nowhere.
+-- LAST: what stops the script half-way leaves a message twice, never nowhere. A lease and a due time are written before
+-- what they belong to and removed after it: one that belongs to nothing ends by itself, but a claim without a lease, or a
+-- delayed message without a due time, would stay for ever.
 -- The claim id is the fencing token: a settlement of a claim that has been returned finds nothing and does nothing.
 
 -- The first write must be one that a full Redis allows: it then lets all the others of the script through.
@@ -46,8 +48,8 @@ end
 
 local function drop(id)
   redis.call('SREM', STARTED, id)
-  redis.call('ZREM', LEASES, id)
   redis.call('HDEL', CLAIMS, id)
+  redis.call('ZREM', LEASES, id)
 end
 
 local function forget_deliveries(raw)
@@ -61,8 +63,8 @@ end
 
 local function delay(id, due, list, raw)
   local first = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
-  redis.call('HSET', BODIES, id, list .. '\n' .. raw)
   redis.call('ZADD', DELAYED, string.format('%.0f', due), id)
+  redis.call('HSET', BODIES, id, list .. '\n' .. raw)
   if not first or due < tonumber(first) then redis.call('INCR', CHANGES) end
 end
 
@@ -71,8 +73,8 @@ local late = 0
 local function settle_done(ids)
   if #ids == 0 then return end
   redis.call('SREM', STARTED, unpack(ids))
-  redis.call('ZREM', LEASES, unpack(ids))
   late = late + #ids - redis.call('HDEL', CLAIMS, unpack(ids))
+  redis.call('ZREM', LEASES, unpack(ids))
 end
 
 local settle = {}
@@ -184,8 +186,8 @@ local function move_due()
     end
   end
   if #ids > 0 then
-    redis.call('ZREM', DELAYED, unpack(ids))
     redis.call('HDEL', BODIES, unpack(ids))
+    redis.call('ZREM', DELAYED, unpack(ids))
   end
 end
 
@@ -219,8 +221,8 @@ local function claim_from(index, count, counted)
     claimed[#claimed + 1] = messages[i]
     claimed[#claimed + 1] = tonumber(deliveries or 0)
   end
-  redis.call('HSET', CLAIMS, unpack(values))
   redis.call('ZADD', LEASES, unpack(leases))
+  redis.call('HSET', CLAIMS, unpack(values))
   if #started > 0 then redis.call('SADD', STARTED, unpack(started)) end
   redis.call('RPOP', list, #messages)
   return #messages

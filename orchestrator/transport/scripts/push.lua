@@ -20,8 +20,8 @@ if delay_ms > 0 then
     scores[#scores + 1] = string.format('%.0f', due)
     scores[#scores + 1] = id
   end
-  redis.call('HSET', KEYS[3], unpack(bodies))
   redis.call('ZADD', KEYS[2], unpack(scores))
+  redis.call('HSET', KEYS[3], unpack(bodies))
   redis.call('INCR', KEYS[4])
 else
   redis.call('LPUSH', KEYS[5], unpack(ARGV, before + 3))

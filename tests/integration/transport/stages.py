@@ -1,0 +1,214 @@
+"""The moments at which scripts are stopped half-way: what is there before, and what they are run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from orchestrator.transport import scripts
+from orchestrator.transport.exchange import SETTLE_ONLY, Wish
+from orchestrator.transport.ledger import Batch
+from tests.integration.transport import places
+from tests.integration.transport.model import LEASE_MS
+from tests.integration.transport.places import KEYS, MARKERS, list_of, run
+from tests.integration.transport.workers import Worker
+
+A, B = list_of("a"), list_of("b")
+_HOUR_MS = 3_600_000
+_STOPPED = "stopped half-way"
+_WRITES = (
+    "DEL HSET HDEL HINCRBY EXPIRE ZADD ZREM ZREMRANGEBYSCORE ZPOPMIN SADD SREM LPUSH RPUSH RPOP XADD SET INCR"
+)
+_READS = (
+    "TIME GET EXISTS PTTL HGET HEXISTS HSCAN LRANGE SISMEMBER "
+    "ZRANGE ZREVRANGEBYSCORE ZRANGEBYSCORE ZSCORE ZCARD ZCOUNT"
+)
+# The script sees a `redis` whose `call` refuses to write once it has done so often enough.
+_BREAKABLE = f"""
+local real, left, kinds = redis, %d, {{}}
+for name in string.gmatch('{_WRITES}', '%%a+') do kinds[name] = 1 end
+for name in string.gmatch('{_READS}', '%%a+') do kinds[name] = 0 end
+local redis = {{sha1hex = real.sha1hex, call = function(name, ...)
+  left = left - (kinds[name] or error('unknown: ' .. name))
+  if left < 0 then error('{_STOPPED}') end
+  return real.call(name, ...)
+end}}
+"""
+
+
+@dataclass
+class Stage:
+    """A script that is about to be run.
+
+    `messages` have to be somewhere whatever happens, each in one of its forms (it may be
+    changed, or a letter). `optional` ones are there for certain only when the script was repeated.
+    `repeat` is what whoever ran the script does when it was told of an error.
+    """
+
+    client: Redis
+    name: str
+    keys: tuple[str, ...]
+    arguments: list[Any]
+    messages: list[set[bytes]]
+    repeat: Callable[[], object]
+    optional: set[bytes] = field(default_factory=set)
+
+    def stop_after(self, writes: int) -> bool:
+        """Run it until it has written so often; False if it came to its end before."""
+        text = _BREAKABLE % writes + scripts.load(self.name).text
+        try:
+            self.client.eval(text, len(self.keys), *self.keys, *self.arguments)
+        except ResponseError as error:
+            if _STOPPED not in str(error):
+                raise
+            return True
+        return False
+
+    def copies(self) -> list[int]:
+        """How often each of the messages is there."""
+        there = places.read(self.client)
+        found = there.messages()
+        found.update(letter["raw"] for letter in there.letters)
+        return [sum(found[form] for form in forms) for forms in self.messages]
+
+
+def settling(client: Redis) -> Stage:
+    """A worker settles in every way that there is, and has begun another task."""
+    worker = Worker(client, "settling")
+    client.lpush(A, *range(10))
+    client.hset(places.DELIVERIES, mapping={places.digest(b"%d" % number): 1 for number in (1, 2, 8)})
+    worker.exchange(10, 0)
+    held = worker.held()
+    held[0].done()
+    held[1].done()
+    held[2].bury({"reason": "rejected"})
+    held[3].release()
+    held[4].reject()
+    held[5].put_back()
+    held[6].put_back(3600)
+    held[7].put_back(to=B)
+    held[8].put_back(3600, {"properties": {}})
+    held[9].start()
+    batch = worker.ledger.take()
+    (changed,) = [
+        arguments[2].encode() for *_, arguments in batch.others if len(arguments) == 3 and arguments[2]
+    ]
+    forms = [{b"%d" % number} for number in range(2, 10)]
+    forms[8 - 2].add(changed)
+    return _exchange(client, worker, SETTLE_ONLY, batch, forms)
+
+
+def claiming(client: Redis) -> Stage:
+    """A sentry claims from two queues, what is due and what a dead worker held among it, and leaves."""
+    dead, other = Worker(client, "dead", ("a", "b")), Worker(client, "other", ("a", "b"))
+    client.lpush(A, "unstarted", "started")
+    dead.exchange(2, 1)
+    client.zadd(places.LEASES, {claim.id: at for at, claim in enumerate(dead.held(), 1)})
+    run(client, "delay", KEYS.delay(), [0, "due", B, "due"])
+    worker = Worker(client, "claiming", ("a", "b"))
+    for idle in (worker, *(Worker(client, f"idle{number}", ("a", "b")) for number in range(3))):
+        client.sadd(places.PAUSED, "a", "b")
+        idle.exchange(1, wait_ms=_HOUR_MS)
+    client.delete(places.PAUSED)
+    other.exchange()
+    client.lpush(A, "one", "two")
+    client.lpush(B, "three", "four")
+    wish = worker.wish(7, 2, wait_ms=_HOUR_MS)
+    forms = [{raw.encode()} for raw in ("unstarted", "started", "due", "one", "two", "three", "four")]
+    return _exchange(client, worker, wish, worker.ledger.take(), forms)
+
+
+def releasing_unknown_claims(client: Redis) -> Stage:
+    """A worker gives back what an exchange has claimed of which it never got the answer."""
+    worker = Worker(client, "cut")
+    client.lpush(A, "one", "two", "three")
+    wish, batch = worker.wish(3, 3), worker.ledger.take()
+    worker.send(wish, batch)
+    worker.miss(wish, batch)
+    return _exchange(client, worker, SETTLE_ONLY, worker.ledger.take(), [{b"one"}, {b"two"}, {b"three"}])
+
+
+def renewing(client: Redis) -> Stage:
+    """A worker renews its leases after a long silence."""
+    worker = Worker(client, "renewing")
+    client.lpush(A, "one", "two")
+    worker.exchange(2)
+    client.delete(places.PULSE)
+    arguments = [LEASE_MS, *worker.ledger.leased()]
+    return Stage(client, "renew", KEYS.renew(), arguments, [{b"one"}, {b"two"}], worker.keeper.renew)
+
+
+def delaying(client: Redis) -> Stage:
+    """A producer sends a message with an eta; when it is refused, it tries again under another id."""
+    client.lpush(A, "other")
+    arguments = [_HOUR_MS, "first", A, "message"]
+
+    def repeat() -> None:
+        run(client, "delay", KEYS.delay(), [_HOUR_MS, "second", A, "message"])
+
+    return Stage(client, "delay", KEYS.delay(), arguments, [{b"other"}], repeat, {b"message"})
+
+
+def pushing(client: Redis) -> Stage:
+    """A producer pushes a chunk, a part of which was pushed before."""
+    return _chunk(client, 0)
+
+
+def pushing_for_later(client: Redis) -> Stage:
+    """The same, with an eta."""
+    return _chunk(client, _HOUR_MS)
+
+
+def ejecting(client: Redis) -> Stage:
+    """An operator makes a plain message of a delayed one."""
+    run(client, "delay", KEYS.delay(), [_HOUR_MS, "id", A, "held"])
+    names = (places.DELAYED, places.BODIES, A)
+    arguments = ["id", f"{A}\nheld", "plain"]
+    forms = [{b"held", b"plain"}]
+    return Stage(client, "eject", names, arguments, forms, lambda: run(client, "eject", names, arguments))
+
+
+def adopting(client: Redis) -> Stage:
+    """An operator gives back what a stock worker holds."""
+    client.hset(places.UNACKED, "tag", "taken")
+    client.zadd(places.UNACKED_INDEX, {"tag": 1})
+    names = (places.UNACKED, places.UNACKED_INDEX, A)
+    arguments = ["tag", "taken", "restored"]
+    forms = [{b"taken", b"restored"}]
+    return Stage(client, "adopt", names, arguments, forms, lambda: run(client, "adopt", names, arguments))
+
+
+def purging(client: Redis) -> Stage:
+    """An operator deletes what waits for one queue; another one's is left alone."""
+    for target in (A, B):
+        for number in range(2):
+            run(client, "delay", KEYS.delay(), [_HOUR_MS, f"{target}{number}", target, f"{target}{number}"])
+    names, arguments = (places.DELAYED, places.BODIES), [0, 200, A]
+    forms = [{f"{B}{number}".encode()} for number in range(2)]
+    return Stage(client, "purge", names, arguments, forms, lambda: run(client, "purge", names, arguments))
+
+
+def _exchange(client: Redis, worker: Worker, wish: Wish, batch: Batch, forms: list[set[bytes]]) -> Stage:
+    def repeat() -> None:
+        worker.miss(wish, batch)
+        worker.exchange()
+
+    lists = worker.lists(wish.queues) if wish.messages else ()
+    return Stage(
+        client, "exchange", KEYS.exchange(lists), wish.arguments(LEASE_MS / 1000, batch), forms, repeat
+    )
+
+
+def _chunk(client: Redis, delay_ms: int) -> Stage:
+    names = (f"{MARKERS}chunk", *KEYS.delay(), A)
+    run(client, "push", names, [86_400, delay_ms, "one"])
+    arguments = [86_400, delay_ms, "one", "two", "three"]
+
+    def repeat() -> None:
+        run(client, "push", names, arguments)
+
+    return Stage(client, "push", names, arguments, [{b"one"}], repeat, {b"two", b"three"})

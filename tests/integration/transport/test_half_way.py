@@ -1,0 +1,106 @@
+"""What stops a script half-way leaves a message twice, never nowhere, and nothing that stays for ever."""
+
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+
+import pytest
+from redis import Redis
+
+from orchestrator.transport import scripts
+from tests.integration.transport import places, stages
+from tests.integration.transport.stages import Stage
+from tests.integration.transport.workers import Worker
+
+_STAGES = (
+    stages.settling,
+    stages.claiming,
+    stages.releasing_unknown_claims,
+    stages.renewing,
+    stages.delaying,
+    stages.pushing,
+    stages.pushing_for_later,
+    stages.ejecting,
+    stages.adopting,
+    stages.purging,
+)
+_THAT_MOVE_NOTHING = {"watch", "count", "version"}
+_MOST_WRITES = 200
+
+each_stage = pytest.mark.parametrize("stage", _STAGES, ids=lambda stage: stage.__name__)
+
+
+@each_stage
+def test_a_script_that_was_stopped_anywhere_may_be_repeated(
+    client: Redis, stage: Callable[[Redis], Stage]
+) -> None:
+    for stopped in _stopped_at_each_write(client, stage):
+        assert _is_everything_there(stopped)
+
+        stopped.repeat()
+
+        found = places.read(client).messages()
+        assert all(1 <= found[raw] <= 2 for raw in stopped.optional)
+        assert _is_everything_there(stopped)
+
+
+@each_stage
+def test_nothing_stays_behind_when_leases_and_delays_have_ended(
+    client: Redis, stage: Callable[[Redis], Stage]
+) -> None:
+    for stopped in _stopped_at_each_write(client, stage):
+        _end_leases_and_delays(client)
+
+        there = places.read(client)
+        assert _is_everything_there(stopped)
+        assert [there.claims, there.leases, there.started] == [{}, {}, set()]
+        assert [there.delayed, there.bodies] == [{}, {}]
+
+
+def test_what_was_settled_half_way_is_settled_when_it_is_repeated(client: Redis) -> None:
+    for stopped in _stopped_at_each_write(client, stages.settling):
+        stopped.repeat()
+
+        there = places.read(client)
+        assert list(there.claims) == ["settling-00000001-0010"]
+        assert there.messages().keys().isdisjoint({b"0", b"1", b"2"})
+        assert {letter["raw"] for letter in there.letters} == {b"2"}
+
+
+def test_every_script_that_moves_messages_is_stopped_here(client: Redis) -> None:
+    there = {
+        file.name.removesuffix(".lua") for file in files(scripts).iterdir() if file.name.endswith(".lua")
+    }
+
+    assert there - _THAT_MOVE_NOTHING == {stage(client).name for stage in _STAGES}
+
+
+def _stopped_at_each_write(client: Redis, stage: Callable[[Redis], Stage]) -> Iterator[Stage]:
+    """The stage, with its script stopped before its first write, after it, after the second …"""
+    for writes in range(_MOST_WRITES):
+        client.flushdb()
+        client.set(places.PULSE, _now(client))
+        prepared = stage(client)
+        if not prepared.stop_after(writes):
+            assert writes > 1
+            return
+        yield prepared
+    pytest.fail("the script did not come to its end")
+
+
+def _is_everything_there(stopped: Stage) -> bool:
+    return all(1 <= copies <= 2 for copies in stopped.copies())
+
+
+def _end_leases_and_delays(client: Redis) -> None:
+    there = places.read(client)
+    client.delete(places.QUIET)
+    client.set(places.PULSE, _now(client))
+    for place, names in ((places.LEASES, there.leases), (places.DELAYED, there.delayed)):
+        if names:
+            client.zadd(place, dict.fromkeys(names, 1))
+    Worker(client, "heir").exchange()
+
+
+def _now(client: Redis) -> int:
+    seconds: int = client.time()[0]
+    return seconds * 1000
