@@ -7,7 +7,7 @@ from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from orchestrator import settings
+from orchestrator import settings, urls
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _ANSWER_TIMEOUT_SECONDS = 10.0
@@ -21,7 +21,7 @@ def client() -> Redis:
 def connect(url: str, timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
     """A client of the Redis at `url`; it connects when it is first asked something."""
     return Redis.from_url(
-        url,
+        urls.as_redis_spells(url),
         decode_responses=True,
         socket_connect_timeout=min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds),
         socket_timeout=timeout_seconds,

@@ -1,20 +1,34 @@
 """Which addresses settings may hold: each function returns the one it was given, or raises ValueError."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+_SOCKET = "redis+socket"
 
 
 def redis_url(url: str) -> str:
     """A Redis that our own client can reach."""
-    return _of_scheme(url, {"redis", "rediss"}, "redis://:password@host:6379/0 (or rediss://)")
+    example = "redis://:password@host:6379/0 (or rediss://, redis+socket://)"
+    return _of_scheme(url, {"redis", "rediss", _SOCKET}, f"{example}; a Sentinel goes into CELERY_BROKER_URL")
 
 
 def broker_url(url: str) -> str:
     """A Redis that Celery can reach, in ways that our own client does not know too."""
-    schemes = {"redis", "rediss", "redis+socket", "sentinel"}
+    schemes = {"redis", "rediss", _SOCKET, "sentinel"}
     return _of_scheme(
         url, schemes, "redis://:password@host:6379/0 (or rediss://, redis+socket://, sentinel://)"
     )
+
+
+def as_redis_spells(url: str) -> str:
+    """The same address for redis-py, which calls a Unix socket `unix://` and Celery's `virtual_host` `db`."""
+    parts = urlsplit(url)
+    if parts.scheme != _SOCKET:
+        return url
+    query = dict(parse_qsl(parts.query))
+    if "virtual_host" in query:
+        query["db"] = query.pop("virtual_host").strip("/")
+    return parts._replace(scheme="unix", query=urlencode(query)).geturl()
 
 
 def _of_scheme(url: str, schemes: set[str], example: str) -> str:

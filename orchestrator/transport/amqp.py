@@ -8,6 +8,7 @@ from typing import Any
 
 import kombu
 from celery.app import amqp
+from kombu import connection as stock
 from kombu.exceptions import OperationalError
 
 _PATIENCE_SECONDS = 60.0
@@ -32,6 +33,10 @@ class Connection(kombu.Connection):  # type: ignore[misc]
         super()._init_params(*args, **params)
         self.transport_cls: str = _TRANSPORTS.get(self.transport_cls, self.transport_cls)
 
+    def Pool(self, limit: int | None = None, **kwargs: Any) -> ConnectionPool:  # noqa: N802 (kombu's)
+        """A pool of connections like this one."""
+        return ConnectionPool(self, limit, **kwargs)
+
     def as_uri(self, *args: Any, **kwargs: Any) -> str:
         """The URL with the scheme that everybody knows: Flower reads it."""
         uri = str(super().as_uri(*args, **kwargs))
@@ -39,6 +44,18 @@ class Connection(kombu.Connection):  # type: ignore[misc]
         if scheme == "redis" and self.ssl:
             scheme = "rediss"
         return uri.replace(self.transport_cls, scheme, 1) if scheme else uri
+
+
+class PooledConnection(Connection, stock.PooledConnection):  # type: ignore[misc]
+    """A producer's: kombu's own would open a Unix socket, and each further URL, over the stock transport."""
+
+
+class ConnectionPool(stock.ConnectionPool):  # type: ignore[misc]
+    """The connections that producers share."""
+
+    def new(self) -> PooledConnection:
+        """One more, as kombu makes it."""
+        return PooledConnection(self, **dict(self.connection._info(resolve=False)))  # noqa: SLF001
 
 
 class AMQP(amqp.AMQP):  # type: ignore[misc]

@@ -1,0 +1,164 @@
+"""Every way to reach the broker: messages go out, come back, and leave nothing behind."""
+
+import json
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from orchestrator import keys, settings
+from orchestrator.install import install
+from tests.own_redis import OwnRedis, own_redis
+from tests.processes import Worker, start_worker, wait_until
+from tests.wire import wire
+
+_PREFIX = "shop:"
+_USERS = (
+    "user default on nopass ~* &* +@all",
+    "user polling on >secret ~* &* +@all -client|tracking",
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a worker and a producer reach their broker and their results."""
+
+    url: str
+    database: int = 0
+    prefix: str = ""
+    warning: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the worker's environment says of it."""
+        return {
+            "REDIS_URL": self.url,
+            "CONNECTIONS_BROKER_OPTIONS": json.dumps(self.options),
+            "CONNECTIONS_RESULT_OPTIONS": json.dumps(self.options),
+        }
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A worker and a producer that reach their broker in a certain way, and the database that it is."""
+
+    way: Way
+    app: Celery
+    worker: Worker
+    database: Redis
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OwnRedis]:
+    with own_redis(*_USERS) as started:
+        yield started
+
+
+@contextmanager
+def _tls(server: OwnRedis, folder: Path) -> Iterator[Way]:
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("there is no openssl to make a certificate with")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        [openssl, *command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with wire(server.port, tls=context) as port:
+        yield Way(f"rediss://127.0.0.1:{port}/1?ssl_cert_reqs=required&ssl_ca_certs={certificate}", 1)
+
+
+@contextmanager
+def _socket(server: OwnRedis, _: Path) -> Iterator[Way]:
+    yield Way(f"redis+socket://{server.socket}?virtual_host=2", 2)
+
+
+@contextmanager
+def _prefix(server: OwnRedis, _: Path) -> Iterator[Way]:
+    yield Way(f"redis://127.0.0.1:{server.port}/3", 3, _PREFIX, options={"global_keyprefix": _PREFIX})
+
+
+@contextmanager
+def _without_tracking(server: OwnRedis, _: Path) -> Iterator[Way]:
+    yield Way(f"redis://polling:secret@127.0.0.1:{server.port}/4", 4, warning="no_client_tracking")
+
+
+@pytest.fixture(scope="module", params=[_tls, _socket, _prefix, _without_tracking])
+def reached(request: Any, server: OwnRedis, tmp_path_factory: Any) -> Iterator[Reached]:
+    with ExitStack() as stack:
+        way = stack.enter_context(request.param(server, tmp_path_factory.mktemp("way")))
+        app = stack.enter_context(_producer(way))
+        worker = stack.enter_context(
+            start_worker(app="tests.acceptance.connection_tasks", environment=way.environment)
+        )
+        database = stack.enter_context(
+            Redis(host="127.0.0.1", port=server.port, db=way.database, decode_responses=True)
+        )
+        yield Reached(way, app, worker, database)
+
+
+@contextmanager
+def _producer(way: Way) -> Iterator[Celery]:
+    app = Celery("connections", set_as_current=False)
+    app.conf.broker_transport_options = app.conf.result_backend_transport_options = way.options
+    with install(app, settings.Settings(redis_url=way.url)):
+        yield app
+    settings.forget()
+
+
+def test_a_message_that_comes_to_an_idle_worker_is_run(reached: Reached) -> None:
+    wait_until(lambda: reached.database.exists(keys.pulse(reached.way.prefix)), what="a worker that waits")
+
+    assert reached.app.send_task("connections.good").get(timeout=30) == "good"
+
+
+def test_a_message_with_a_countdown_is_run(reached: Reached) -> None:
+    sent = reached.app.send_task("connections.good", countdown=1)
+
+    assert reached.database.zcard(keys.delayed(reached.way.prefix)) == 1
+    assert sent.get(timeout=30) == "good"
+
+
+def test_nothing_is_left_in_the_broker(reached: Reached) -> None:
+    assert reached.app.send_task("connections.good").get(timeout=30) == "good"
+
+    prefix = reached.way.prefix
+    left = {
+        f"{prefix}celery",
+        keys.claims(prefix),
+        keys.leases(prefix),
+        keys.started(prefix),
+        keys.delayed(prefix),
+        keys.delayed_messages(prefix),
+        keys.outbox(prefix),
+    }
+    wait_until(lambda: not left & _names(reached.database), what="an empty broker")
+
+
+def test_every_key_has_the_prefix_of_its_broker(reached: Reached) -> None:
+    assert reached.app.send_task("connections.good", countdown=0.2).get(timeout=30) == "good"
+
+    names = _names(reached.database)
+    assert names
+    assert {name for name in names if not name.startswith(reached.way.prefix)} == set()
+
+
+def test_a_server_that_cannot_tell_of_changes_is_named(reached: Reached) -> None:
+    assert ("no_client_tracking" in reached.worker.log()) == bool(reached.way.warning)
+
+
+def _names(database: Redis) -> set[str]:
+    return set(database.scan_iter(count=1000))
