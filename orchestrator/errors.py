@@ -82,4 +82,4 @@ class StackError(OmniNodeError):
 
 
 class SchemaError(OmniNodeError):
-    """The database's schema could not be brought up to date: nothing is started."""
+    """The schema of the database or of Redis is not what this release works with: nothing is started."""

@@ -12,10 +12,12 @@ from celery.app.task import Context
 from celery.exceptions import NotRegistered
 from celery.worker import consumer as stock
 from celery.worker import state
+from kombu.common import ignore_errors
 
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
-from orchestrator.transport import holdings
+from orchestrator.errors import SchemaError
+from orchestrator.transport import holdings, version
 from orchestrator.worker import inspection, reporter, revocations
 from orchestrator.worker.room import Room
 
@@ -139,8 +141,19 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._replace_dead_children()
 
     def connect(self) -> Any:
-        """Connect; children that died meanwhile are replaced before the pool joins the loop again."""
+        """Connect, if the keys there are ours to work with.
+
+        Children that died meanwhile are replaced before the pool joins the loop again.
+        """
         connection = super().connect()
+        try:
+            version.agree(connection.default_channel)
+        except SchemaError as error:
+            ignore_errors(connection, connection.close)
+            raise SystemExit(f"omninode: {error}") from None
+        except Exception:
+            ignore_errors(connection, connection.close)
+            raise
         self._replace_dead_children()
         return connection
 
