@@ -5,9 +5,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
-from orchestrator import beat, flower, logs, routing, schema, stamp
+from orchestrator import beat, flower, logs, redaction, routing, schema, stamp, urls
 from orchestrator import settings as environment
-from orchestrator.errors import OmniNodeError, SchemaError
+from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
 from orchestrator.worker import pools
@@ -29,7 +29,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     modules is kept beside ours; its broker is kept when the environment names none.
 
     Raises:
-        SettingsError: naming every environment variable whose value is not allowed.
+        SettingsError: naming every environment variable whose value is not allowed, or the app's own broker.
         OmniNodeError: the app has built its tasks already, with another base class.
     """
     if "Task" in vars(app):
@@ -52,10 +52,17 @@ def _with_brokers_of(app: Celery, settings: Settings) -> Settings:
     named = settings.model_fields_set
     own: dict[str, Any] = {}
     if app.conf.broker_url and not named & {"redis_url", "celery_broker_url"}:
-        own = {"redis_url": app.conf.broker_url}
+        own = {"redis_url": _own_redis(str(app.conf.broker_url))}
     if app.conf.result_backend and not named & {"redis_url", "celery_result_backend"}:
         own["celery_result_backend"] = app.conf.result_backend
     return Settings.model_validate(settings.model_dump(exclude_unset=True) | own) if own else settings
+
+
+def _own_redis(broker_url: str) -> str:
+    try:
+        return urls.redis_url(broker_url)
+    except ValueError as error:
+        raise SettingsError(f"this app's broker, {redaction.text(broker_url)}: {error}") from None
 
 
 def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
@@ -105,9 +112,10 @@ def _as_list(routes: Any) -> list[Any]:
     return list(routes) if isinstance(routes, list | tuple) else [routes]
 
 
-def _prepare_worker(**_: Any) -> None:
+def _prepare_worker(sender: Any, **_: Any) -> None:
     try:
+        pools.check(sender.pool_cls)
         schema.migrate(environment.current().database_url)
-    except SchemaError as error:
+    except OmniNodeError as error:
         # Celery goes on after any other exception of a signal's receiver, and says nothing.
         raise SystemExit(f"omninode: {error}") from None

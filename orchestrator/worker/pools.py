@@ -11,7 +11,9 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from celery import concurrency
 from celery.concurrency import prefork, solo, thread
-from celery.exceptions import ImproperlyConfigured, WorkerShutdown, WorkerTerminate
+from celery.exceptions import WorkerShutdown, WorkerTerminate
+
+from orchestrator.errors import OmniNodeError
 
 _LOG = structlog.get_logger(__name__)
 
@@ -31,6 +33,18 @@ _REGISTRATIONS = 10
 def register() -> None:
     """Make `--pool` mean these."""
     concurrency.ALIASES.update(_OURS)
+
+
+def check(pool: Any) -> None:
+    """Refuse a pool that a worker was told to use.
+
+    Raises:
+        OmniNodeError: it is gevent's or eventlet's.
+    """
+    if concurrency.get_implementation(pool) is NoGreenPool:
+        raise OmniNodeError(
+            "OmniNode does not run on gevent or eventlet: use --pool=threads for tasks that wait for I/O"
+        )
 
 
 def run(  # noqa: PLR0917 (billiard's)
@@ -98,13 +112,6 @@ class ThreadPool(thread.TaskPool):  # type: ignore[misc]
 
 class NoGreenPool:
     """Gevent and eventlet are refused: leases are renewed by a thread that must not wait for greenlets."""
-
-    uses_semaphore = False
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        raise ImproperlyConfigured(
-            "OmniNode does not run on gevent or eventlet: use --pool=threads for tasks that wait for I/O"
-        )
 
 
 def _run_logged(*args: Any, **kwargs: Any) -> None:
