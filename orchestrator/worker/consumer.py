@@ -18,7 +18,7 @@ from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
 from orchestrator.transport import holdings, version
-from orchestrator.worker import inspection, reporter, revocations
+from orchestrator.worker import inspection, limits, reporter, revocations
 from orchestrator.worker.room import Room
 
 _LOG = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         revocations.register()
         revocations.load(channel)
         inspection.register()
+        limits.register()
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.eager = room.blocks_the_loop
