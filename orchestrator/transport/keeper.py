@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from redis.exceptions import NoScriptError, RedisError
 
+from orchestrator import forks
 from orchestrator.transport import scripts
 from orchestrator.transport.exchange import SETTLE_ONLY
 from orchestrator.transport.keys import Keys
@@ -48,6 +49,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begin to renew."""
+        forks.keep_apart()
         self._thread.start()
 
     def hear(self) -> None:
@@ -109,10 +111,11 @@ class Keeper:
         lease = self.ledger.lease_seconds
         while not self._stop.wait(0.05 if self.eager else min(0.5, lease / 8)):
             try:
-                if self._settlements_lie_about():
-                    self.flush()
-                if time.monotonic() - self._renewed > lease / 4 and self._loop_is_alive():
-                    self.renew()
+                with forks.threads_at_work():
+                    if self._settlements_lie_about():
+                        self.flush()
+                    if time.monotonic() - self._renewed > lease / 4 and self._loop_is_alive():
+                        self.renew()
             except (RedisError, OSError) as error:
                 _LOG.debug("redis_away", error=str(error))
             except Exception:

@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import structlog
 from redis.exceptions import OutOfMemoryError
 
+from orchestrator.forks import threads_at_work
+
 _LOG = structlog.get_logger(__name__)
 
 _THREADS = 4
@@ -45,7 +47,8 @@ class Reporter:
         pause_seconds, settled = _FIRST_PAUSE_SECONDS, False
         while not self._stopping.is_set():
             try:
-                tell()
+                with threads_at_work():
+                    tell()
                 break
             except Exception as error:
                 _LOG.warning("outcome_not_told", error=str(error), again_in_seconds=pause_seconds)
@@ -56,7 +59,8 @@ class Reporter:
                 return
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         if not settled and not self._stopping.is_set():
-            then()
+            with threads_at_work():
+                then()
 
 
 _reporter: Reporter | None = None
