@@ -1,5 +1,6 @@
 """The Celery app under test: an OmniNode app, or a plain one with a dead-letter list as people build it."""
 
+import faulthandler
 import os
 import time
 from typing import Any
@@ -11,13 +12,14 @@ from celery.signals import task_failure, task_rejected, task_revoked, task_unkno
 from redis import Redis
 
 from orchestrator.install import install
-from tests.chaos.transport.conditions import VISIBILITY_SECONDS, Conditions
+from tests.chaos.transport.conditions import STACKS_SIGNAL, VISIBILITY_SECONDS, Conditions
 
 OUTBOX = "omninode:outbox"
 
 
 def build(conditions: Conditions) -> Celery:
-    """The app that the environment asks for; it has no tasks yet."""
+    """The app that the environment asks for; it has no tasks yet. A signal has it say where it is."""
+    faulthandler.register(STACKS_SIGNAL, all_threads=True)
     return _stock(conditions) if conditions.stock else _omninode()
 
 

@@ -1,6 +1,7 @@
 """What every process of a run has to agree on: addresses, folders and lengths of time."""
 
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ AWAY_SECONDS = 1.5 * LEASE_SECONDS
 QUEUES = ("a", "b", "c")
 PRIORITIES = (0, 3, 6, 9)
 PRODUCERS = 2
+# Has a process write its threads' stacks into its log.
+STACKS_SIGNAL = signal.SIGUSR2
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.chaos.transport.conditions import STACKS_SIGNAL
+
 # A warm shutdown has to wait for the longest task.
 SHUTDOWN_SECONDS = 20.0
 WORKERS = {
@@ -109,6 +111,12 @@ class Fleet:
             self.surprises.append(f"{member.name} ended by itself with code {code}: {_last_words(member)}")
         self.restarts[member.name] += 1
         self.start(member.name, member.command, member.environment)
+
+    def tell_stacks(self) -> None:
+        """Have every process of every worker write into its log where it is."""
+        for pid in [pid for member in self.workers() for pid in (member.process.pid, *member.children())]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, STACKS_SIGNAL)
 
     def close(self) -> list[str]:
         """Shut all workers down warmly; returns those that had to be killed."""

@@ -69,6 +69,9 @@ class Rig:
         self.tell("faults have ended: waiting for quiet")
         self.quiet = self._wait_until(self._is_quiet, quiet_within_seconds)
         self.seconds["to quiet"] = self.now() - calm
+        if not self.quiet:
+            self.fleet.tell_stacks()
+            self._wait(_TICK_SECONDS)
         self.slow_to_end = self.fleet.close()
 
     def _start_producer(self, number: int, begin_at: float) -> None:
