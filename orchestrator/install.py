@@ -99,6 +99,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     return {
         "lease_seconds": settings.lease_seconds,
         "max_deliveries": settings.max_deliveries,
+        "master_name": settings.sentinel_master,
         # A Redis that does not answer is away.
         "socket_timeout": 10.0,
         "socket_connect_timeout": 5.0,

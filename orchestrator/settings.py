@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """The Redis of the broker, of results, and of health."""
     celery_broker_url: BrokerUrl | None = Field(None, alias="CELERY_BROKER_URL", repr=False)
     """The broker, where it is not REDIS_URL."""
+    sentinel_master: str = Field("mymaster", alias="OMNINODE_SENTINEL_MASTER", min_length=1)
+    """What a Sentinel calls the master, where CELERY_BROKER_URL is one."""
     celery_result_backend: Annotated[str, AfterValidator(urls.result_backend)] | None = Field(
         None, alias="CELERY_RESULT_BACKEND", repr=False
     )

@@ -28,7 +28,9 @@ def as_redis_spells(url: str) -> str:
     query = dict(parse_qsl(parts.query))
     if "virtual_host" in query:
         query["db"] = query.pop("virtual_host").strip("/")
-    return parts._replace(scheme="unix", query=urlencode(query)).geturl()
+    asked = f"?{urlencode(query)}" if query else ""
+    # urlunsplit would leave out the slashes of an empty host.
+    return f"unix://{parts.netloc}{parts.path}{asked}"
 
 
 def _of_scheme(url: str, schemes: set[str], example: str) -> str:

@@ -24,6 +24,10 @@ class OwnRedis:
     socket: Path
     client: Redis
 
+    def database(self, number: int) -> Redis:
+        """A client of another database, which decodes."""
+        return Redis(host=ports.LOOPBACK, port=self.port, db=number, decode_responses=True)
+
     def kill(self) -> None:
         """End it as a crash does."""
         self.process.kill()

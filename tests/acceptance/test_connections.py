@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from orchestrator import keys, settings
+from orchestrator import keys, redis, settings
 from orchestrator.install import install
 from tests.own_redis import OwnRedis, own_redis
 from tests.processes import Worker, start_worker, wait_until
@@ -102,11 +102,9 @@ def reached(request: Any, server: OwnRedis, tmp_path_factory: Any) -> Iterator[R
         way = stack.enter_context(request.param(server, tmp_path_factory.mktemp("way")))
         app = stack.enter_context(_producer(way))
         worker = stack.enter_context(
-            start_worker(app="tests.acceptance.connection_tasks", environment=way.environment)
+            start_worker(app="tests.acceptance.connection_tasks", environment=way.environment, concurrency=1)
         )
-        database = stack.enter_context(
-            Redis(host="127.0.0.1", port=server.port, db=way.database, decode_responses=True)
-        )
+        database = stack.enter_context(server.database(way.database))
         yield Reached(way, app, worker, database)
 
 
@@ -130,6 +128,11 @@ def test_a_message_with_a_countdown_is_run(reached: Reached) -> None:
 
     assert reached.database.zcard(keys.delayed(reached.way.prefix)) == 1
     assert sent.get(timeout=30) == "good"
+
+
+def test_our_own_client_reaches_the_same_database(reached: Reached) -> None:
+    with redis.connect(reached.way.url) as client:
+        assert client.exists(keys.pulse(reached.way.prefix))
 
 
 def test_nothing_is_left_in_the_broker(reached: Reached) -> None:
