@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
-from orchestrator import beat, flower, logs, redaction, routing, schema, stamp, urls
+from orchestrator import beat, flower, logs, redaction, results, routing, schema, stamp, urls
 from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
@@ -38,6 +38,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     app.task_cls = "orchestrator.task:Task"
     app.control_cls = "orchestrator.worker.revocations:Control"
     app.amqp_cls = "orchestrator.transport.amqp:AMQP"
+    app.loader.override_backends = results.BACKENDS | app.loader.override_backends
     app.conf.update(_configuration(app, chosen))
     logs.connect()
     stamp.connect()
