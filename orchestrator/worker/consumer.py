@@ -10,6 +10,7 @@ import structlog
 from celery import signals
 from celery.app.task import Context
 from celery.exceptions import NotRegistered
+from celery.utils import log
 from celery.worker import consumer as stock
 from celery.worker import state
 from kombu.common import ignore_errors
@@ -41,7 +42,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.eager = room.blocks_the_loop
-            keeper.excused = lambda: room.blocks_the_loop
+            keeper.excused = lambda: room.blocks_the_loop or _is_shutting_down_softly()
         super().on_ready()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
@@ -180,6 +181,11 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         except (RuntimeError, StopIteration, ValueError, OSError):
             # Billiard has no slot free yet: the loop's own timer looks again in a few seconds.
             _LOG.warning("children_not_replaced_yet", exc_info=True)
+
+
+def _is_shutting_down_softly() -> bool:
+    # Celery sleeps through a soft shutdown inside its signal's handler, while the pool finishes its tasks.
+    return bool(log._in_sighandler)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _finish(writer: Any, deadline: float) -> None:

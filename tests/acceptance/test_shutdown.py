@@ -126,6 +126,24 @@ def test_what_a_stopped_worker_has_given_back_runs_once_more_at_most_and_no_fail
     assert place.server.hlen(keys.deliveries()) == 0
 
 
+def test_a_soft_shutdown_that_is_longer_than_ten_leases_runs_nothing_twice(place: Place) -> None:
+    """So long is a main process silent that counts as wedged; one that waits for its pool is not."""
+    softly = {"OMNINODE_LEASE_SECONDS": "0.5", "CONTROL_SOFT_SHUTDOWN_SECONDS": "8"}
+    with together(
+        place.worker("--queues", "patient", *_QUICKLY, environment=softly),
+        place.worker("--queues", "other", *_QUICKLY, environment=softly),
+    ) as (patient, other):
+        sent = place.send("slow", 7, queue="patient")
+        wait_until(lambda: place.starts(sent) == 1, what="the start")
+        patient.process.send_signal(SIGQUIT)
+        place.app.control.add_consumer("patient", destination=[other.node])
+        patient.process.wait(timeout=30)
+        kill(other)
+
+    assert (place.state(sent), place.starts(sent)) == ("SUCCESS", 1)
+    assert place.left("patient") == 0
+
+
 def test_idle_workers_of_every_pool_stop_soon(place: Place) -> None:
     pools = ("prefork", "threads", "solo")
     with together(*(place.worker("--queues", pool, *_QUICKLY, "--pool", pool) for pool in pools)) as workers:
