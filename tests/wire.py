@@ -25,9 +25,11 @@ def wire(port: int, *, tls: ssl.SSLContext | None = None, resp3: bool = True) ->
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream = await asyncio.open_connection(LOOPBACK, port)
-        await asyncio.gather(
-            _pump(reader, upstream, None if resp3 else writer), _pump(upstream_reader, writer, None)
-        )
+        # Cancelled when the wire is removed.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                _pump(reader, upstream, None if resp3 else writer), _pump(upstream_reader, writer, None)
+            )
 
     server = _run(loop, asyncio.start_server(connect, LOOPBACK, 0, ssl=tls))
     try:

@@ -24,17 +24,21 @@ from orchestrator.transport.ledger import Ledger
 from orchestrator.transport.link import Link
 from orchestrator.transport.qos import QoS
 
+_OPTIONS = ("lease_seconds", "max_deliveries", "protocol")
+
 
 class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     """A channel whose consumers claim.
 
-    Options beside kombu's: `lease_seconds`, `max_deliveries`.
+    Options beside kombu's: `lease_seconds`, `max_deliveries`, and `protocol`, which is 2 for a server that
+    does not speak RESP3: it cannot tell idle workers of changes, and is asked.
     """
 
     QoS = QoS
     lease_seconds: float = 30.0
     max_deliveries: int = 8
-    from_transport_options = (*stock.Channel.from_transport_options, "lease_seconds", "max_deliveries")
+    protocol: int | None = None
+    from_transport_options = (*stock.Channel.from_transport_options, *_OPTIONS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._claimed_queues: list[str] = []
@@ -103,7 +107,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     def claim_client(self) -> Any:
         """A client with the one connection that claims; its pool tells the poller of a disconnect."""
         pool = self._get_pool(asynchronous=True)
-        pool.connection_kwargs["protocol"] = 3
+        pool.connection_kwargs["protocol"] = self.protocol or 3
         client = Redis(connection_pool=pool)
         client.connection = pool.get_connection()
         return client
@@ -143,6 +147,10 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             pool.connection_kwargs[option] = min(given, patience) if given else patience
         ledger = Ledger(self.lease_seconds, self.max_deliveries)
         return Keeper(ledger, Redis(connection_pool=pool), self.keys)
+
+    def _connparams(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        params: dict[str, Any] = super()._connparams(*args, **kwargs)
+        return params | {"protocol": self.protocol} if self.protocol else params
 
     def _room(self) -> tuple[int, int]:
         if self.room is not None:
@@ -259,8 +267,4 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
 class ClaimingSentinelChannel(ClaimingChannel, stock.SentinelChannel):  # type: ignore[misc]
     """The same, with the master found through Redis Sentinel."""
 
-    from_transport_options = (
-        *stock.SentinelChannel.from_transport_options,
-        "lease_seconds",
-        "max_deliveries",
-    )
+    from_transport_options = (*stock.SentinelChannel.from_transport_options, *_OPTIONS)

@@ -12,9 +12,11 @@ from orchestrator.transport import scripts
 
 _LOG = structlog.get_logger(__name__)
 
+_RESP3 = 3
+
 
 class Link:
-    """One connection in RESP3, so that the server can push invalidations between replies.
+    """One connection, in RESP3 if it can be: then the server can push invalidations between replies.
 
     `on_change` is called for each invalidation. `tracks` says whether the server can push them at all.
     """
@@ -39,12 +41,15 @@ class Link:
             return
         self._socket = self._connection._sock  # noqa: SLF001
         self._loaded.clear()
+        if int(self._connection.protocol) < _RESP3:
+            # It would switch tracking on, and push nothing.
+            self._give_up_tracking("the connection does not speak RESP3")
+            return
         try:
             self._ask("CLIENT", "TRACKING", "ON", "OPTIN")
             self._connection._parser.set_invalidation_push_handler(self._changed)  # noqa: SLF001
         except (ResponseError, AttributeError) as error:
-            self.tracks = False
-            _LOG.warning("no_client_tracking", error=str(error))
+            self._give_up_tracking(str(error))
 
     def send(
         self, name: str, keys: Sequence[str], arguments: Sequence[Any] = (), *, tracked: bool = False
@@ -85,6 +90,10 @@ class Link:
         """Drop the connection: what was asked on it will not be answered."""
         self._socket = None
         self._connection.disconnect()
+
+    def _give_up_tracking(self, reason: str) -> None:
+        self.tracks = False
+        _LOG.warning("no_client_tracking", error=reason)
 
     def _ask(self, *command: Any) -> Any:
         self._connection.send_command(*command)

@@ -1,7 +1,9 @@
 """Every way to reach the broker: messages go out, come back, and leave nothing behind."""
 
 import json
+import os
 import shutil
+import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -33,8 +35,9 @@ class Way:
 
     url: str
     database: int = 0
+    broker_url: str = ""
     prefix: str = ""
-    warning: str = ""
+    polls: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -42,6 +45,7 @@ class Way:
         """What the worker's environment says of it."""
         return {
             "REDIS_URL": self.url,
+            "CELERY_BROKER_URL": self.broker_url or self.url,
             "CONNECTIONS_BROKER_OPTIONS": json.dumps(self.options),
             "CONNECTIONS_RESULT_OPTIONS": json.dumps(self.options),
         }
@@ -88,15 +92,22 @@ def _socket(server: OwnRedis, _: Path) -> Iterator[Way]:
 
 @contextmanager
 def _prefix(server: OwnRedis, _: Path) -> Iterator[Way]:
-    yield Way(f"redis://127.0.0.1:{server.port}/3", 3, _PREFIX, options={"global_keyprefix": _PREFIX})
+    yield Way(f"redis://127.0.0.1:{server.port}/3", 3, prefix=_PREFIX, options={"global_keyprefix": _PREFIX})
 
 
 @contextmanager
 def _without_tracking(server: OwnRedis, _: Path) -> Iterator[Way]:
-    yield Way(f"redis://polling:secret@127.0.0.1:{server.port}/4", 4, warning="no_client_tracking")
+    yield Way(f"redis://polling:secret@127.0.0.1:{server.port}/4", 4, polls=True)
 
 
-@pytest.fixture(scope="module", params=[_tls, _socket, _prefix, _without_tracking])
+@contextmanager
+def _without_resp3(server: OwnRedis, _: Path) -> Iterator[Way]:
+    with wire(server.port, resp3=False) as port:
+        url = f"redis://127.0.0.1:{port}/5"
+        yield Way(f"{url}?protocol=2", 5, url, polls=True, options={"protocol": 2})
+
+
+@pytest.fixture(scope="module", params=[_tls, _socket, _prefix, _without_tracking, _without_resp3])
 def reached(request: Any, server: OwnRedis, tmp_path_factory: Any) -> Iterator[Reached]:
     with ExitStack() as stack:
         way = stack.enter_context(request.param(server, tmp_path_factory.mktemp("way")))
@@ -106,13 +117,16 @@ def reached(request: Any, server: OwnRedis, tmp_path_factory: Any) -> Iterator[R
         )
         database = stack.enter_context(server.database(way.database))
         yield Reached(way, app, worker, database)
+        # It holds nothing, and a warm shutdown takes seconds.
+        os.killpg(worker.process.pid, signal.SIGKILL)
+        worker.process.wait(10)
 
 
 @contextmanager
 def _producer(way: Way) -> Iterator[Celery]:
     app = Celery("connections", set_as_current=False)
     app.conf.broker_transport_options = app.conf.result_backend_transport_options = way.options
-    with install(app, settings.Settings(redis_url=way.url)):
+    with install(app, settings.Settings(redis_url=way.url, celery_broker_url=way.broker_url or way.url)):
         yield app
     settings.forget()
 
@@ -160,7 +174,7 @@ def test_every_key_has_the_prefix_of_its_broker(reached: Reached) -> None:
 
 
 def test_a_server_that_cannot_tell_of_changes_is_named(reached: Reached) -> None:
-    assert ("no_client_tracking" in reached.worker.log()) == bool(reached.way.warning)
+    assert ("no_client_tracking" in reached.worker.log()) == reached.way.polls
 
 
 def _names(database: Redis) -> set[str]:
