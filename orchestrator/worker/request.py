@@ -27,7 +27,7 @@ from orchestrator.retry.again import PutBack, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import HELD
-from orchestrator.worker import reporter, revocations
+from orchestrator.worker import chords, reporter, revocations
 from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
@@ -45,6 +45,7 @@ class Request(stock.Request):  # type: ignore[misc]
         super().__init__(message, *args, **kwargs)
         _check(self)
         self.claim: Claim = message.claim
+        self._tried_before = self.claim.deliveries > 0 or _retries(self._request_dict) > 0
         # The transport has watched the eta: nothing is left to wait for here.
         self._eta = None
 
@@ -137,7 +138,7 @@ class Request(stock.Request):  # type: ignore[misc]
     def acknowledge(self) -> None:
         """It is done: nothing is left of its message."""
         self.acknowledged = True
-        self.claim.done()
+        self._settle(self.claim.done)
 
     def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 (Celery's)
         """Put it back, counting a delivery, or bury it."""
@@ -176,7 +177,11 @@ class Request(stock.Request):  # type: ignore[misc]
         reporter.current().report(lambda: self._report_lost(error, exc_info), _nothing)
 
     def _report_lost(self, error: BaseException, exc_info: Any) -> None:
-        if self._success_was_stored():
+        self._tried_before = True
+        if stored := self._success_was_stored():
+            if self._context.chord:
+                # It may have died before it returned its part; one that is there is not counted twice.
+                self.task.backend.on_chord_part_return(self._context, states.SUCCESS, stored["result"])
             self.acknowledge()
             return
         retries, most = self._context.retries, self.task.max_retries
@@ -300,7 +305,15 @@ class Request(stock.Request):  # type: ignore[misc]
     def _bury(self, error: BaseException, traceback: str) -> None:
         self.acknowledged = True
         reason = reason_of(error, _retries(self._request_dict), self.task.max_retries)
-        self.claim.bury(self._letter(reason, error, str(traceback or "")))
+        letter = self._letter(reason, error, str(traceback or ""))
+        self._settle(lambda: self.claim.bury(letter))
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        """Settle; if an earlier attempt may have died while it sent a chord's body, once that is sent."""
+        if self._tried_before and self._context.chord:
+            reporter.current().report(lambda: chords.see_to_body(self.task.backend, self._context), settle)
+        else:
+            settle()
 
     def _letter(
         self, reason: Reason, error: BaseException | None = None, traceback: str = ""
@@ -362,9 +375,16 @@ def _changed(envelope: dict[str, Any], asked: PutBack) -> dict[str, Any]:
     else:
         headers.pop(HELD, None)
         headers["eta"] = None
-    changed = envelope | {"headers": headers}
+    properties = dict(envelope["properties"])
     if asked.priority is not None:
-        changed["properties"] = envelope["properties"] | {"priority": asked.priority}
+        properties["priority"] = asked.priority
+    if asked.queue is not None:
+        # The task, and whatever looks at the message, reads here where it came from.
+        properties["delivery_info"] = properties["delivery_info"] | {
+            "exchange": "",
+            "routing_key": asked.queue,
+        }
+    changed = envelope | {"headers": headers, "properties": properties}
     if asked.body is not None:
         headers.pop("compression", None)
         changed["content-type"], changed["content-encoding"], changed["body"] = asked.body
