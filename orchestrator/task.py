@@ -1,6 +1,7 @@
 """The Task base class: arguments are checked, and what can heal is tried again with backoff."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from random import Random
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 
 import celery
 from celery import states
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, TaskPredicate
 from kombu.exceptions import OperationalError
 
 from orchestrator.errors import InvalidArguments, Wait
@@ -148,7 +149,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
             return self._publish_retry(args, kwargs, exc, throw, eta, countdown, max_retries, options)
         token = _holding.set(True)
         try:
-            asked = super().retry(args, kwargs, exc, False, eta, countdown, max_retries, **options)
+            asked = self._ask(args, kwargs, exc, False, eta, countdown, max_retries, **options)
         finally:
             _holding.reset(token)
         put_back = again.put_back(asked, request, self, changed=args is not None or kwargs is not None)
@@ -171,12 +172,23 @@ class Task(celery.Task):  # type: ignore[type-arg]
     def _publish_retry(self, args: Any, kwargs: Any, exc: Any, throw: bool, *rest: Any) -> Any:  # noqa: FBT001
         eta, countdown, max_retries, options = rest
         try:
-            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+            return self._ask(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
         except Reject as rejected:
             # Celery would drop the message without a word: a broker that is away, or full, keeps it instead.
             reason = rejected.args[0]
             if isinstance(reason, OperationalError):
                 raise Reject(reason, requeue=True) from exc
+            raise
+
+    def _ask(self, *arguments: Any, **options: Any) -> Any:
+        """Celery's `retry`; what it raises when its retries are used up is marked, and tried no further."""
+        try:
+            return super().retry(*arguments, **options)
+        except TaskPredicate:
+            raise
+        except Exception as error:
+            with suppress(AttributeError):
+                setattr(error, again.GIVEN_UP, True)
             raise
 
     def replace(self, sig: Any) -> Any:
@@ -196,7 +208,9 @@ class Task(celery.Task):  # type: ignore[type-arg]
         self.retry(exc=error, countdown=self._pause_seconds(error))
 
     def _is_ours_to_retry(self, error: Exception) -> bool:
-        return not getattr(self, "autoretry_for", ()) and can_heal(error)
+        if getattr(self, "autoretry_for", ()) or getattr(error, again.GIVEN_UP, False):
+            return False
+        return can_heal(error)
 
     def _pause_seconds(self, error: Exception) -> float:
         backoff = delay_seconds(

@@ -15,6 +15,9 @@ from celery.utils.saferepr import saferepr
 from celery.utils.time import maybe_make_aware
 from kombu.serialization import dumps
 
+# On an exception: a call of `retry()` has raised it, because the retries that it allowed are used up.
+GIVEN_UP = "omninode_given_up"
+
 
 class PutBack(Retry):
     """Celery's Retry, with what is to change in the message.

@@ -9,6 +9,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
 
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import TooManyDeliveries
+from orchestrator.retry.again import GIVEN_UP
 
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (TimeLimitExceeded, "hard_timeout"),
@@ -32,6 +33,8 @@ def bare(exc_info: Any) -> BaseException:
 
 def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Reason:
     """The reason of the letter; an exception after the last of several attempts is `retries_exhausted`."""
+    if getattr(error, GIVEN_UP, False):
+        return "retries_exhausted"
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
