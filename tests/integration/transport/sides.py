@@ -9,15 +9,14 @@ from typing import Any, ClassVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from redis import Redis
 
-from orchestrator.transport.claim import Claim
 from orchestrator.transport.exchange import Answer, Wish
 from orchestrator.transport.ledger import Batch
 from tests.integration.transport import places
 from tests.integration.transport.model import Model
 from tests.integration.transport.workers import Worker
 
-TOGETHER, ALONE = ("a", "b", "c"), ("a",)
-WORKERS = (TOGETHER, TOGETHER, TOGETHER, TOGETHER, ALONE)
+TOGETHER, ALONE = ("a", "b"), ("a",)
+WORKERS = (*(5 * [TOGETHER]), ALONE)
 
 
 class Sides(RuleBasedStateMachine):
@@ -99,12 +98,19 @@ class Sides(RuleBasedStateMachine):
         self.model = model
         return answer
 
+    def end(
+        self, place: str, of: Callable[[Model], dict[str, int]], first: int, many: int, past: int
+    ) -> None:
+        """Let some of the times in a sorted set, `of` the model, lie in the past."""
+        names = sorted(of(self.model))
+        names = names[first % len(names) :][:many] if names else []
+        ended: dict[Any, Any] = {name: past + (2 * at) % 3 for at, name in enumerate(names)}
+        if ended:
+            self.step(lambda: self.client.zadd(place, ended), lambda model, _: of(model).update(ended))
+
     def now(self) -> int:
         seconds, microseconds = self.client.time()
         return seconds * 1000 + microseconds // 1000
-
-    def held(self) -> list[Claim]:
-        return [claim for worker in self.workers for claim in worker.held()]
 
     def new(self) -> bytes:
         self.made += 1

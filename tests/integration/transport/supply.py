@@ -22,11 +22,16 @@ delay_ms = st.sampled_from([HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS])
 class Supply(Sides):
     """Messages come, wait for their time, are held back, and are given to and taken from stock Celery."""
 
-    @rule(to=target, count=st.integers(1, 6), same=st.booleans())
+    @rule(to=target, count=st.integers(1, 4), same=st.booleans())
     def push(self, *, to: str, count: int, same: bool) -> None:
         messages = [b"the same\n\xff" if same else self.new() for _ in range(count)]
         self.alive.update(messages)
         self.step(lambda: self.client.lpush(to, *messages), lambda model, _: model.push(to, *messages))
+
+    def arrive(self, lists: list[str]) -> None:
+        """New messages, as plain producers push them."""
+        for to in lists:
+            self.push(to=to, count=1, same=False)
 
     @rule(to=target, delay_ms=delay_ms)
     def delay(self, to: str, delay_ms: int) -> None:
@@ -50,13 +55,11 @@ class Supply(Sides):
         )
 
     @rule(queue=st.sampled_from(TOGETHER))
-    def pause(self, queue: str) -> None:
-        self.step(lambda: self.client.sadd(places.PAUSED, queue), lambda model, _: model.paused.add(queue))
-
-    @rule(queue=st.sampled_from(TOGETHER))
-    def resume(self, queue: str) -> None:
+    def pause_or_resume(self, queue: str) -> None:
+        ask = self.client.srem if queue in self.model.paused else self.client.sadd
         self.step(
-            lambda: self.client.srem(places.PAUSED, queue), lambda model, _: model.paused.discard(queue)
+            lambda: ask(places.PAUSED, queue),
+            lambda model, _: setattr(model, "paused", model.paused ^ {queue}),
         )
 
     @precondition(lambda self: self.model.bodies)
@@ -76,24 +79,9 @@ class Supply(Sides):
             lambda model, _: model.eject(delay_id, target, seen, plain),
         )
 
-    @rule()
-    def stock_takes(self) -> None:
-        raw = self.new()
-        tag = f"tag{self.made}"
-        self.alive[raw] += 1
-
-        def take() -> None:
-            self.client.hset(places.UNACKED, tag, raw)
-            self.client.zadd(places.UNACKED_INDEX, {tag: 5})
-
-        def taken(model: Model, _: int) -> None:
-            model.unacked[tag], model.unacked_index[tag] = raw, 5
-
-        self.step(take, taken)
-
-    @precondition(lambda self: self.model.unacked)
     @rule(pick=pick, lists=st.lists(target, min_size=1, max_size=2), stale=st.booleans())
     def adopt(self, *, pick: int, lists: list[str], stale: bool) -> None:
+        self.stock_takes()
         tag, raw = sorted(self.model.unacked.items())[pick % len(self.model.unacked)]
         seen, restored = (b"stale" if stale else raw), b"restored " + raw
         if not stale:
@@ -108,3 +96,18 @@ class Supply(Sides):
             ),
             lambda model, _: model.adopt(tag, seen, lists, restored),
         )
+
+    def stock_takes(self) -> None:
+        """A stock worker takes a message and is stopped."""
+        raw = self.new()
+        tag = f"tag{self.made}"
+        self.alive[raw] += 1
+
+        def take() -> None:
+            self.client.hset(places.UNACKED, tag, raw)
+            self.client.zadd(places.UNACKED_INDEX, {tag: 5})
+
+        def taken(model: Model, _: int) -> None:
+            model.unacked[tag], model.unacked_index[tag] = raw, 5
+
+        self.step(take, taken)
