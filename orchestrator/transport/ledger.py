@@ -112,8 +112,10 @@ class Ledger:
 
     def give_back(self, batch: Batch) -> None:
         """Nobody knows whether Redis has carried it out: send it again, which does no harm."""
+        begun = [claim for claim_id in batch.started if (claim := self.claims.get(claim_id))]
         with self._taking:
             self._under_way.remove(batch)
+            self._started.extendleft(reversed(begun))
             self._done.extendleft(reversed(batch.done))
             self._others.extendleft(reversed(batch.others))
 

@@ -76,6 +76,9 @@ class Stage:
         return [sum(found[form] for form in forms) for forms in self.messages]
 
 
+Build = Callable[[Redis], Stage]
+
+
 def settling(client: Redis) -> Stage:
     """A worker settles in every way that there is, and has begun another task."""
     worker = Worker(client, "settling")

@@ -1,6 +1,6 @@
 """What stops a script half-way leaves a message twice, never nowhere, and nothing that stays for ever."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.resources import files
 
 import pytest
@@ -8,7 +8,7 @@ from redis import Redis
 
 from orchestrator.transport import scripts
 from tests.integration.transport import places, stages
-from tests.integration.transport.stages import Stage
+from tests.integration.transport.stages import Build, Stage
 from tests.integration.transport.workers import Worker
 
 _STAGES = (
@@ -30,9 +30,7 @@ each_stage = pytest.mark.parametrize("stage", _STAGES, ids=lambda stage: stage._
 
 
 @each_stage
-def test_a_script_that_was_stopped_anywhere_may_be_repeated(
-    client: Redis, stage: Callable[[Redis], Stage]
-) -> None:
+def test_a_script_that_was_stopped_anywhere_may_be_repeated(client: Redis, stage: Build) -> None:
     for stopped in _stopped_at_each_write(client, stage):
         assert _is_everything_there(stopped)
 
@@ -44,9 +42,7 @@ def test_a_script_that_was_stopped_anywhere_may_be_repeated(
 
 
 @each_stage
-def test_nothing_stays_behind_when_leases_and_delays_have_ended(
-    client: Redis, stage: Callable[[Redis], Stage]
-) -> None:
+def test_nothing_stays_behind_when_leases_and_delays_have_ended(client: Redis, stage: Build) -> None:
     for stopped in _stopped_at_each_write(client, stage):
         _end_leases_and_delays(client)
 
@@ -74,7 +70,7 @@ def test_every_script_that_moves_messages_is_stopped_here(client: Redis) -> None
     assert there - _THAT_MOVE_NOTHING == {stage(client).name for stage in _STAGES}
 
 
-def _stopped_at_each_write(client: Redis, stage: Callable[[Redis], Stage]) -> Iterator[Stage]:
+def _stopped_at_each_write(client: Redis, stage: Build) -> Iterator[Stage]:
     """The stage, with its script stopped before its first write, after it, after the second …"""
     for writes in range(_MOST_WRITES):
         client.flushdb()
