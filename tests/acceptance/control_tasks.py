@@ -1,6 +1,7 @@
 """The app of workers that are controlled, stopped, frozen or cut off: it starts fast, tasks leave traces."""
 
 import os
+import signal
 import time
 from typing import Any
 
@@ -45,6 +46,15 @@ def _revoked(request: Any = None, **_: Any) -> None:
 def wedge(_: Any, seconds: float) -> None:
     """Block the event loop of a worker's main process."""
     time.sleep(seconds)
+
+
+@control_command()  # type: ignore[untyped-decorator]
+def lose_children(state: Any) -> None:
+    """Kill the pool's processes and do not notice: a pipe may tell of an end before there is one to see."""
+    pool = state.consumer.pool._pool  # noqa: SLF001
+    for child in list(pool._pool):  # noqa: SLF001
+        pool._untrack_child_process(child, state.consumer.hub)  # noqa: SLF001
+        os.kill(child.pid, signal.SIGKILL)
 
 
 @app.task(name="control.good")

@@ -1,5 +1,6 @@
 """A Redis that is away, cut off or full: no worker dies of it, nothing is lost, nothing runs twice."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ import psutil
 import pytest
 
 from orchestrator.dev.stack import Addresses
-from tests.acceptance.controlled import Place, own_redis, together
+from tests.acceptance.controlled import SECONDS, Place, own_redis, together
 from tests.chaos.transport.servers import Server
 from tests.processes import Worker, wait_until
 
@@ -91,13 +92,33 @@ def test_children_that_die_while_the_connection_is_lost_end_no_worker(
     for number in range(5):
         wait_until(lambda: all(len(_children(worker)) == 2 for worker in workers), what="new children")
         wait_until(lambda: sum(map(place.starts, sent)) > number, what="a start")  # noqa: B023
+        # Frozen meanwhile, the main processes find everything at once, the lost connection foremost.
+        for worker in workers:
+            os.kill(worker.process.pid, signal.SIGSTOP)
+        place.server.client_kill_filter(_type="normal", skipme=True)
         for child in [child for worker in workers for child in _children(worker)]:
             child.kill()
-        place.server.client_kill_filter(_type="normal", skipme=True)
+        for worker in workers:
+            os.kill(worker.process.pid, signal.SIGCONT)
 
     assert [place.result(each) for each in sent] == ["slow"] * 8
     assert [place.letters(each) for each in sent] == [[]] * 8
     assert sum(map(place.starts, sent)) > 8
+
+
+def test_children_whose_end_is_noticed_only_after_the_connection_was_lost_end_no_worker(
+    place: Place, workers: list[Worker]
+) -> None:
+    place.server.set(SECONDS, 60)
+    sent = [place.send("slow", queue=_QUEUE) for _ in range(4)]
+    wait_until(lambda: sum(map(place.starts, sent)) == 4, what="the starts")
+
+    place.server.set(SECONDS, 0)
+    place.app.control.broadcast("lose_children", reply=True, timeout=10, limit=2)
+    place.server.client_kill_filter(_type="normal", skipme=True)
+
+    assert [place.result(each) for each in sent] == ["slow"] * 4
+    assert [place.starts(each) for each in sent] == [2] * 4
 
 
 def test_a_redis_that_is_full_three_times_loses_nothing(place: Place) -> None:
