@@ -31,10 +31,24 @@ def app_in(settings: Settings) -> Iterator[Celery]:
     """An app of ours, which is not this process's current one."""
     with install(Celery("acceptance", set_as_current=False), settings) as made:
         yield made
-        # Results unsubscribe when they are collected: that has to be while their server is still there.
-        gc.collect()
-        made.backend.result_consumer.stop()
-        made.backend.client.connection_pool.disconnect()
+        _let_go(made)
+
+
+@contextmanager
+def stock_app_in(settings: Settings) -> Iterator[Celery]:
+    """A plain Celery app on the same Redis, which is not this process's current one either."""
+    url = settings.redis_url
+    with Celery("stock", broker=url, backend=url, set_as_current=False) as made:
+        yield made
+        _let_go(made)
+
+
+def _let_go(app: Celery) -> None:
+    # Results unsubscribe when they are collected: that has to be while their server is still there.
+    gc.collect()
+    backend: Any = app.backend
+    backend.result_consumer.stop()
+    backend.client.connection_pool.disconnect()
 
 
 def left(server: Any, *queues: str) -> int:
