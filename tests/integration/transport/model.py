@@ -6,16 +6,17 @@ import math
 from collections.abc import Sequence
 
 from orchestrator import keys
-from orchestrator.transport.exchange import RESERVE, SENTRY, Answer, Wish
+from orchestrator.transport.exchange import RESERVE, Answer, Wish
 from orchestrator.transport.keys import group_of
 from orchestrator.transport.ledger import Batch
-from tests.integration.transport.places import PREFIX, Places, digest
+from tests.integration.transport.idle import Idle
+from tests.integration.transport.places import PREFIX, digest
 
 LEASE_MS = 600_000
-_MAX_RETURNED, _MAX_MOVED, _MAX_SENTRIES = 100, 200, 3
+_MAX_RETURNED, _MAX_MOVED = 100, 200
 
 
-class Model(Places):
+class Model(Idle):
     """A broker; what time it is is given in, in milliseconds."""
 
     # -- workers
@@ -153,9 +154,7 @@ class Model(Places):
         if wish.role == RESERVE:
             self.wakes.discard(f"{reserves}:{wish.token}")
         want = wish.messages
-        others = {**self.waiting.get(sentries, {}), **self.waiting.get(reserves, {})}
-        others.pop(wish.token, None)
-        if wish.token and any(until > now for until in others.values()):
+        if wish.token and self._others_wait(wish.token, sentries, reserves, now):
             want = min(want, wish.free)
         messages = self._take(wish, lists, want, now)
         left = want - len(messages)
@@ -203,42 +202,6 @@ class Model(Places):
         if self.leases:
             times.append(max(min(self.leases.values()), self.quiet) - now + 20)
         return max(min(times), 1)
-
-    def _wait(self, wish: Wish, sentries: str, reserves: str, now: int) -> int:
-        self._forget_gone(sentries, now)
-        watching = self.waiting.get(sentries, {})
-        if wish.token in watching or len(watching) < _MAX_SENTRIES:
-            self.waiting.setdefault(sentries, {})[wish.token] = now + wish.wait_ms + 2000
-            if wish.role == RESERVE:
-                self._remove(reserves, wish.token)
-            return SENTRY
-        self._forget_gone(reserves, now)
-        self.waiting.setdefault(reserves, {})[wish.token] = now + wish.wait_ms + 2000
-        return RESERVE
-
-    def _leave(self, wish: Wish, sentries: str, reserves: str, now: int, *, more: bool) -> None:
-        left = wish.role == SENTRY and self._remove(sentries, wish.token)
-        if wish.role == RESERVE:
-            self._remove(reserves, wish.token)
-        if not (left or more):
-            return
-        while self.waiting.get(reserves):
-            until, longest = min((until, token) for token, until in self.waiting[reserves].items())
-            self._remove(reserves, longest)
-            if until > now:
-                self.wakes.add(f"{reserves}:{longest}")
-                return
-
-    def _forget_gone(self, name: str, now: int) -> None:
-        for token, until in list(self.waiting.get(name, {}).items()):
-            if until <= now:
-                self._remove(name, token)
-
-    def _remove(self, name: str, token: str) -> bool:
-        found = self.waiting.get(name, {}).pop(token, None) is not None
-        if not self.waiting.get(name):
-            self.waiting.pop(name, None)
-        return found
 
     def _put_first(self, target: str, raw: bytes) -> None:
         self.lists.setdefault(target, []).append(raw)

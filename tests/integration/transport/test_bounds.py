@@ -1,4 +1,4 @@
-"""What the model's small numbers do not reach: bounded steps, long lists, orders, and lengths of life."""
+"""What the model's random steps seldom reach: bounded steps, long lists, orders, and lengths of life."""
 
 from typing import Any
 
@@ -85,6 +85,33 @@ def test_a_start_that_was_told_over_a_link_that_was_cut_is_told_again(client: Re
     worker.exchange()
 
     assert client.smembers(places.STARTED) == {b"w-00000001-0001"}
+
+
+def test_a_start_that_is_told_too_late_marks_nothing(client: Redis) -> None:
+    _hear(client)
+    client.lpush(_A, "message")
+    worker = Worker(client, "w")
+    worker.exchange(1, 0)
+    _end_leases(client)
+    Worker(client, "heir").exchange()
+    worker.held()[0].start()
+
+    worker.exchange()
+
+    assert client.exists(places.STARTED) == 0
+
+
+def test_a_letter_ends_the_count_of_deliveries(client: Redis) -> None:
+    client.lpush(_A, "message")
+    worker = Worker(client, "w")
+    worker.exchange(1)
+    worker.held()[0].reject()
+    worker.exchange(1)
+    worker.held()[0].bury({"reason": "rejected"})
+
+    worker.exchange()
+
+    assert client.hlen(places.DELIVERIES) == 0
 
 
 def test_the_counts_of_deliveries_live_for_a_week(client: Redis) -> None:

@@ -12,6 +12,7 @@ from orchestrator.dev.servers import redis
 from orchestrator.dev.supervisor import supervising
 from tests.integration.transport import places, stages
 from tests.integration.transport.places import KEYS, MARKERS, list_of, run
+from tests.integration.transport.stopping import Build
 from tests.integration.transport.workers import Worker
 
 _A = list_of("a")
@@ -113,7 +114,7 @@ def test_a_producer_of_many_is_refused_and_pushes_all_of_them_later(client: Redi
 
 
 @pytest.mark.parametrize("stage", [stages.ejecting, stages.adopting])
-def test_an_operators_move_is_refused_and_changes_nothing(client: Redis, stage: stages.Build) -> None:
+def test_an_operators_move_is_refused_and_changes_nothing(client: Redis, stage: Build) -> None:
     moving = stage(client)
     before = places.read(client)
     _fill(client)

@@ -8,7 +8,7 @@ from redis import Redis
 
 from orchestrator.transport import scripts
 from tests.integration.transport import places, stages
-from tests.integration.transport.stages import Build, Stage
+from tests.integration.transport.stopping import Build, Stage
 from tests.integration.transport.workers import Worker
 
 _STAGES = (
