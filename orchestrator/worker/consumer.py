@@ -133,8 +133,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """The connection is lost. Claims are not tied to it: nothing that was received is dropped.
 
         What Celery does here (forgetting reserved tasks, flushing the pool) would leave claims that are
-        renewed but never run. It is also why a busy worker of Celery's may need half a minute to stop: a child
-        waits so long for somebody to read its results, and nobody does where the pool has forgotten the jobs.
+        renewed but never run. It is also why a busy worker of Celery's may need half a minute to stop: so
+        long a child waits for its results to be read, and nobody reads where the pool has forgotten the jobs.
         """
         pool = getattr(self.pool, "_pool", None)
         deadline = time.monotonic() + _FINISH_WRITES_SECONDS

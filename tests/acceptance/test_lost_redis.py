@@ -113,8 +113,8 @@ def test_children_whose_end_is_noticed_only_after_the_connection_was_lost_end_no
     sent = [place.send("slow", queue=_QUEUE) for _ in range(4)]
     wait_until(lambda: sum(map(place.starts, sent)) == 4, what="the starts")
 
-    place.server.set(SECONDS, 0)
     place.app.control.broadcast("lose_children", reply=True, timeout=10, limit=2)
+    place.server.set(SECONDS, 0)
     place.server.client_kill_filter(_type="normal", skipme=True)
 
     assert [place.result(each) for each in sent] == ["slow"] * 4
