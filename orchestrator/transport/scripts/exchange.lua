@@ -292,10 +292,9 @@ local function wait(left_over)
     redis.call('ZADD', RESERVES, now + wait_ms + 2000, token)
     return 2
   end
-  local left = 0
-  if role == 1 then left = redis.call('ZREM', SENTRIES, token) end
+  if role == 1 then redis.call('ZREM', SENTRIES, token) end
   if role == 2 then redis.call('ZREM', RESERVES, token) end
-  if left == 1 or left_over == 0 then wake_a_reserve() end
+  if left_over == 0 then wake_a_reserve() end
   return 0
 end
 
@@ -313,5 +312,6 @@ local wanted = want
 local left_over = claim(names)
 local due_ms, new_role = -1, 0
 if wanted > 0 and left_over > 0 then due_ms = ms_until_due() end
-if token ~= '' and wanted > 0 then new_role = wait(left_over) end
+-- A worker that waited and can start nothing now leaves its place, and passes on what woke it.
+if token ~= '' and (wanted > 0 or role > 0) then new_role = wait(left_over) end
 return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed}

@@ -26,12 +26,11 @@ class Idle(Places):
         return RESERVE
 
     def _leave(self, wish: Wish, sentries: str, reserves: str, now: int, *, more: bool) -> None:
-        left = wish.role == SENTRY and self._remove(sentries, wish.token)
+        if wish.role == SENTRY:
+            self._remove(sentries, wish.token)
         if wish.role == RESERVE:
             self._remove(reserves, wish.token)
-        if not (left or more):
-            return
-        while self.waiting.get(reserves):
+        while more and self.waiting.get(reserves):
             until, longest = min((until, token) for token, until in self.waiting[reserves].items())
             self._remove(reserves, longest)
             if until > now:
@@ -43,8 +42,7 @@ class Idle(Places):
             if until <= now:
                 self._remove(name, token)
 
-    def _remove(self, name: str, token: str) -> bool:
-        found = self.waiting.get(name, {}).pop(token, None) is not None
+    def _remove(self, name: str, token: str) -> None:
+        self.waiting.get(name, {}).pop(token, None)
         if not self.waiting.get(name):
             self.waiting.pop(name, None)
-        return found

@@ -161,10 +161,10 @@ class Model(Idle):
         idle = left > 0 and wish.free > len(messages)
         due_ms = self._until_due(wish.wait_ms, now) if left > 0 else -1
         role = 0
-        if wish.token and want > 0:
-            role = self._wait(wish, sentries, reserves, now) if idle else 0
-            if not idle:
-                self._leave(wish, sentries, reserves, now, more=left == 0)
+        if wish.token and idle:
+            role = self._wait(wish, sentries, reserves, now)
+        elif wish.token and (want > 0 or wish.role):
+            self._leave(wish, sentries, reserves, now, more=left == 0)
         return Answer(late, due_ms, role, str(self.changes).encode(), tuple(messages))
 
     def _take(self, wish: Wish, lists: Sequence[str], want: int, now: int) -> list[tuple[int, bytes, int]]:

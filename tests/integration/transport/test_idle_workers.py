@@ -126,6 +126,33 @@ def test_a_reserve_that_has_gone_is_not_woken_in_a_living_ones_stead(
     assert _woken(client, idle) == ["w4"]
 
 
+def test_a_reserve_that_has_gone_is_forgotten(client: Redis, idle: list[Worker]) -> None:
+    client.zadd(_RESERVES, {"w3": 1})
+
+    idle[4].exchange(1, wait_ms=_WAIT_MS)
+
+    assert _names(client, _RESERVES) == ["w4"]
+
+
+def test_a_sentry_that_can_start_nothing_leaves_its_place_and_wakes_a_reserve(
+    client: Redis, idle: list[Worker]
+) -> None:
+    idle[0].exchange(1, 0, wait_ms=_WAIT_MS)
+
+    assert idle[0].role == NOT_WAITING
+    assert _names(client, _SENTRIES) == ["w1", "w2"]
+    assert _woken(client, idle) == ["w3"]
+
+
+def test_a_woken_reserve_that_can_start_nothing_wakes_the_next_one(client: Redis, idle: list[Worker]) -> None:
+    client.lpush(_LIST, "one", "two")
+    idle[0].exchange(1, wait_ms=_WAIT_MS)
+
+    idle[3].exchange(1, 0, wait_ms=_WAIT_MS)
+
+    assert _woken(client, idle) == ["w4"]
+
+
 def test_while_others_are_idle_nobody_takes_more_than_it_can_start(client: Redis, idle: list[Worker]) -> None:
     client.lpush(_LIST, *range(10))
 
