@@ -33,11 +33,8 @@ def bare(exc_info: Any) -> BaseException:
 
 def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Reason:
     """The reason of the letter; an exception after the last of several attempts is `retries_exhausted`."""
-    if getattr(error, GIVEN_UP, False):
-        return "retries_exhausted"
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
-    if retries > 0 and max_retries is not None and retries >= max_retries:
-        return "retries_exhausted"
-    return "exception"
+    given_up = getattr(error, GIVEN_UP, False) or (max_retries is not None and retries >= max_retries)
+    return "retries_exhausted" if retries > 0 and given_up else "exception"

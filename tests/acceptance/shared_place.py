@@ -44,9 +44,11 @@ def stock_app_in(settings: Settings) -> Iterator[Celery]:
 
 
 def _let_go(app: Celery) -> None:
-    # Results unsubscribe when they are collected: that has to be while their server is still there.
-    gc.collect()
     backend: Any = app.backend
+    # Celery keeps the members of a group for as long as their app. Results unsubscribe when they are
+    # collected: that has to be while their server is still there.
+    backend._pending_results.concrete.clear()  # noqa: SLF001
+    gc.collect()
     backend.result_consumer.stop()
     backend.client.connection_pool.disconnect()
 

@@ -11,9 +11,9 @@ from celery import Celery, chord, group
 
 from orchestrator import keys, redis
 from orchestrator.dev.stack import Addresses
-from orchestrator.install import install
 from orchestrator.settings import Settings
 from tests.acceptance import row_tasks
+from tests.acceptance.shared_place import app_in
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import clean_redis, environment_of, fresh_database
 
@@ -45,7 +45,7 @@ def server(environment: Settings) -> Any:
 
 @pytest.fixture(scope="module")
 def app(environment: Settings, server: Any) -> Iterator[Celery]:
-    with install(Celery("rows", set_as_current=False), environment) as made:
+    with app_in(environment) as made:
         yield made
 
 
