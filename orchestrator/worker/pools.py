@@ -77,6 +77,7 @@ class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
     def register_with_event_loop(self, loop: Any) -> None:
         """Join the event loop; a child that has just died is replaced first."""
         for _ in range(_REGISTRATIONS):
+            self._forget_gone_children()
             try:
                 super().register_with_event_loop(loop)
             except ValueError:
@@ -91,6 +92,17 @@ class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
             strike(job, None if soft and hard and soft >= hard else soft, hard)
 
         self._pool.on_timeout_set = on_timeout_set
+
+    def _forget_gone_children(self) -> None:
+        """Forget the pipes of children that died with a job in their pipe: Celery keeps their numbers.
+
+        It would read again from what has the number now, and could not write to it any more if that is the
+        pipe to a new child.
+        """
+        results = getattr(self._pool, "_fileno_to_outq", {})
+        for number, child in list(results.items()):
+            if child not in self._pool._pool:  # noqa: SLF001
+                del results[number]
 
 
 class SoloPool(solo.TaskPool):  # type: ignore[misc]

@@ -12,9 +12,8 @@ from typing import Any
 import structlog
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
-from celery import signals, states
-from celery.app.trace import task_has_custom
-from celery.exceptions import Ignore, InvalidTaskError, Reject, Retry
+from celery import states
+from celery.exceptions import Ignore, Reject, Retry
 from celery.utils.saferepr import saferepr
 from celery.worker import request as stock
 from celery.worker import state
@@ -26,16 +25,13 @@ from orchestrator.errors import TooManyDeliveries
 from orchestrator.retry.again import PutBack, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim
-from orchestrator.transport.envelope import HELD
-from orchestrator.worker import chords, reporter, revocations
+from orchestrator.worker import chords, reporter, revocations, telling
+from orchestrator.worker.checking import check
+from orchestrator.worker.next_attempt import changed
 from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
 _LOG = structlog.get_logger(__name__)
-
-
-# Hard and soft.
-_LIMITS = 2
 
 
 class Request(stock.Request):  # type: ignore[misc]
@@ -43,7 +39,7 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(message, *args, **kwargs)
-        _check(self)
+        check(self)
         self.claim: Claim = message.claim
         self._tried_before = self.claim.deliveries > 0 or _retries(self._request_dict) > 0
         # The transport has watched the eta: nothing is left to wait for here.
@@ -122,7 +118,7 @@ class Request(stock.Request):  # type: ignore[misc]
         if isinstance(asked, PutBack):
             queue, priority = asked.queue or self.claim.queue, asked.priority
             to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
-            self.claim.put_back(asked.delay_seconds, _changed(self.claim.envelope, asked), to)
+            self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
         else:
             # Its next attempt was published with options that a put-back does not know.
             self.acknowledge()
@@ -186,7 +182,8 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         retries, most = self._context.retries, self.task.max_retries
         if most is not None and retries >= most:
-            self._report_failure(error, exc_info, hooks=True)
+            telling.failure(self, error, exc_info, hooks=True)
+            self._send_failed(exc_info)
             self._bury(error, exc_info.traceback)
             return
         pause_seconds = float(self.task.default_retry_delay)
@@ -196,7 +193,7 @@ class Request(stock.Request):  # type: ignore[misc]
         headers = {"retries": retries + 1}
         self.claim.put_back(
             pause_seconds,
-            _changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
+            changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
         )
 
     def _fail(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
@@ -205,9 +202,12 @@ class Request(stock.Request):  # type: ignore[misc]
         if state.should_terminate and isinstance(error, TimeLimitExceeded | SoftTimeLimitExceeded):
             return
         traceback = str(exc_info.traceback)
-        reporter.current().report(
-            lambda: self._report_failure(error, exc_info, hooks=hooks), lambda: self._bury(error, traceback)
-        )
+
+        def tell() -> None:
+            telling.failure(self, error, exc_info, hooks=hooks)
+            self._send_failed(exc_info)
+
+        reporter.current().report(tell, lambda: self._bury(error, traceback))
 
     def _fail_undelivered(self) -> None:
         count = self.claim.deliveries
@@ -220,51 +220,9 @@ class Request(stock.Request):  # type: ignore[misc]
             exc_info = ExceptionInfo()
             self._fail(error, exc_info)
 
-    def _report_failure(self, error: BaseException, exc_info: Any, *, hooks: bool) -> None:
-        """Do what the child would have done: store, errbacks, chord; hooks and signals, which fail alone."""
-        self.task.backend.mark_as_failure(
-            self.id, error, str(exc_info.traceback), request=self._context, store_result=self.store_errors
-        )
-        self.task.request_stack.push(self._context)
-        try:
-            if hooks:
-                _alone(lambda: self.task.on_failure(error, self.id, self.args, self.kwargs, exc_info))
-                if task_has_custom(self.task, "after_return"):
-                    _alone(
-                        lambda: self.task.after_return(
-                            states.FAILURE, error, self.id, self.args, self.kwargs, exc_info
-                        )
-                    )
-            signals.task_failure.send(
-                sender=self.task,
-                task_id=self.id,
-                exception=error,
-                args=self.args,
-                kwargs=self.kwargs,
-                traceback=exc_info.tb,
-                einfo=exc_info,
-            )
-        finally:
-            self.task.request_stack.pop()
-        self._send_failed(exc_info)
-
     def _store(self, unstored: Unstored) -> None:
         """The result backend was away where the task ran: store the outcome here, then settle."""
         state.task_ready(self, successful=unstored.state == states.SUCCESS)
-
-        def tell() -> None:
-            if unstored.state == states.SUCCESS:
-                self.task.backend.mark_as_done(
-                    self.id, unstored.result, self._context, not self.ignore_result
-                )
-            else:
-                self.task.backend.mark_as_failure(
-                    self.id,
-                    unstored.error,
-                    unstored.traceback,
-                    request=self._context,
-                    store_result=self.store_errors,
-                )
 
         def then() -> None:
             if unstored.error is None:
@@ -276,7 +234,7 @@ class Request(stock.Request):  # type: ignore[misc]
                 )
                 self._bury(unstored.error, unstored.traceback)
 
-        reporter.current().report(tell, then)
+        reporter.current().report(lambda: telling.unstored(self, unstored), then)
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:  # noqa: FBT001
         """It was revoked by a person, which is no letter, or it has expired, which is one."""
@@ -285,12 +243,7 @@ class Request(stock.Request):  # type: ignore[misc]
         self.send_event("task-revoked", terminated=terminated, signum=signum, expired=expired)
 
         def tell() -> None:
-            self.task.backend.mark_as_revoked(
-                self.id, reason, request=self._context, store_result=self.store_errors
-            )
-            signals.task_revoked.send(
-                sender=self.task, request=self._context, terminated=terminated, signum=signum, expired=expired
-            )
+            telling.revocation(self, reason, terminated=terminated, signum=signum, expired=expired)
 
         def then() -> None:
             if expired:
@@ -339,63 +292,9 @@ class Request(stock.Request):  # type: ignore[misc]
         return str(channel.list_of(queue, priority))
 
 
-def _check(request: Request) -> None:
-    """Refuse what would only fail later, in a place that takes the worker down with it."""
-    limits = request.time_limits
-    if (
-        not isinstance(limits, list | tuple)
-        or len(limits) != _LIMITS
-        or not all(_is_limit(each) for each in limits)
-    ):
-        raise InvalidTaskError(f"the header timelimit must be two numbers or nulls: {limits!r}")
-    if not isinstance(request.id, str):
-        raise InvalidTaskError(f"the header id must be text: {request.id!r}")
-    if not isinstance(request._request_dict.get("retries") or 0, int):  # noqa: SLF001
-        raise InvalidTaskError("the header retries must be a number")
-    if not isinstance(request._args, list | tuple):  # noqa: SLF001
-        raise InvalidTaskError("the arguments are no list")
-    if not isinstance(request._kwargs, dict):  # noqa: SLF001
-        raise InvalidTaskError("the keyword arguments are no mapping")
-
-
-def _is_limit(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0)
-
-
 def _retries(request: Mapping[str, Any]) -> int:
     retries = request.get("retries")
     return retries if isinstance(retries, int) else 0
-
-
-def _changed(envelope: dict[str, Any], asked: PutBack) -> dict[str, Any]:
-    """The message of the next attempt."""
-    headers = envelope["headers"] | asked.headers
-    if asked.delay_seconds > 0:
-        headers[HELD] = True
-    else:
-        headers.pop(HELD, None)
-        headers["eta"] = None
-    properties = dict(envelope["properties"])
-    if asked.priority is not None:
-        properties["priority"] = asked.priority
-    if asked.queue is not None:
-        # The task, and whatever looks at the message, reads here where it came from.
-        properties["delivery_info"] = properties["delivery_info"] | {
-            "exchange": "",
-            "routing_key": asked.queue,
-        }
-    changed = envelope | {"headers": headers, "properties": properties}
-    if asked.body is not None:
-        headers.pop("compression", None)
-        changed["content-type"], changed["content-encoding"], changed["body"] = asked.body
-    return changed
-
-
-def _alone(call: Callable[[], Any]) -> None:
-    try:
-        call()
-    except Exception:
-        _LOG.exception("hook_failed")
 
 
 def _nothing() -> None:
