@@ -104,6 +104,7 @@ def test_children_that_die_while_the_connection_is_lost_end_no_worker(
     assert [place.result(each) for each in sent] == ["slow"] * 8
     assert [place.letters(each) for each in sent] == [[]] * 8
     assert sum(map(place.starts, sent)) > 8
+    _all_processes_work(place)
 
 
 def test_children_whose_end_is_noticed_only_after_the_connection_was_lost_end_no_worker(
@@ -131,6 +132,13 @@ def test_a_redis_that_is_full_three_times_loses_nothing(place: Place) -> None:
 
     assert [place.result(each) for each in sent] == [None] * 180
     assert [place.letters(each) for each in sent] == [[]] * 180
+
+
+def _all_processes_work(place: Place) -> None:
+    place.server.set(SECONDS, 60)
+    sent = [place.send("slow", queue=_QUEUE) for _ in range(4)]
+    wait_until(lambda: sum(map(place.starts, sent)) == 4, what="four at work")
+    place.app.control.revoke(sent, terminate=True)
 
 
 def _pass(seconds: float) -> None:
