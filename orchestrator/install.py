@@ -10,7 +10,7 @@ from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
-from orchestrator.worker import pools
+from orchestrator.worker import pools, retries
 
 # By name: these rooms lie above this one.
 TASK_MODULES = (
@@ -44,6 +44,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     stamp.connect()
     beat.watch()
     pools.register()
+    retries.register()
     flower.extend()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
     return app
