@@ -35,6 +35,12 @@ def wait_until(condition: Callable[[], object], within_seconds: float = 20.0, wh
         Event().wait(0.02)
 
 
+def let_pass(seconds: float) -> None:
+    """Wait for as long as something has to be away."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > until, seconds + 20)
+
+
 @contextmanager
 def start_worker(
     *options: str,

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -11,7 +10,7 @@ import pytest
 from orchestrator.dev.stack import Addresses
 from tests.acceptance.controlled import SECONDS, Place, own_redis, together
 from tests.chaos.transport.servers import Server
-from tests.processes import Worker, wait_until
+from tests.processes import Worker, let_pass, wait_until
 
 _QUEUE = "away"
 _LEASE_SECONDS = 2.0
@@ -65,7 +64,7 @@ def test_a_task_that_runs_while_redis_is_away_for_longer_than_a_lease_runs_once(
     wait_until(lambda: place.starts(sent) == 1, what="the start")
 
     redis_server.signal(signal.SIGSTOP if way == "frozen" else signal.SIGTERM)
-    _pass(1.5 * _LEASE_SECONDS)
+    let_pass(1.5 * _LEASE_SECONDS)
     if way == "frozen":
         redis_server.signal(signal.SIGCONT)
     else:
@@ -127,7 +126,7 @@ def test_a_redis_that_is_full_three_times_loses_nothing(place: Place) -> None:
     for _ in range(3):
         sent += [place.send("pause", 0.05, queue=_QUEUE) for _ in range(60)]
         place.server.config_set("maxmemory", "1mb")
-        _pass(2.0)
+        let_pass(2.0)
         place.server.config_set("maxmemory", "0")
 
     assert [place.result(each) for each in sent] == [None] * 180
@@ -139,11 +138,6 @@ def _all_processes_work(place: Place) -> None:
     sent = [place.send("slow", queue=_QUEUE) for _ in range(4)]
     wait_until(lambda: sum(map(place.starts, sent)) == 4, what="four at work")
     place.app.control.revoke(sent, terminate=True)
-
-
-def _pass(seconds: float) -> None:
-    until = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > until, seconds + 20)
 
 
 def _children(worker: Worker) -> list[psutil.Process]:

@@ -1,0 +1,134 @@
+"""A result backend that is away: no outcome is lost, and no success is told as a failure."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from orchestrator import keys
+from orchestrator.dev import ports
+from orchestrator.dev.stack import Addresses
+from tests.acceptance.controlled import RUNS, Place, own_redis
+from tests.chaos.transport.servers import Server
+from tests.processes import Worker, let_pass, wait_until
+
+_QUEUE = "results"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that keeps nothing but results."""
+    (port,) = ports.free(1)
+    server = Server("results", port, tmp_path_factory.mktemp("results"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def rig(
+    stack: Addresses, results: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Place, Server]]:
+    with own_redis(
+        stack,
+        tmp_path_factory.mktemp("broker"),
+        CELERY_RESULT_BACKEND=results.url,
+        OMNINODE_LEASE_SECONDS="3",
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def place(rig: tuple[Place, Server]) -> Place:
+    return rig[0]
+
+
+@pytest.fixture(scope="module")
+def broker(rig: tuple[Place, Server]) -> Server:
+    return rig[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(place: Place) -> Iterator[Worker]:
+    with place.worker("--queues", _QUEUE, "--without-mingle", "--without-gossip") as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _all_is_well_afterwards(place: Place, worker: Worker) -> Iterator[None]:
+    yield
+    wait_until(lambda: place.left(_QUEUE) == 0, 60.0, "an empty broker")
+    assert worker.process.poll() is None
+
+
+def test_a_success_is_kept_until_it_can_be_stored(place: Place, results: Server) -> None:
+    with _away(results):
+        sent = place.send("slow", 0, queue=_QUEUE)
+        wait_until(lambda: place.server.llen(RUNS) == 1, what="the task's end")
+
+    wait_until(lambda: _state(results, sent) == "SUCCESS", 60.0, "the result")
+
+    assert place.starts(sent) == 1
+    assert place.letters(sent) == place.signals(sent) == []
+
+
+def test_a_failure_is_one_letter_and_one_stored_failure(place: Place, results: Server) -> None:
+    with _away(results):
+        sent = place.send("bad", queue=_QUEUE)
+        wait_until(lambda: place.signals(sent) == ["failure"], what="the failure")
+
+    wait_until(lambda: _state(results, sent) == "FAILURE", 60.0, "the result")
+    wait_until(lambda: place.letters(sent), what="the letter")
+
+    assert place.letters(sent) == ["exception"]
+    assert place.signals(sent) == ["failure"]
+
+
+def test_a_retry_does_not_wait_for_its_state_to_be_stored(place: Place, results: Server) -> None:
+    with _away(results):
+        sent = place.send("again", queue=_QUEUE)
+        wait_until(lambda: place.signals(sent) == ["retry"], what="the retry")
+
+    wait_until(lambda: _state(results, sent) == "SUCCESS", 60.0, "the result")
+
+    assert place.letters(sent) == []
+
+
+def test_a_message_is_in_flight_until_its_outcome_is_stored(place: Place, results: Server) -> None:
+    with _away(results):
+        place.send("good", queue=_QUEUE)
+        wait_until(lambda: place.server.hlen(keys.claims()) == 1, what="the claim")
+        wait_until(lambda: place.server.llen(_QUEUE) == 0, what="an empty queue")
+
+        assert place.left(_QUEUE) == 1
+
+
+def test_a_chain_goes_on_when_the_broker_is_away_at_the_end_of_a_step(
+    place: Place, broker: Server, results: Server
+) -> None:
+    step = place.app.signature("control.slow", args=[2.0], queue=_QUEUE)
+    last = place.app.signature("control.good", immutable=True, queue=_QUEUE)
+    sent = (step | last).apply_async()
+    wait_until(lambda: place.starts(sent.parent.id) == 1, what="the start")
+
+    broker.signal(signal.SIGTERM)
+    let_pass(3.0)
+    broker.start()
+
+    wait_until(lambda: _state(results, sent.id) == "SUCCESS", 60.0, "the chain's end")
+
+    assert place.letters(sent.parent.id) == place.letters(sent.id) == []
+
+
+def _state(results: Server, task_id: str) -> str:
+    stored = results.client.get(f"celery-task-meta-{task_id}")
+    return str(json.loads(stored)["status"]) if stored else "PENDING"
+
+
+@contextmanager
+def _away(server: Server) -> Iterator[None]:
+    server.stop()
+    yield
+    server.start()
