@@ -42,7 +42,7 @@ class Batch:
 class Ledger:
     """The claims of one process on one broker.
 
-    Settlements may be noted from any thread. `on_note` is called when the first one is noted after all others
+    Settlements may be noted from any thread. `on_note` is called after the first one that is noted since some
     were taken: somebody has to send them within a few milliseconds.
     """
 
@@ -61,6 +61,7 @@ class Ledger:
         self._others: deque[tuple[str, str, tuple[str, ...]]] = deque()
         self._under_way: list[Batch] = []
         self._taking = threading.Lock()
+        self._told = False
 
     def __len__(self) -> int:
         """The number of settlements that wait to be sent."""
@@ -82,13 +83,13 @@ class Ledger:
 
     def note_done(self, claim_id: str) -> None:
         """Note the common case: it succeeded at its first delivery."""
-        self._noting()
         self._done.append(claim_id)
+        self._noted()
 
     def note(self, name: str, claim_id: str, *arguments: str) -> None:
         """Note any other settlement, by the name that the script knows."""
-        self._noting()
         self._others.append((name, claim_id, arguments))
+        self._noted()
 
     def note_start(self, claim: Claim) -> None:
         """Note that its task has begun; it travels with the next exchange, unless it is settled by then."""
@@ -97,6 +98,8 @@ class Ledger:
     def take(self) -> Batch:
         """Take what is to be sent. It counts as under way until `confirm` or `give_back`."""
         with self._taking:
+            # First: whoever notes one that is not taken below then tells of it.
+            self._told = False
             batch = Batch(
                 done=_popped(self._done, _MAX_DONE),
                 started=[c.id for c in _popped(self._started, _MAX_STARTED) if c.id in self.claims],
@@ -136,9 +139,11 @@ class Ledger:
         for claim in sorted(self.claims.copy().values(), key=lambda claim: claim.id, reverse=True):
             claim.release()
 
-    def _noting(self) -> None:
+    def _noted(self) -> None:
+        # Without a lock: a signal's handler may note while the thread that it interrupts is taking.
         self.settled += 1
-        if not self._done and not self._others:
+        if not self._told:
+            self._told = True
             self.noted_at = time.monotonic()
             self.on_note()
 
