@@ -28,7 +28,7 @@ IDLE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _REFUSED_SECONDS = 0.2
 _FULL_SECONDS = 0.25
-# Every so many exchanges the lists are claimed in reverse order, so that a low priority is never starved.
+# Every so many claims the lists are taken in reverse order, so that a low priority is never starved.
 _TURN_AROUND = 16
 
 
@@ -56,7 +56,7 @@ class Claims:
         self._room = room
         self._queues: tuple[str, ...] = ()
         self._lists: tuple[str, ...] = ()
-        self._exchanges = 0
+        self._turns = 0
         self._asked: tuple[Wish, Batch] | None = None
         self._watching: bytes | None = None
         self._role = NOT_WAITING
@@ -105,9 +105,10 @@ class Claims:
 
     def _ask(self, room: int, free: int) -> None:
         batch = self._ledger.take()
-        queues, lists = self._in_turn()
+        lists: tuple[str, ...] = ()
         wish = Wish()
         if room > 0:
+            queues, lists = self._in_turn()
             wish = Wish(
                 messages=room,
                 free=free,
@@ -119,21 +120,20 @@ class Claims:
             )
         self._asked = (wish, batch)
         try:
-            keys = self._keys.exchange(lists if room > 0 else ())
-            self.link.send("exchange", keys, wish.arguments(self._ledger.lease_seconds, batch))
+            self.link.send(
+                "exchange", self._keys.exchange(lists), wish.arguments(self._ledger.lease_seconds, batch)
+            )
         except BaseException:
             self.forget()
             raise
 
     def _in_turn(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The queues and lists for this exchange: each queue comes first in its turn."""
-        self._exchanges += 1
+        """The queues and lists to claim from now: each queue comes first in its turn."""
+        self._turns += 1
         count = len(self._queues)
-        if count == 0:
-            return (), ()
-        shift = self._exchanges % count
+        shift = self._turns % count
         groups = [self._lists[at : at + count] for at in range(0, len(self._lists), count)]
-        if self._exchanges % _TURN_AROUND == 0:
+        if self._turns % _TURN_AROUND == 0:
             groups.reverse()
         turned = [name for group in groups for name in (*group[shift:], *group[:shift])]
         return (*self._queues[shift:], *self._queues[:shift]), tuple(turned)
