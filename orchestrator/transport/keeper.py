@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from orchestrator import forks
 from orchestrator.transport import scripts
@@ -43,6 +43,8 @@ class Keeper:
         self._keys = keys
         self._heard = self._renewed = time.monotonic()
         self._wedged = False
+        self._stale = False
+        self._complaints: dict[str, str] = {}
         self._stop = threading.Event()
         self._sending = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="omninode-leases", daemon=True)
@@ -110,16 +112,32 @@ class Keeper:
     def _run(self) -> None:
         lease = self.ledger.lease_seconds
         while not self._stop.wait(0.05 if self.eager else min(0.5, lease / 8)):
-            try:
-                with forks.threads_at_work():
-                    if self._settlements_lie_about():
-                        self.flush()
-                    if time.monotonic() - self._renewed > lease / 4 and self._loop_is_alive():
-                        self.renew()
-            except (RedisError, OSError) as error:
-                _LOG.debug("redis_away", error=str(error))
-            except Exception:
-                _LOG.exception("lease_thread_failed")
+            with forks.threads_at_work():
+                # Each by itself, the leases first: a settlement that is refused must not end them.
+                if time.monotonic() - self._renewed > lease / 4 and self._loop_is_alive():
+                    self._try(self.renew)
+                if self._settlements_lie_about():
+                    self._try(self.flush)
+
+    def _try(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except ResponseError as error:
+            self._complain(tell.__name__, str(error))
+        except (RedisError, OSError) as error:
+            _LOG.debug("redis_away", error=str(error))
+        except Exception:
+            _LOG.exception("lease_thread_failed")
+        stale = self.is_stale
+        if stale and not self._stale:
+            _LOG.warning("leases_not_renewed", claims=len(self.ledger.claims))
+        self._stale = stale
+
+    def _complain(self, what: str, error: str) -> None:
+        # It is tried again several times a second: once is enough.
+        if self._complaints.get(what) != error:
+            _LOG.warning("script_refused", to=what, error=error)
+        self._complaints[what] = error
 
     def _settlements_lie_about(self) -> bool:
         if not self.ledger.has_news:

@@ -1,0 +1,70 @@
+"""The lease thread renews whatever else fails, and says what does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import ConnectionPool, Redis
+from structlog.testing import capture_logs
+
+from orchestrator.transport.exchange import Wish
+from orchestrator.transport.keeper import Keeper
+from orchestrator.transport.ledger import Batch, Ledger
+from tests.integration.transport import places
+from tests.integration.transport.places import KEYS, list_of, run
+from tests.processes import wait_until
+
+_A = list_of("a")
+_LEASE_SECONDS = 2.0
+
+
+def test_leases_are_renewed_while_a_settlement_is_refused(client: Redis) -> None:
+    with capture_logs() as logs, _keeping(client) as keeper:
+        ended = _lease_of(client, "w-0002")
+        client.set(places.OUTBOX, "no stream")
+        keeper.ledger.claims["w-0001"].bury({"reason": "rejected"})
+
+        wait_until(lambda: _lease_of(client, "w-0002") > ended + 1000, what="two renewals")
+
+        assert "w-0001" in keeper.ledger.leased()
+        client.delete(places.OUTBOX)
+        wait_until(lambda: not keeper.ledger.has_news, what="the settlement")
+        assert client.xlen(places.OUTBOX) == 1
+    refused = [entry for entry in logs if entry["event"] == "script_refused"]
+    assert [entry["log_level"] for entry in refused] == ["warning"]
+
+
+def test_leases_that_cannot_be_renewed_are_a_warning(client: Redis) -> None:
+    with capture_logs() as logs, _keeping(client):
+        client.delete(places.LEASES)
+        client.set(places.LEASES, "no leases")
+
+        wait_until(lambda: _warnings(logs) == {"script_refused", "leases_not_renewed"}, what="the warnings")
+
+        client.delete(places.LEASES)
+
+
+def _warnings(logs: Any) -> set[str]:
+    return {entry["event"] for entry in logs if entry["log_level"] == "warning"}
+
+
+def _lease_of(client: Redis, claim_id: str) -> float:
+    score: Any = client.zscore(places.LEASES, claim_id)
+    return float(score)
+
+
+@contextmanager
+def _keeping(client: Redis) -> Iterator[Keeper]:
+    """A keeper at work, with two claims."""
+    own_client = Redis(connection_pool=ConnectionPool(**client.connection_pool.connection_kwargs))
+    keeper = Keeper(Ledger(_LEASE_SECONDS, 8), own_client, KEYS)
+    client.lpush(_A, "one", "two")
+    wish = Wish(messages=2, free=2, prefix="w-", queues=("a",))
+    run(client, "exchange", KEYS.exchange((_A,)), wish.arguments(_LEASE_SECONDS, Batch()))
+    for number in (1, 2):
+        keeper.ledger.hold(f"w-000{number}", "a", b"", 0)
+    keeper.start()
+    try:
+        yield keeper
+    finally:
+        keeper.close()
