@@ -9,7 +9,8 @@ from typing import Any
 import kombu
 from celery.app import amqp
 from kombu import connection as stock
-from kombu.exceptions import OperationalError
+from kombu.exceptions import InconsistencyError, OperationalError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
@@ -23,6 +24,13 @@ _SCHEMES = {
     "orchestrator.transport:Transport": "redis",
     "orchestrator.transport:SentinelTransport": "sentinel",
 }
+
+
+def is_refusal(error: OperationalError) -> bool:
+    """Whether the broker is there, and does not take the message: nothing is won by asking it soon again."""
+    cause = error.__cause__
+    is_answer = isinstance(cause, ResponseError) and not isinstance(cause, OutOfMemoryError | ReadOnlyError)
+    return is_answer or isinstance(cause, InconsistencyError)
 
 
 class Connection(kombu.Connection):  # type: ignore[misc]
@@ -73,7 +81,7 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         while True:
             try:
                 return super()._retry_publish(publish, *args, **kwargs)
-            except OperationalError:
-                if time.monotonic() >= give_up_at or self.app.conf.task_always_eager:
+            except OperationalError as error:
+                if time.monotonic() >= give_up_at or self.app.conf.task_always_eager or is_refusal(error):
                     raise
                 time.sleep(_PAUSE_SECONDS)

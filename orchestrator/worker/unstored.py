@@ -11,14 +11,18 @@ from celery.backends.base import Backend
 from celery.exceptions import Reject
 from celery.states import FAILURE, IGNORED, SUCCESS
 from celery.utils.serialization import get_pickleable_exception
-from kombu.exceptions import EncodeError, OperationalError
+from kombu.exceptions import EncodeError, InconsistencyError, OperationalError
 
-from orchestrator.retry.again import Waiting
+from orchestrator.retry.again import PutBack
+from orchestrator.retry.backoff import ceiling_seconds
 
 _LOG = structlog.get_logger(__name__)
 
-# The broker was away when the task's links were to be published.
-_SEND_AGAIN_SECONDS = 1.0
+# In a message's headers: how often its task has returned, and its links could not be published.
+_UNSENT = "omninode-unsent"
+# The transport's own, where its options name none.
+_MAX_DELIVERIES = 8
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
 class Unstored(Exception):
@@ -36,7 +40,7 @@ class Unstored(Exception):
 
 
 class Unsent(Reject):
-    """The task has returned, but its links could not be published: it has not failed, it will run again.
+    """The task has returned, but its links could not be published yet: it has not failed, it will run again.
 
     It is a Reject because Celery lets nothing else through to whoever called the tracer.
     """
@@ -65,7 +69,7 @@ class SteadyBackend:
         self, task_id: str, exc: BaseException, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         """Store a failure, call errbacks, tell the chord."""
-        if isinstance(exc, OperationalError) and getattr(request, "omninode_returned", False):
+        if getattr(request, "omninode_returned", False) and self._may_be_sent_later(exc, request):
             raise Unsent from exc
         try:
             return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
@@ -88,6 +92,13 @@ class SteadyBackend:
         except Exception as error:
             _LOG.warning("state_not_stored", error=str(error))
 
+    def _may_be_sent_later(self, error: BaseException, request: Any) -> bool:
+        """A broker that is away comes back; a binding that is missing does not, nor what failed so often."""
+        if not isinstance(error, OperationalError) or isinstance(error.__cause__, InconsistencyError):
+            return False
+        most = self._backend.app.conf.broker_transport_options.get("max_deliveries", _MAX_DELIVERIES)
+        return _unsent(vars(request)) + 1 < int(most)
+
 
 def steady(tracer: Any) -> Any:
     """Wrap a task's tracer: an outcome that was kept is what the main process hears."""
@@ -99,10 +110,21 @@ def steady(tracer: Any) -> Any:
             outcome = tracer(uuid, args, kwargs, request)
         except Unsent as error:
             _LOG.warning("links_not_sent", task_id=uuid, error=str(error.__cause__))
-            return _told(Waiting(_SEND_AGAIN_SECONDS), None)
+            return _told(_later(_unsent(request), str(error.__cause__)), None)
         return _told(kept[0], outcome.runtime) if kept else outcome
 
     return trace
+
+
+def _unsent(request: dict[str, Any]) -> int:
+    times = request.get(_UNSENT)
+    return times if isinstance(times, int) else 0
+
+
+def _later(times: int, why: str) -> PutBack:
+    """The same attempt again, after a pause that grows with the times that this was in vain."""
+    pause_seconds = ceiling_seconds(times, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+    return PutBack(exc=OperationalError(why), delay_seconds=pause_seconds, headers={_UNSENT: times + 1})
 
 
 def _told(word: Exception, runtime: float | None) -> Any:

@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ def rig(
         tmp_path_factory.mktemp("broker"),
         CELERY_RESULT_BACKEND=results.url,
         OMNINODE_LEASE_SECONDS="3",
+        OMNINODE_MAX_DELIVERIES="3",
     ) as made:
         yield made
 
@@ -110,7 +112,7 @@ def test_a_chain_goes_on_when_the_broker_is_away_at_the_end_of_a_step(
 ) -> None:
     step = place.app.signature("control.slow", args=[2.0], queue=_QUEUE)
     last = place.app.signature("control.good", immutable=True, queue=_QUEUE)
-    sent = (step | last).apply_async()
+    sent: Any = (step | last).apply_async()
     wait_until(lambda: place.starts(sent.parent.id) == 1, what="the start")
 
     broker.signal(signal.SIGTERM)
@@ -120,6 +122,34 @@ def test_a_chain_goes_on_when_the_broker_is_away_at_the_end_of_a_step(
     wait_until(lambda: _state(results, sent.id) == "SUCCESS", 60.0, "the chain's end")
 
     assert place.letters(sent.parent.id) == place.letters(sent.id) == []
+
+
+def test_a_step_whose_next_one_has_no_queue_fails_at_once(place: Place, results: Server) -> None:
+    nowhere = place.app.signature("control.good", immutable=True, exchange="nowhere", routing_key="nobody")
+
+    step = _step_before(place, nowhere)
+    wait_until(lambda: place.letters(step), 30.0, "the letter")
+
+    assert (place.letters(step), place.starts(step)) == (["exception"], 1)
+    assert _state(results, step) == "FAILURE"
+
+
+def test_a_step_whose_next_one_is_refused_each_time_fails_in_the_end(place: Place, results: Server) -> None:
+    place.server.set("no-list", "a string")
+    refused = place.app.signature("control.good", immutable=True, queue="no-list")
+
+    step = _step_before(place, refused)
+    wait_until(lambda: place.letters(step), 60.0, "the letter")
+
+    assert (place.letters(step), place.starts(step)) == (["exception"], 3)
+    assert place.signals(step) == ["failure"]
+    assert _state(results, step) == "FAILURE"
+
+
+def _step_before(place: Place, following: Any) -> str:
+    """Send a chain of two; returns the id of the first."""
+    step = place.app.signature("control.slow", args=[0.0], queue=_QUEUE)
+    return str((step | following).apply_async().parent.id)
 
 
 def _state(results: Server, task_id: str) -> str:
