@@ -10,7 +10,14 @@ import structlog
 from redis.exceptions import ResponseError
 
 from orchestrator.transport.claim import Claim
-from orchestrator.transport.exchange import NOT_WAITING, SENTRY, Answer, Wish, forget_unknown
+from orchestrator.transport.exchange import (
+    NOT_WAITING,
+    SENTRY,
+    Answer,
+    Wish,
+    forget_unknown,
+    warn_of_refusing,
+)
 from orchestrator.transport.keeper import Keeper
 from orchestrator.transport.keys import Keys
 from orchestrator.transport.ledger import Batch, Ledger
@@ -62,6 +69,7 @@ class Claims:
         self._role = NOT_WAITING
         self._idle_until = 0.0
         self._full_until = 0.0
+        self._refused_until = 0.0
         self._timer: Any = None
 
     def consume(self, queues: Sequence[str], lists: Sequence[str]) -> None:
@@ -85,10 +93,10 @@ class Claims:
     def tick(self) -> None:
         """Before every poll of the event loop: ask Redis, if there is reason to."""
         self._keeper.hear()
-        if self.is_waiting_for_redis:
+        now = time.monotonic()
+        if self.is_waiting_for_redis or now < self._refused_until:
             return
         room, free = self._room() if self._queues else (0, 0)
-        now = time.monotonic()
         if now < self._idle_until or (free <= 0 and now < self._full_until):
             room = 0
         if self._has_reason(room, free):
@@ -156,7 +164,7 @@ class Claims:
             self.forget()
             # Half of a pipeline may be unread.
             self.link.disconnect()
-            self._wait(_REFUSED_SECONDS)
+            self._pause()
         except BaseException:
             self.forget()
             raise
@@ -176,6 +184,7 @@ class Claims:
         answer = Answer.parse(self.link.receive())
         (wish, batch), self._asked = self._asked, None
         self._ledger.confirm(batch)
+        warn_of_refusing(self._ledger, answer)
         if answer.late:
             _LOG.info("settlements_too_late", settlements=answer.late)
         if not wish.messages:
@@ -221,6 +230,12 @@ class Claims:
         moved = self._role == SENTRY and changes != seen
         if waiting or woken or moved:
             self.look_again()
+
+    def _pause(self) -> None:
+        """Ask for nothing at all for a while: what was refused would be refused again at once."""
+        self._refused_until = time.monotonic() + _REFUSED_SECONDS
+        if self.call_later is not None:
+            self.call_later(_REFUSED_SECONDS, self.look_again)
 
     def _wait(self, seconds: float) -> None:
         self.look_again()

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from orchestrator.transport.ledger import Batch, Ledger
+
+_LOG = structlog.get_logger(__name__)
 
 NOT_WAITING, SENTRY, RESERVE = 0, 1, 2
 
@@ -52,20 +56,33 @@ SETTLE_ONLY = Wish()
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of an exchange: how many settlements came too late, when to look again, and the messages."""
+    """What came of an exchange: how many settlements came too late, when to look again, and the messages.
+
+    `refusing` names the lists that took no message back, or gave none, because they are no lists.
+    """
 
     late: int
     due_ms: int
     role: int
     changes: bytes
     messages: tuple[tuple[int, bytes, int], ...]
+    refusing: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, reply: Sequence[Any]) -> Answer:
         """Read the script's reply; a message is (index of its list, raw, earlier deliveries)."""
-        late, due_ms, role, changes, flat = reply
+        late, due_ms, role, changes, flat, refusing = reply
         messages = tuple(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
-        return cls(int(late), int(due_ms), int(role), changes, messages)
+        lists = tuple(name.decode(errors="backslashreplace") for name in refusing)
+        return cls(int(late), int(due_ms), int(role), changes, messages, lists)
+
+
+def warn_of_refusing(ledger: Ledger, answer: Answer) -> None:
+    """Say once of each list that it is none: its messages wait until somebody removes what is there."""
+    for name in answer.refusing:
+        if name not in ledger.refusing:
+            ledger.refusing.add(name)
+            _LOG.warning("queue_is_no_list", key=name, todo="rename or delete what is under this key")
 
 
 def forget_unknown(ledger: Ledger, wish: Wish) -> None:

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from orchestrator import forks
 from orchestrator.transport import scripts
-from orchestrator.transport.exchange import SETTLE_ONLY
+from orchestrator.transport.exchange import SETTLE_ONLY, Answer, warn_of_refusing
 from orchestrator.transport.keys import Keys
 from orchestrator.transport.ledger import Ledger
 
@@ -86,11 +86,12 @@ class Keeper:
                 batch = self.ledger.take()
                 try:
                     arguments = SETTLE_ONLY.arguments(self.ledger.lease_seconds, batch)
-                    self._run_script("exchange", self._keys.exchange(), arguments)
+                    reply = self._run_script("exchange", self._keys.exchange(), arguments)
                 except BaseException:
                     self.ledger.give_back(batch)
                     raise
                 self.ledger.confirm(batch)
+                warn_of_refusing(self.ledger, Answer.parse(reply))
 
     def close(self) -> None:
         """Give back what is held and stop; what cannot be told in time, the ends of the leases tell."""
@@ -152,7 +153,7 @@ class Keeper:
         self._wedged = not alive
         return alive
 
-    def _run_script(self, name: str, keys: tuple[str, ...], arguments: list[object]) -> list[bytes]:
+    def _run_script(self, name: str, keys: tuple[str, ...], arguments: list[object]) -> list[Any]:
         script = scripts.load(name)
         command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
         try:

@@ -55,6 +55,8 @@ class Ledger:
         self.noted_at = time.monotonic()
         # Settlements so far; roughly, where several threads note them.
         self.settled = 0
+        # Lists that were found to be none, and told of.
+        self.refusing: set[str] = set()
         self._batches = itertools.count(1)
         self._done: deque[str] = deque()
         self._started: deque[Claim] = deque()

@@ -9,7 +9,8 @@
 --       10 number of started ids; then the queues' names, the done ids, the started ids, and settlements:
 --       name, claim id, number of arguments, arguments
 -- Returns {settlements that came too late, ms until something falls due (-1: ask again at once),
---          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …}}
+--          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …},
+--          {name of a list that refuses messages, …}}
 --
 -- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox
 -- before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
@@ -17,6 +18,8 @@
 -- what they belong to and removed after it: one that belongs to nothing ends by itself, but a claim without a lease, or a
 -- delayed message without a due time, would stay for ever.
 -- The claim id is the fencing token: a settlement of a claim that has been returned finds nothing and does nothing.
+-- A list whose name holds something else refuses what is pushed. Its messages then stay where they are (a claim until its
+-- lease ends, and then for another while; what is due becomes due later), and everything else goes on.
 
 -- The first write must be one that a full Redis allows: it then lets all the others of the script through.
 redis.call('DEL', KEYS[10] .. ':none')
@@ -26,6 +29,8 @@ local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAU
 local FIRST_LIST = 14
 local MAX_RETURNED, MAX_MOVED, MAX_SENTRIES = 100, 200, 3
 local DELIVERIES_TTL_S, WAKE_TTL_S = 604800, 60
+-- When what a list has refused is tried again.
+local REFUSED_MS = 60000
 
 local want, free, lease_ms, prefix = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local queues, token, role, wait_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -50,6 +55,23 @@ local function drop(id)
   redis.call('SREM', STARTED, id)
   redis.call('HDEL', CLAIMS, id)
   redis.call('ZREM', LEASES, id)
+end
+
+local refusing = {}
+
+local function refuses(list)
+  for _, name in ipairs(refusing) do
+    if name == list then return end
+  end
+  refusing[#refusing + 1] = list
+end
+
+-- Returns whether it is in the list now.
+local function push(command, list, raw)
+  local answer = redis.pcall(command, list, raw)
+  if type(answer) == 'number' then return true end
+  refuses(list)
+  return false
 end
 
 local function forget_deliveries(raw)
@@ -77,6 +99,7 @@ local function settle_done(ids)
   redis.call('ZREM', LEASES, unpack(ids))
 end
 
+-- Each returns false where the message could not be moved: the claim then stays until its lease ends.
 local settle = {}
 
 -- A message that had been delivered before is done: forget the count.
@@ -96,15 +119,14 @@ end
 
 -- Back to the end that is claimed next; no delivery is counted.
 function settle.release(id, value)
-  local list, raw = split(value)
-  redis.call('RPUSH', list, raw)
+  return push('RPUSH', split(value))
 end
 
 -- Back to the end of the queue, and a delivery is counted.
 function settle.reject(id, value)
   local list, raw = split(value)
+  if not push('LPUSH', list, raw) then return false end
   count_delivery(raw)
-  redis.call('LPUSH', list, raw)
 end
 
 -- Put back, changed and perhaps later; args: delay in ms, list ('' = the same), message ('' = the same).
@@ -112,8 +134,14 @@ function settle.again(id, value, args)
   local list, raw = split(value)
   local after_ms, new_list, new_raw = tonumber(args[1]), args[2], args[3]
   if new_list == '' then new_list = list end
-  if new_raw == '' then new_raw = raw else forget_deliveries(raw) end
-  if after_ms > 0 then delay(id, now + after_ms, new_list, new_raw) else redis.call('LPUSH', new_list, new_raw) end
+  local changed = new_raw ~= ''
+  if not changed then new_raw = raw end
+  if after_ms > 0 then
+    delay(id, now + after_ms, new_list, new_raw)
+  elseif not push('LPUSH', new_list, new_raw) then
+    return false
+  end
+  if changed then forget_deliveries(raw) end
 end
 
 -- Claims whose reply never reached the worker: `id` is their prefix; args: how many there can be.
@@ -121,10 +149,7 @@ local function release_unknown(id, args)
   for i = tonumber(args[1]), 1, -1 do
     local claim = id .. string.format('%04d', i)
     local value = redis.call('HGET', CLAIMS, claim)
-    if value then
-      settle.release(claim, value)
-      drop(claim)
-    end
+    if value and settle.release(claim, value) then drop(claim) end
   end
 end
 
@@ -137,11 +162,10 @@ local function settle_others()
       release_unknown(id, args)
     else
       local value = redis.call('HGET', CLAIMS, id)
-      if value then
-        settle[name](id, value, args)
-        drop(id)
-      else
+      if not value then
         late = late + 1
+      elseif settle[name](id, value, args) ~= false then
+        drop(id)
       end
     end
   end
@@ -166,28 +190,32 @@ local function return_expired()
   if redis.call('EXISTS', QUIET) == 1 then return end
   for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', LEASES, now, '-inf', 'LIMIT', 0, MAX_RETURNED)) do
     local value = redis.call('HGET', CLAIMS, id)
-    if value then
-      local list, raw = split(value)
-      if redis.call('SISMEMBER', STARTED, id) == 1 then count_delivery(raw) end
-      redis.call('RPUSH', list, raw)
+    local list, raw
+    if value then list, raw = split(value) end
+    if value and not push('RPUSH', list, raw) then
+      redis.call('ZADD', LEASES, now + REFUSED_MS, id)
+    else
+      if value and redis.call('SISMEMBER', STARTED, id) == 1 then count_delivery(raw) end
+      drop(id)
     end
-    drop(id)
   end
 end
 
 -- What is due has waited long enough: it goes to the end that is claimed next, the earliest foremost.
 local function move_due()
   local ids = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, MAX_MOVED)
+  local moved = {}
   for i = #ids, 1, -1 do
     local value = redis.call('HGET', BODIES, ids[i])
-    if value then
-      local list, raw = split(value)
-      redis.call('RPUSH', list, raw)
+    if value and not push('RPUSH', split(value)) then
+      redis.call('ZADD', DELAYED, string.format('%.0f', now + REFUSED_MS), ids[i])
+    else
+      moved[#moved + 1] = ids[i]
     end
   end
-  if #ids > 0 then
-    redis.call('HDEL', BODIES, unpack(ids))
-    redis.call('ZREM', DELAYED, unpack(ids))
+  if #moved > 0 then
+    redis.call('HDEL', BODIES, unpack(moved))
+    redis.call('ZREM', DELAYED, unpack(moved))
   end
 end
 
@@ -205,7 +233,8 @@ local claimed, claimed_count = {}, 0
 
 local function claim_from(index, count, counted)
   local list = KEYS[index]
-  local messages = redis.call('LRANGE', list, -count, -1)
+  local messages = redis.pcall('LRANGE', list, -count, -1)
+  if messages.err then refuses(list) end
   if #messages == 0 then return 0 end
   local values, leases, started = {}, {}, {}
   for i = #messages, 1, -1 do
@@ -314,4 +343,4 @@ local due_ms, new_role = -1, 0
 if wanted > 0 and left_over > 0 then due_ms = ms_until_due() end
 -- A worker that waited and can start nothing now leaves its place, and passes on what woke it.
 if token ~= '' and (wanted > 0 or role > 0) then new_role = wait(left_over) end
-return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed}
+return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed, refusing}

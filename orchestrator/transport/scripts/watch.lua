@@ -9,7 +9,7 @@ local pausing = #ARGV > 0 and redis.call('EXISTS', KEYS[3]) == 1
 local waiting = 0
 for i = 4, #KEYS do
   local name = ARGV[(i - 4) % #ARGV + 1]
-  if redis.call('EXISTS', KEYS[i]) == 1 and not (pausing and redis.call('SISMEMBER', KEYS[3], name) == 1) then
+  if redis.call('TYPE', KEYS[i]).ok == 'list' and not (pausing and redis.call('SISMEMBER', KEYS[3], name) == 1) then
     waiting = 1
   end
 end

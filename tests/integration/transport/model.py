@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator import keys
 from orchestrator.transport.exchange import RESERVE, Answer, Wish
@@ -14,6 +15,7 @@ from tests.integration.transport.places import PREFIX, digest
 
 LEASE_MS = 600_000
 _MAX_RETURNED, _MAX_MOVED = 100, 200
+_REFUSED_MS = 60_000
 
 
 class Model(Idle):
@@ -23,13 +25,17 @@ class Model(Idle):
 
     def exchange(self, wish: Wish, batch: Batch, lists: Sequence[str], now: int) -> Answer:
         """Settle, return what has expired, move what is due, claim."""
+        self.refusing: list[str] = []
         late = sum(not self._drop(claim_id) for claim_id in batch.done)
         self.started |= {claim_id for claim_id in batch.started if claim_id in self.claims}
         late += sum(self._settle(now, *settlement) for settlement in batch.others)
         self._hear(now, LEASE_MS / 10)
         self._return_expired(now)
         self._move_due(now)
-        return self._claim(wish, lists, late, now)
+        answer = self._claim(wish, lists, late, now)
+        # It is no place.
+        refusing = tuple(vars(self).pop("refusing"))
+        return replace(answer, refusing=refusing)
 
     def renew(self, claim_ids: Sequence[str], now: int) -> list[str]:
         """Prolong leases; returns those that are none any more."""
@@ -98,6 +104,7 @@ class Model(Idle):
         if claim_id not in self.claims:
             return True
         target, raw = self.claims[claim_id]
+        moved = True
         if name == "done":
             self.deliveries.pop(digest(raw), None)
         elif name == "bury":
@@ -105,24 +112,27 @@ class Model(Idle):
             self.letters.append({key: value.encode() for key, value in fields.items()} | {"raw": raw})
             self.deliveries.pop(digest(raw), None)
         elif name == "release":
-            self._put_first(target, raw)
+            moved = self._put_first(target, raw)
         elif name == "reject":
-            self._count(raw)
-            self.push(target, raw)
+            moved = self._put_last(target, raw)
+            if moved:
+                self._count(raw)
         else:
-            self._put_back(claim_id, now, *arguments)
-        self._drop(claim_id)
+            moved = self._put_back(claim_id, now, *arguments)
+        if moved:
+            self._drop(claim_id)
         return False
 
-    def _put_back(self, claim_id: str, now: int, after_ms: str, other: str, changed: str) -> None:
+    def _put_back(self, claim_id: str, now: int, after_ms: str, other: str, changed: str) -> bool:
         target, raw = self.claims[claim_id]
+        new_raw = changed.encode() or raw
+        if int(after_ms):
+            self.delay(claim_id, now + int(after_ms), other or target, new_raw)
+        elif not self._put_last(other or target, new_raw):
+            return False
         if changed:
             self.deliveries.pop(digest(raw), None)
-        target, raw = other or target, changed.encode() or raw
-        if int(after_ms):
-            self.delay(claim_id, now + int(after_ms), target, raw)
-        else:
-            self.push(target, raw)
+        return True
 
     def _hear(self, now: int, at_least_ms: float) -> None:
         silent_ms = abs(now - self.pulse)
@@ -137,16 +147,20 @@ class Model(Idle):
         expired = sorted(((until, claim_id) for claim_id, until in self.leases.items() if until <= now))
         for _, claim_id in expired[: -_MAX_RETURNED - 1 : -1]:
             target, raw = self.claims[claim_id]
+            if not self._put_first(target, raw):
+                self.leases[claim_id] = now + _REFUSED_MS
+                continue
             if claim_id in self.started:
                 self._count(raw)
-            self._put_first(target, raw)
             self._drop(claim_id)
 
     def _move_due(self, now: int) -> None:
         due = sorted((at, delay_id) for delay_id, at in self.delayed.items() if at <= now)[:_MAX_MOVED]
         for _, delay_id in reversed(due):
-            self._put_first(*self.bodies.pop(delay_id))
-            del self.delayed[delay_id]
+            if self._put_first(*self.bodies[delay_id]):
+                del self.bodies[delay_id], self.delayed[delay_id]
+            else:
+                self.delayed[delay_id] = now + _REFUSED_MS
 
     def _claim(self, wish: Wish, lists: Sequence[str], late: int, now: int) -> Answer:
         group = group_of(lists)
@@ -203,8 +217,23 @@ class Model(Idle):
             times.append(max(min(self.leases.values()), self.quiet) - now + 20)
         return max(min(times), 1)
 
-    def _put_first(self, target: str, raw: bytes) -> None:
+    def _put_first(self, target: str, raw: bytes) -> bool:
+        """To the end that is claimed next; returns whether the list took it."""
+        if self._refuses(target):
+            return False
         self.lists.setdefault(target, []).append(raw)
+        return True
+
+    def _put_last(self, target: str, raw: bytes) -> bool:
+        if self._refuses(target):
+            return False
+        self.push(target, raw)
+        return True
+
+    def _refuses(self, target: str) -> bool:
+        if target in self.taken and target not in self.refusing:
+            self.refusing.append(target)
+        return target in self.taken
 
     def _count(self, raw: bytes) -> None:
         self.deliveries[digest(raw)] = self.deliveries.get(digest(raw), 0) + 1

@@ -28,7 +28,8 @@ class Places:
     """All keys of a broker, as plain Python; the end of a list is claimed next, as in Redis.
 
     `letters` are the outbox's entries without their ids; `waiting` holds, by key, until when each idle worker
-    counts as one; `wakes` are the keys that wake a reserve. Times are in milliseconds.
+    counts as one; `wakes` are the keys that wake a reserve; `taken` are names of lists under which something
+    else is. Times are in milliseconds.
     """
 
     lists: dict[str, list[bytes]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Places:
     markers: dict[str, int] = field(default_factory=dict)
     unacked: dict[str, bytes] = field(default_factory=dict)
     unacked_index: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
     def messages(self) -> Counter[bytes]:
         """How often each message is there, wherever it is."""
@@ -70,6 +72,8 @@ def read(client: Redis) -> Places:
     found: Any = client.keys("*")
     names = [name.decode() for name in found]
     lists = [name for name in names if name.startswith(_LISTS)]
+    taken = _no_lists(client, lists)
+    lists = [name for name in lists if name not in taken]
     waiting = [name for name in names if name.startswith((_SENTRIES, _RESERVES))]
     wakes = {name for name in waiting if name.count(":") > _RESERVES.count(":")}
     waiting = [name for name in waiting if name not in wakes]
@@ -113,6 +117,7 @@ def read(client: Redis) -> Places:
         markers={name: int(next(answers)) for name in markers},
         unacked=unacked,
         unacked_index=unacked_index,
+        taken=taken,
     )
 
 
@@ -131,6 +136,14 @@ def list_of(queue: str, priority: int = 0) -> str:
 def digest(raw: bytes) -> str:
     """By which deliveries are counted."""
     return hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+
+
+def _no_lists(client: Redis, names: list[str]) -> set[str]:
+    with client.pipeline(transaction=False) as ask:
+        for name in names:
+            ask.type(name)
+        kinds = ask.execute()
+    return {name for name, kind in zip(names, kinds, strict=True) if kind != b"list"}
 
 
 def _texts(found: Any) -> dict[str, bytes]:

@@ -71,7 +71,8 @@ class Sides(RuleBasedStateMachine):
         claims = dict(self.actual.claims)
         done = [("done", claim_id, ()) for claim_id in batch.done]
         for name, claim_id, arguments in (*done, *batch.others):
-            if claim_id not in claims:
+            refused = name == "again" and arguments[0] == "0" and arguments[1] in self.actual.taken
+            if claim_id not in claims or refused:
                 continue
             _, raw = claims.pop(claim_id)
             changed = name == "again" and arguments[2].encode()

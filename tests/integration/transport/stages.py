@@ -42,6 +42,25 @@ def settling(client: Redis) -> Stage:
     return _exchange(client, worker, SETTLE_ONLY, batch, forms)
 
 
+def refusing(client: Redis) -> Stage:
+    """The same, what is due and what a dead worker held, where something else is under the list's name."""
+    worker, dead = Worker(client, "settling"), Worker(client, "dead")
+    client.lpush(A, *range(6))
+    dead.exchange(1)
+    worker.exchange(5)
+    client.zadd(places.LEASES, {dead.held()[0].id: 1})
+    run(client, "delay", KEYS.delay(), [0, "due", A, "due"])
+    client.set(A, "no list")
+    held = worker.held()
+    held[0].release()
+    held[1].reject()
+    held[2].put_back()
+    held[3].put_back(changed={"properties": {}})
+    held[4].put_back(to=B)
+    forms = [{raw.encode()} for raw in ("0", "1", "2", "3", "4", "5", "due")]
+    return _exchange(client, worker, SETTLE_ONLY, worker.ledger.take(), forms)
+
+
 def claiming(client: Redis) -> Stage:
     """A sentry claims from two queues, what is due and what a dead worker held among it, and leaves."""
     dead, other = Worker(client, "dead", ("a", "b")), Worker(client, "other", ("a", "b"))

@@ -25,11 +25,14 @@ _BREAKABLE = f"""
 local real, left, kinds = redis, %d, {{}}
 for name in string.gmatch('{_WRITES}', '%%a+') do kinds[name] = 1 end
 for name in string.gmatch('{_READS}', '%%a+') do kinds[name] = 0 end
-local redis = {{sha1hex = real.sha1hex, call = function(name, ...)
-  left = left - (kinds[name] or error('unknown: ' .. name))
-  if left < 0 then error('{_STOPPED}') end
-  return real.call(name, ...)
-end}}
+local function breakable(run)
+  return function(name, ...)
+    left = left - (kinds[name] or error('unknown: ' .. name))
+    if left < 0 then error('{_STOPPED}') end
+    return run(name, ...)
+  end
+end
+local redis = {{sha1hex = real.sha1hex, call = breakable(real.call), pcall = breakable(real.pcall)}}
 """
 
 

@@ -16,6 +16,8 @@ _DAY_SECONDS = 86_400
 
 pick = st.integers(0, 20)
 target = st.builds(list_of, st.sampled_from(TOGETHER), st.sampled_from(PRIORITIES))
+# Nobody claims from it, and sometimes something else is under its name.
+OTHER = list_of("other")
 delay_ms = st.sampled_from([HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS])
 
 
@@ -33,7 +35,16 @@ class Supply(Sides):
         for to in lists:
             self.push(to=to, count=1, same=False)
 
-    @rule(to=target, delay_ms=delay_ms)
+    @precondition(lambda self: OTHER not in self.model.lists)
+    @rule()
+    def take_or_free_the_name_of_a_list(self) -> None:
+        there = OTHER in self.model.taken
+        self.step(
+            lambda: self.client.delete(OTHER) if there else self.client.set(OTHER, "no list"),
+            lambda model, _: setattr(model, "taken", model.taken ^ {OTHER}),
+        )
+
+    @rule(to=target | st.just(OTHER), delay_ms=delay_ms)
     def delay(self, to: str, delay_ms: int) -> None:
         raw, delay_id = self.new(), f"delay{self.made}"
         self.alive[raw] += 1
@@ -70,6 +81,9 @@ class Supply(Sides):
         seen, plain = (b"stale" if stale else raw), b"plain " + raw
         if not stale:
             self.alive += Counter({plain: 1})
+        if target in self.model.taken:
+            # The operator is told of an error.
+            return
             self.alive -= Counter({raw: 1})
         value = target.encode() + b"\n" + seen
         self.step(

@@ -29,7 +29,7 @@ _MOST_WRITES = 200
 each_stage = pytest.mark.parametrize("stage", _STAGES, ids=lambda stage: stage.__name__)
 
 
-@each_stage
+@pytest.mark.parametrize("stage", [*_STAGES, stages.refusing], ids=lambda stage: stage.__name__)
 def test_a_script_that_was_stopped_anywhere_may_be_repeated(client: Redis, stage: Build) -> None:
     for stopped in _stopped_at_each_write(client, stage):
         assert _is_everything_there(stopped)

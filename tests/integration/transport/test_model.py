@@ -12,13 +12,13 @@ from tests.integration.transport import places
 from tests.integration.transport.model import LEASE_MS, Model
 from tests.integration.transport.places import KEYS, list_of, run
 from tests.integration.transport.sides import WORKERS
-from tests.integration.transport.supply import HOUR_MS, Supply, pick, target
+from tests.integration.transport.supply import HOUR_MS, OTHER, Supply, pick, target
 from tests.integration.transport.workers import Worker
 
 # A step does much, and there are few kinds of steps: hypothesis leaves whole kinds out of many of its runs.
 _OUTCOMES = (
     *("start", "start", "done", "done", "bury", "release", "reject"),
-    *("again", "later", "changed", "changed later", "elsewhere"),
+    *("again", "later", "changed", "changed later", "elsewhere", "to other", "changed to other"),
 )
 _LOST = ("nothing", "nothing", "nothing", "the request", "the answer")
 
@@ -131,6 +131,10 @@ class Broker(Supply):
                 claim.put_back(2 * HOUR_MS / 1000, changed)
             case "elsewhere":
                 claim.put_back(to=list_of("b", 3))
+            case "to other":
+                claim.put_back(to=OTHER)
+            case "changed to other":
+                claim.put_back(changed=changed, to=OTHER)
 
     def watch(self, worker: Worker) -> None:
         """What it would watch now, in the role in which it waits."""
