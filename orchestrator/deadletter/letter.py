@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.deadletter.reasons import Reason
 
 # Bounds of what explains a letter, in characters; head and tail are kept.
-_MESSAGE_CHARACTERS = 4_000
+_FIELD_CHARACTERS = 4_000
 _TRACEBACK_CHARACTERS = 32_000
 
 # The header in which a replay counts itself.
@@ -33,19 +33,23 @@ def write(
     """
     headers = envelope.get("headers")
     headers = headers if isinstance(headers, dict) else {}
-    return {
+    fields = {
         "id": identity(raw, envelope),
         "reason": reason,
         "task_id": _text(headers.get("id")),
         "task": _text(headers.get("task")),
         "queue": queue,
         "exception": _class_of(error),
-        "message": _cut(_message_of(error), _MESSAGE_CHARACTERS),
-        "traceback": _cut(traceback, _TRACEBACK_CHARACTERS),
+        "message": _message_of(error),
+        "traceback": traceback,
         "deliveries": str(deliveries),
         "attempts": str(_count(headers.get("retries")) + 1),
         "worker": worker,
         "died_at": (now or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+    }
+    return {
+        name: _cut(text, _TRACEBACK_CHARACTERS if name == "traceback" else _FIELD_CHARACTERS)
+        for name, text in fields.items()
     }
 
 

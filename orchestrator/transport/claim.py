@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -60,9 +61,9 @@ class Claim:
 
     @property
     def is_held(self) -> bool:
-        """Whether Redis has watched its eta already."""
+        """Whether Redis has watched its eta already: this one, not that of an earlier attempt."""
         headers = self.envelope.get("headers")
-        return isinstance(headers, dict) and bool(headers.get(HELD))
+        return isinstance(headers, dict) and HELD in headers and headers[HELD] == headers.get("eta")
 
     @property
     def is_ours(self) -> bool:
@@ -85,24 +86,33 @@ class Claim:
 
     def bury(self, letter: Mapping[str, str]) -> None:
         """Write the dead letter's fields into the outbox; the script adds the original bytes."""
-        if self._settle():
-            self.ledger.note("bury", self.id, *(part for pair in letter.items() for part in pair))
+        self._note("bury", *(part for pair in letter.items() for part in pair))
 
     def release(self) -> None:
         """Give it back to the front of its queue, as if it had never been delivered."""
-        if self._settle():
-            self.ledger.note("release", self.id)
+        self._note("release")
 
     def reject(self) -> None:
         """Give it back to the end of its queue, and count a delivery."""
-        if self._settle():
-            self.ledger.note("reject", self.id)
+        self._note("reject")
 
     def put_back(self, delay_seconds: float = 0.0, changed: Envelope | None = None, to: str = "") -> None:
-        """Put the same message back, changed if so asked, at once or later, to another list if named."""
+        """Put the same message back, changed if so asked, at once or later, to another list if named.
+
+        Raises:
+            ValueError, TypeError: the changed message or the delay cannot be written; it is still held then.
+        """
+        raw = encode(self._with_tag(changed)) if changed else ""
+        if not math.isfinite(delay_seconds):
+            raise ValueError(f"a message cannot wait for {delay_seconds} seconds")
+        self._note("again", str(max(0, round(delay_seconds * 1000))), to, raw)
+
+    def _note(self, name: str, *arguments: str) -> None:
+        # What Redis cannot take has to fail here, while the claim is still held, and not in the exchange.
+        for argument in arguments:
+            argument.encode()
         if self._settle():
-            raw = encode(self._with_tag(changed)) if changed else ""
-            self.ledger.note("again", self.id, str(max(0, round(delay_seconds * 1000))), to, raw)
+            self.ledger.note(name, self.id, *arguments)
 
     def _settle(self) -> bool:
         # One step, so that of two threads only one settles.

@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu.utils import json as kombu_json
 
-# This message has waited out its eta in Redis: whoever claims it may run it.
+# The eta that this message has waited out in Redis: whoever claims it may run it.
 HELD = "omninode-held"
 
 Envelope = dict[str, Any]
@@ -61,5 +61,5 @@ def delay_ms(headers: Any, now: datetime | None = None) -> int:
 
 
 def held(envelope: Envelope) -> Envelope:
-    """The same message, marked as one whose eta Redis watches."""
-    return envelope | {"headers": envelope["headers"] | {HELD: True}}
+    """The same message, marked as one whose eta Redis watches: with another eta the mark means nothing."""
+    return envelope | {"headers": envelope["headers"] | {HELD: envelope["headers"]["eta"]}}

@@ -20,6 +20,7 @@ from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
 from orchestrator.transport import holdings, version
 from orchestrator.worker import inspection, limits, reporter, revocations
+from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
 
 _LOG = structlog.get_logger(__name__)
@@ -57,10 +58,9 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             except away:
                 raise
             except Exception as error:
-                if not message.claim.is_ours:
-                    raise
                 _LOG.exception("message_invalid", queue=message.claim.queue)
-                self._bury(message, "invalid", error)
+                if message.claim.is_ours:
+                    self._bury(message, "invalid", error)
 
         return handler
 
@@ -203,6 +203,7 @@ def _context(message: Any) -> Context:
     """What the result backend needs to call errbacks and tell a chord, as far as it can be read."""
     try:
         embedded = message.payload[2] or {}
+        check_what_follows(embedded)
     except Exception:
         embedded = {}
     headers = {key: value for key, value in message.headers.items() if isinstance(key, str)}
@@ -213,6 +214,4 @@ def _context(message: Any) -> Context:
         "args": (),
         "kwargs": {},
     }
-    if isinstance(embedded, dict):
-        context |= embedded
-    return Context(headers | context)
+    return Context(headers | context | embedded)

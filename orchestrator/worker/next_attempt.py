@@ -10,7 +10,7 @@ def changed(envelope: Envelope, asked: PutBack) -> Envelope:
     """The message as it is put back; the one that was delivered stays as it was."""
     headers = envelope["headers"] | asked.headers
     if asked.delay_seconds > 0:
-        headers[HELD] = True
+        headers[HELD] = headers.get("eta")
     else:
         headers.pop(HELD, None)
         headers["eta"] = None

@@ -5,62 +5,131 @@ A message is settled after its outcome was told, so that what dies in between te
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 import structlog
-from redis.exceptions import OutOfMemoryError
+from celery.exceptions import BackendError
+from kombu.exceptions import OperationalError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from orchestrator.forks import threads_at_work
+from orchestrator.worker.chords import BodyUnsent
 
 _LOG = structlog.get_logger(__name__)
 
 _THREADS = 4
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0
+# What fails although nothing is away may be tried so often: a report that cannot succeed must not stay.
+_CHANCES = 5
+
+
+@dataclass
+class Report:
+    """What has to be told, and what comes then."""
+
+    tell: Callable[[], None]
+    then: Callable[[], None]
+    failures: int = 0
+    is_settled: bool = False
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before it is tried again."""
+        return min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures - 1, 10), _LONGEST_PAUSE_SECONDS)
 
 
 class Reporter:
-    """A few threads that carry out reports, each again and again until it succeeds."""
+    """A few threads that carry out reports; one that waits for its next try holds none of them up."""
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="omninode-reports")
-        self._pending: set[Future[None]] = set()
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int, Report]] = []
+        self._numbers = itertools.count()
+        self._pending = 0
+        self._stopping = False
+        for number in range(_THREADS):
+            threading.Thread(target=self._work, name=f"omninode-reports-{number}", daemon=True).start()
 
     def report(self, tell: Callable[[], None], then: Callable[[], None]) -> None:
-        """Call `tell` until it does not raise, and then `then`; when stopped before, call neither again.
+        """Call `tell` until it does not raise, and then `then`.
 
-        A full Redis is told first (`then` settles, which frees memory) and hears the rest as soon as it can.
+        While Redis or the result backend is away it is tried again for as long as that lasts; what fails for
+        another reason, a few times. A full Redis is told first (`then` settles, which frees memory) and hears
+        the rest as soon as it can.
         """
-        future = self._threads.submit(self._carry_out, tell, then)
-        self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
+        with self._changed:
+            self._pending += 1
+            self._put(Report(tell, then), time.monotonic())
 
     def close(self, timeout_seconds: float) -> None:
         """Give what is under way this long; what is untold by then stays unsettled, to be told again."""
-        wait(list(self._pending), timeout=timeout_seconds)
-        self._stopping.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending == 0, timeout_seconds)
+            self._stopping = True
+            self._changed.notify_all()
 
-    def _carry_out(self, tell: Callable[[], None], then: Callable[[], None]) -> None:
-        pause_seconds, settled = _FIRST_PAUSE_SECONDS, False
-        while not self._stopping.is_set():
-            try:
-                with threads_at_work():
-                    tell()
-                break
-            except Exception as error:
-                _LOG.warning("outcome_not_told", error=str(error), again_in_seconds=pause_seconds)
-                if isinstance(error, OutOfMemoryError) and not settled:
-                    then()
-                    settled = True
-            if self._stopping.wait(pause_seconds):
-                return
-            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
-        if not settled and not self._stopping.is_set():
+    def _put(self, report: Report, due: float) -> None:
+        heapq.heappush(self._due, (due, next(self._numbers), report))
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while report := self._next():
+            is_told = self._carry_out(report)
+            with self._changed:
+                if is_told:
+                    self._pending -= 1
+                    self._changed.notify_all()
+                else:
+                    self._put(report, time.monotonic() + report.pause_seconds)
+
+    def _next(self) -> Report | None:
+        with self._changed:
+            while not self._stopping:
+                wait_seconds = self._due[0][0] - time.monotonic() if self._due else None
+                if wait_seconds is not None and wait_seconds <= 0:
+                    return heapq.heappop(self._due)[2]
+                self._changed.wait(wait_seconds)
+        return None
+
+    def _carry_out(self, report: Report) -> bool:
+        """Try once; False when it has to be tried again."""
+        try:
             with threads_at_work():
-                then()
+                report.tell()
+        except BaseException as error:
+            report.failures += 1
+            if not _is_away(error) and report.failures >= _CHANCES:
+                _LOG.exception("outcome_never_told", exc_info=error)
+            else:
+                _LOG.warning("outcome_not_told", error=str(error), again_in_seconds=report.pause_seconds)
+                if isinstance(error, OutOfMemoryError):
+                    _settle(report)
+                return False
+        _settle(report)
+        return True
+
+
+def _settle(report: Report) -> None:
+    if report.is_settled:
+        return
+    report.is_settled = True
+    try:
+        with threads_at_work():
+            report.then()
+    except Exception:
+        _LOG.exception("settlement_failed")
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether it means that something cannot be reached now, or is not there yet, and may be later."""
+    if isinstance(error, ResponseError):
+        return isinstance(error, OutOfMemoryError | ReadOnlyError)
+    return isinstance(error, RedisError | OSError | OperationalError | BackendError | BodyUnsent)
 
 
 _reporter: Reporter | None = None

@@ -13,6 +13,7 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery import states
+from celery.backends.base import DisabledBackend
 from celery.exceptions import Ignore, Reject, Retry
 from celery.utils.saferepr import saferepr
 from celery.worker import request as stock
@@ -32,6 +33,9 @@ from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
 _LOG = structlog.get_logger(__name__)
+
+# Celery's mark of what beat has sent.
+_FROM_BEAT = "celery_beat_task"
 
 
 class Request(stock.Request):  # type: ignore[misc]
@@ -86,7 +90,15 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """It has raised, was killed, or asks for something: decide what becomes of it."""
-        error = bare(exc_info)
+        try:
+            self._decide(bare(exc_info), exc_info, is_told=return_ok)
+        except Exception as trouble:
+            if not self.claim.is_ours:
+                raise
+            # It asks for what no message can carry, such as a wait without end.
+            self._fail(trouble, ExceptionInfo())
+
+    def _decide(self, error: BaseException, exc_info: Any, *, is_told: bool) -> None:
         if isinstance(error, Unstored):
             self._store(error)
         elif isinstance(error, Terminated):
@@ -105,7 +117,7 @@ class Request(stock.Request):  # type: ignore[misc]
             self.on_retry(exc_info)
         elif isinstance(error, SystemExit | KeyboardInterrupt | WorkerLostError):
             self._lost(error, exc_info)
-        elif return_ok:
+        elif is_told:
             state.task_ready(self)
             self._send_failed(exc_info)
             self._bury(error, exc_info.traceback)
@@ -174,7 +186,7 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def _report_lost(self, error: BaseException, exc_info: Any) -> None:
         self._tried_before = True
-        if stored := self._success_was_stored():
+        if stored := self._stored_success():
             if self._context.chord:
                 # It may have died before it returned its part; one that is there is not counted twice.
                 self.task.backend.on_chord_part_return(self._context, states.SUCCESS, stored["result"])
@@ -195,6 +207,14 @@ class Request(stock.Request):  # type: ignore[misc]
             pause_seconds,
             changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
         )
+
+    def _stored_success(self) -> dict[str, Any] | None:
+        """What was stored by a process that died after its success; raises while nobody can say."""
+        backend = self.task.backend
+        if self.ignore_result or isinstance(backend, DisabledBackend) or backend.as_uri() == "rpc://":
+            return None
+        meta: dict[str, Any] = backend.get_task_meta(self.id, cache=False)
+        return meta if meta["status"] == states.SUCCESS else None
 
     def _fail(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
         """Nobody has reported this failure yet: tell it, then bury the message."""
@@ -237,7 +257,10 @@ class Request(stock.Request):  # type: ignore[misc]
         reporter.current().report(lambda: telling.unstored(self, unstored), then)
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:  # noqa: FBT001
-        """It was revoked by a person, which is no letter, or it has expired, which is one."""
+        """It was revoked by a person, which is no letter, or it has expired, which is one.
+
+        A tick of beat that has expired is none: a weekend without workers is no flood of letters.
+        """
         state.task_ready(self)
         self._already_revoked = True
         self.send_event("task-revoked", terminated=terminated, signum=signum, expired=expired)
@@ -246,7 +269,7 @@ class Request(stock.Request):  # type: ignore[misc]
             telling.revocation(self, reason, terminated=terminated, signum=signum, expired=expired)
 
         def then() -> None:
-            if expired:
+            if expired and not self._request_dict.get(_FROM_BEAT):
                 self.acknowledged = True
                 self.claim.bury(self._letter("expired"))
             else:

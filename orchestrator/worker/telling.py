@@ -68,5 +68,6 @@ def revocation(request: Any, reason: str, *, terminated: bool, signum: Any, expi
 def _alone(call: Callable[[], Any]) -> None:
     try:
         call()
-    except Exception:
+    except BaseException:
+        # Also `sys.exit` in a hook: it ends neither the worker nor the report.
         _LOG.exception("hook_failed")
