@@ -96,5 +96,5 @@ def reserves(group: str, prefix: str = "") -> str:
 
 
 def batch(identity: str, prefix: str = "") -> str:
-    """String: this batch of messages was pushed. Written by `enqueue_many`; lives for a day."""
+    """String: how many rows of a chunk were pushed, and their digest. By `enqueue_many`; for a day."""
     return f"{prefix}{_PREFIX}:batch:{identity}"

@@ -75,8 +75,9 @@ def enqueue(
 ) -> None:
     """Enqueue TASK, such as omninode.models.call, and print the id of the message.
 
-    Exits with 1 when a line of FILE is refused (then nothing is enqueued) or the broker is away, and with 130
-    after Ctrl-C. It then says how to go on: the same command with a --batch-id loses and doubles nothing.
+    Exits with 1 when a line of FILE is refused (then nothing is enqueued), when the --batch-id stands for
+    other lines, or when the broker is away, and with 130 after Ctrl-C. It then says how to go on: the same
+    command with a --batch-id loses and doubles nothing.
     """
     if batch_id is not None and not many:
         raise click.UsageError("--batch-id belongs to --many")
@@ -124,7 +125,7 @@ def _send_one(sender: Sender, args_json: str, kwargs_json: str) -> str:
 def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: bool) -> int:
     """Send them, report, and return the exit code."""
     from orchestrator.cli.sending import read_calls
-    from orchestrator.errors import EnqueueInterrupted
+    from orchestrator.errors import EnqueueInterrupted, InvalidArguments
 
     many, refused = read_calls(sender, file)
     if refused:
@@ -132,7 +133,12 @@ def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: 
         if as_json:
             click.echo(json.dumps({"ids": [], "refused": refused, "stopped": None}))
         return 1
-    accepted, stopped, ids = 0, "", list[str]()
+    accepted, stopped, hint, ids = (
+        0,
+        "",
+        f"\nTo go on, repeat the command with --batch-id {batch_id}",
+        list[str](),
+    )
     with _progress(len(many)) as show:
 
         def count(so_far: int) -> None:
@@ -144,6 +150,9 @@ def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: 
             ids = sender.send_many(many, batch_id, count)
         except EnqueueInterrupted as error:
             stopped, exit_code = redaction.text(str(error)), 1
+        except InvalidArguments as error:
+            # Repeating it would end in the same way.
+            stopped, hint, exit_code = redaction.text(str(error)), "", 1
         except KeyboardInterrupt:
             stopped, exit_code = f"interrupted: {accepted} rows were accepted, perhaps more", _INTERRUPTED
     at = {"accepted": accepted, "batch_id": batch_id, "reason": stopped} if stopped else None
@@ -153,7 +162,7 @@ def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: 
         click.echo(f"{accepted} enqueued")
     if not stopped:
         return 0
-    click.echo(f"stopped: {stopped}\nTo go on, repeat the command with --batch-id {batch_id}", err=True)
+    click.echo(f"stopped: {stopped}{hint}", err=True)
     return exit_code
 
 

@@ -46,6 +46,7 @@ class Sender:
 
         Raises:
             EnqueueInterrupted: Redis is away or full.
+            InvalidArguments: the batch had other calls before, or a call is too large.
         """
         task = self.app.tasks.get(self.task) or self.app.task(name=self.task, typing=False, lazy=False)(
             _nothing

@@ -72,6 +72,19 @@ def test_many_tasks_are_enqueued_in_order_and_once_a_batch(environment: Settings
     assert [message["id"] for message in _waiting(environment, "models")] == report["ids"]
 
 
+def test_a_batch_id_that_stands_for_other_lines_is_refused(environment: Settings) -> None:
+    command = ("enqueue", "omninode.models.call", "--many", "-", "--batch-id", "b", "--json")
+    first = omninode(*command, stdin=_CALL)
+
+    others = omninode(*command, stdin=_CALL.replace("text", "other"))
+
+    assert (first.code, others.code) == (0, 1)
+    assert json.loads(others.stdout)["ids"] == []
+    assert "batch_id 'b' was used before, with other rows" in json.loads(others.stdout)["stopped"]["reason"]
+    assert "repeat the command" not in others.stderr
+    assert len(_waiting(environment, "models")) == 1
+
+
 def test_bad_lines_are_named_and_nothing_is_enqueued(environment: Settings, tmp_path: Path) -> None:
     lines = tmp_path / "calls.jsonl"
     lines.write_text('["local", "embed", "first"]\n{not json}\n{"args": "local"}\n{"model": "local"}\n7\n')

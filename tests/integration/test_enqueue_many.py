@@ -102,6 +102,49 @@ def test_a_redis_that_is_full_from_the_start_is_told(task: Any, server: Redis) -
         enqueue_many(task, [[1]], batch_id="b")
 
 
+@pytest.mark.parametrize("others", [[[3]], [[1], [3]], [[1], [3], [4]], [[1]]], ids=str)
+def test_a_batch_id_that_is_used_again_for_other_rows_is_refused_and_nothing_is_pushed(
+    task: Any, server: Redis, others: list[Any]
+) -> None:
+    enqueue_many(task, [[1], [2]], batch_id="monday")
+
+    with pytest.raises(InvalidArguments, match="batch_id 'monday' was used before, with other rows"):
+        enqueue_many(task, others, batch_id="monday")
+
+    assert server.llen("celery") == 2
+
+
+def test_a_batch_id_that_is_used_again_for_another_task_is_refused(task: Any, server: Redis) -> None:
+    app: Celery = task.app
+
+    @app.task(name="many.other", ignore_result=True, shared=False)
+    def other(number: int) -> None:
+        raise AssertionError(number)
+
+    enqueue_many(task, [[1]], batch_id="monday")
+
+    with pytest.raises(InvalidArguments, match="was used before"):
+        enqueue_many(other, [[1]], batch_id="monday")
+    assert server.llen("celery") == 1
+
+
+def test_other_rows_are_found_behind_hundreds_of_the_same(task: Any, server: Redis) -> None:
+    enqueue_many(task, [[number] for number in range(700)], batch_id="b")
+
+    with pytest.raises(InvalidArguments, match="row 501 and what follows were not sent"):
+        enqueue_many(task, [[number + (number == 600)] for number in range(1200)], batch_id="b")
+    assert server.llen("celery") == 700
+
+
+def test_a_batch_may_be_repeated_with_another_queue_and_pushes_nothing_twice(
+    task: Any, server: Redis
+) -> None:
+    enqueue_many(task, [[1], [2]], batch_id="moved", queue="old")
+    enqueue_many(task, [[1], [2], [3]], batch_id="moved", queue="new")
+
+    assert (server.llen("old"), server.llen("new")) == (2, 1)
+
+
 def test_rows_with_a_countdown_wait_in_redis(task: Any, server: Redis) -> None:
     enqueue_many(task, [[1], [2]], countdown=60)
 

@@ -3,17 +3,19 @@
 import json
 import threading
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
 from celery import Celery
 from celery.signals import before_task_publish
+from kombu import Exchange, Queue
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator import redis
+from orchestrator import keys, redis
 from orchestrator.enqueue import enqueue_many
-from orchestrator.errors import EnqueueInterrupted
+from orchestrator.errors import EnqueueInterrupted, InvalidArguments
 from orchestrator.install import install
 from orchestrator.settings import Settings
 
@@ -55,6 +57,74 @@ def test_rows_that_were_added_to_a_batch_are_sent(task: Any, server: Redis) -> N
     ids = enqueue_many(task, [[number] for number in range(5)], batch_id="grows")
 
     assert _ids(server) == ids
+
+
+@pytest.mark.parametrize(("before", "after"), [(300, 700), (500, 501), (501, 1300)])
+def test_a_batch_may_grow_over_the_border_of_a_chunk(
+    task: Any, server: Redis, before: int, after: int
+) -> None:
+    enqueue_many(task, [[number] for number in range(before)], batch_id="grows")
+    ids = enqueue_many(task, [[number] for number in range(after)], batch_id="grows")
+
+    assert _ids(server) == ids
+
+
+def test_arguments_that_json_cannot_write_are_taken_for_the_same(task: Any, server: Redis) -> None:
+    for number in (1, 2):
+        enqueue_many(task, [[{number}]], batch_id="pickled", serializer="pickle")
+
+    assert server.llen("celery") == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"countdown": 600}], ids=str)
+def test_large_rows_are_pushed_in_parts_and_a_repeated_batch_pushes_none_twice(
+    task: Any, server: Redis, options: dict[str, Any]
+) -> None:
+    rows = [[number, _noise(5_000_000)] for number in range(4)]
+    server.config_resetstat()
+
+    enqueue_many(task, rows[:3], batch_id="large", **options)
+    ids = enqueue_many(task, rows, batch_id="large", **options)
+
+    stats: Any = server.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] >= 4
+    found: Any = server.hvals(keys.delayed_messages()) or server.lrange("celery", 0, -1)
+    assert sorted(json.loads(each.removeprefix("celery\n"))["headers"]["id"] for each in found) == sorted(ids)
+
+
+def _noise(characters: int) -> str:
+    """A text that no compression makes small."""
+    return Random(characters).randbytes(characters // 2).hex()
+
+
+def test_a_row_that_is_too_large_is_refused_with_its_number(
+    task: Any, server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.enqueue._LARGEST_BYTES", 10_000)
+
+    with pytest.raises(
+        InvalidArguments, match=r"row 3: its message would have 1\d,\d{3} bytes, and 10,000 are"
+    ):
+        enqueue_many(task, [[1], [2], ["x" * 10_000]])
+
+    assert server.llen("celery") == 0
+
+
+def test_a_row_whose_exchange_has_several_queues_is_in_each_of_them_once(
+    app: Celery, task: Any, server: Redis
+) -> None:
+    fan = Exchange("fan", type="direct")
+    app.conf.task_queues = [Queue(name, fan, routing_key="both") for name in ("one", "two")]
+    with app.connection_for_write() as connection:
+        for queue in app.conf.task_queues:
+            queue.bind(connection.default_channel).declare()
+
+    for _ in range(2):
+        enqueue_many(task, [[1], [2]], batch_id="fan", exchange=fan, routing_key="both")
+    enqueue_many(task, [[3]], batch_id="later", exchange=fan, routing_key="both", countdown=600)
+
+    assert (server.llen("one"), server.llen("two")) == (2, 2)
+    assert server.zcard(keys.delayed()) == server.hlen(keys.delayed_messages()) == 2
 
 
 def test_a_receiver_of_the_signal_hears_of_every_row(task: Any, server: Redis) -> None:

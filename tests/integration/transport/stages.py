@@ -164,8 +164,8 @@ def _exchange(client: Redis, worker: Worker, wish: Wish, batch: Batch, forms: li
 
 def _chunk(client: Redis, delay_ms: int) -> Stage:
     names = (f"{MARKERS}chunk", *KEYS.delay(), A)
-    run(client, "push", names, [86_400, delay_ms, "one"])
-    arguments = [86_400, delay_ms, "one", "two", "three"]
+    run(client, "push", names, [86_400, delay_ms, 0, "", 16, 1, "one"])
+    arguments = [86_400, delay_ms, 0, "", 16, 3, "one", "two", "three"]
 
     def repeat() -> None:
         run(client, "push", names, arguments)

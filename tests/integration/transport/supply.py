@@ -60,7 +60,10 @@ class Supply(Sides):
         self.alive.update(messages[self.model.markers.get(marker, 0) :])
         self.step(
             lambda: run(
-                self.client, "push", [marker, *KEYS.delay(), to], [_DAY_SECONDS, delay_ms, *messages]
+                self.client,
+                "push",
+                [marker, *KEYS.delay(), to],
+                [_DAY_SECONDS, delay_ms, 0, "", 16, count, *messages],
             ),
             lambda model, now: model.push_chunk(marker, delay_ms, to, messages, now),
         )

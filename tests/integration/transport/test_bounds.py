@@ -65,7 +65,7 @@ def test_what_an_unanswered_exchange_had_claimed_is_claimed_again_in_its_order(c
 
 
 def test_two_hundred_due_messages_are_moved_at_a_time_the_earliest_first(client: Redis) -> None:
-    run(client, "push", _chunk(), [60, 1, *range(250)])
+    run(client, "push", _chunk(), [60, 1, 0, "", 16, 250, *range(250)])
     client.zadd(places.DELAYED, {f"{MARKERS}chunk:{number}": number for number in range(1, 251)})
     worker = Worker(client, "w")
 
@@ -126,7 +126,7 @@ def test_the_counts_of_deliveries_live_for_a_week(client: Redis) -> None:
 
 
 def test_the_marker_of_a_chunk_lives_as_long_as_it_is_told(client: Redis) -> None:
-    run(client, "push", _chunk(), [60, 0, "message"])
+    run(client, "push", _chunk(), [60, 0, 0, "", 16, 1, "message"])
 
     assert 0 < client.ttl(f"{MARKERS}chunk") <= 60
 

@@ -101,7 +101,7 @@ def test_a_producer_of_a_message_for_later_is_refused(client: Redis) -> None:
 
 @pytest.mark.parametrize("delay_ms", [0, _HOUR_MS])
 def test_a_producer_of_many_is_refused_and_pushes_all_of_them_later(client: Redis, delay_ms: int) -> None:
-    names, arguments = (f"{MARKERS}chunk", *KEYS.delay(), _A), [86_400, delay_ms, "one", "two"]
+    names, arguments = (f"{MARKERS}chunk", *KEYS.delay(), _A), [86_400, delay_ms, 0, "", 16, 2, "one", "two"]
     _fill(client)
 
     with pytest.raises(OutOfMemoryError):
