@@ -14,6 +14,7 @@ from redis import Redis
 
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
+from orchestrator.errors import TooManyDeliveries
 from orchestrator.transport import delays, holdings, scripts
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.consumer import Claims
@@ -134,8 +135,9 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
 
     def letter(self, claim: Claim, reason: Reason, error: BaseException | None = None) -> dict[str, str]:
         """A dead letter about a message that no task was made of."""
+        deliveries = claim.deliveries + (reason != "too_many_deliveries")
         return letter.write(
-            reason, claim.queue, claim.raw, claim.original, error=error, deliveries=claim.deliveries + 1
+            reason, claim.queue, claim.raw, claim.original, error=error, deliveries=deliveries
         )
 
     def _new_keeper(self) -> Keeper:
@@ -167,6 +169,11 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         return True
 
     def _deliver_claim(self, claim: Claim) -> None:
+        # One more than a request's own limit: what becomes one is told there, with result and errbacks.
+        if claim.deliveries > self.ledger.max_deliveries:
+            error = TooManyDeliveries("workers died of it before it became a task: it was not even decoded")
+            claim.bury(self.letter(claim, "too_many_deliveries", error))
+            return
         try:
             envelope = decode(claim.raw)
             claim.read(envelope)
