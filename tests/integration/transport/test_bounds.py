@@ -87,6 +87,22 @@ def test_a_start_that_was_told_over_a_link_that_was_cut_is_told_again(client: Re
     assert client.smembers(places.STARTED) == {b"w-00000001-0001"}
 
 
+def test_what_could_start_at_once_counts_as_begun_at_the_claim(client: Redis) -> None:
+    _hear(client)
+    client.lpush(_A, "one", "two", "laid by")
+    dead, heir = Worker(client, "dead"), Worker(client, "heir")
+    dead.exchange(3, 2)
+    _end_leases(client)
+
+    claimed = heir.exchange(3).messages
+
+    assert [(raw, deliveries) for _, raw, deliveries in claimed] == [
+        (b"one", 1),
+        (b"two", 1),
+        (b"laid by", 0),
+    ]
+
+
 def test_a_start_that_is_told_too_late_marks_nothing(client: Redis) -> None:
     _hear(client)
     client.lpush(_A, "message")
