@@ -23,13 +23,19 @@ def queues() -> None:
 
 
 @queues.command("list")
+@click.option(
+    "--all", "whole", is_flag=True, help="Also lists of no known queue: looks at every key of Redis."
+)
 @_AS_JSON
-def list_(*, as_json: bool) -> None:
-    """Show every queue: messages that wait, are due later, or are in flight, and whether it is paused."""
+def list_(*, whole: bool, as_json: bool) -> None:
+    """Show the queues: messages that wait, are due later, or are in flight, and whether it is paused.
+
+    Known are the queues that are declared, paused, or have messages in flight or due later.
+    """
     from orchestrator.queues import survey
 
     with _channel() as (app, channel):
-        states = survey.survey(channel, app.amqp.queues)
+        states = survey.survey(channel, app.amqp.queues, whole=whole)
     if as_json:
         shown = [asdict(state) | {"waiting_in_all": state.waiting_in_all} for state in states]
         click.echo(json.dumps({"queues": shown}))

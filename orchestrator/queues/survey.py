@@ -2,18 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys
-from orchestrator.stamp import enqueued_at
-from orchestrator.transport import delays
-from orchestrator.transport.envelope import decode
+from orchestrator.stamp import ENQUEUED_AT
+from orchestrator.transport import counting, delays
 
 _PRIORITY = "\x06\x16"
+# What has a meaning of its own in Redis's patterns.
+_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\*?[]"})
 # Where answers to remote control go.
 _REPLIES = ".reply.celery.pidbox"
 
@@ -38,31 +39,38 @@ class QueueState:
         return sum(self.waiting.values())
 
 
-def survey(channel: Any, declared: Iterable[str]) -> list[QueueState]:
-    """Every queue that is declared, or that anything is in or known of, by name."""
+def survey(channel: Any, declared: Iterable[str], *, whole: bool = False) -> list[QueueState]:
+    """Every queue that is declared, paused, or has messages in flight or due later, by name.
+
+    With `whole` also those of which nothing else is known than a list: all of Redis's keys are looked at.
+    """
     prefix = channel.global_keyprefix
     with channel.plain_client() as client:
         delayed: Counter[str] = Counter()
         for target, number in delays.count(client, channel.keys).items():
             delayed[queue_of(target, prefix)] += number
-        claims = [value for _, value in client.hscan_iter(keys.claims(prefix), count=200)]
-        in_flight, oldest = _count(prefix, claims), _oldest(prefix, claims)
+        in_flight: Counter[str] = Counter()
+        oldest: dict[str, float] = {}
+        for target, count in counting.count(client, keys.claims(prefix), ENQUEUED_AT).items():
+            name = queue_of(target, prefix)
+            in_flight[name] += count.messages
+            if count.lowest is not None:
+                oldest[name] = min(count.lowest, oldest.get(name, count.lowest))
         paused = {bytes_to_str(name) for name in client.smembers(keys.paused(prefix))}
-        names = {*declared, *delayed, *in_flight, *paused, *_lists(client, prefix)}
-        return [
-            QueueState(
-                name,
-                {
-                    priority: client.llen(channel.list_of(name, priority))
-                    for priority in channel.priority_steps
-                },
-                delayed[name],
-                in_flight[name],
-                round(time.time() - oldest[name], 3) if name in oldest else None,
-                name in paused,
-            )
-            for name in sorted(names)
-        ]
+        lists = _lists(client, prefix) if whole else ()
+        names = sorted({*declared, *delayed, *in_flight, *paused, *lists})
+        waiting = _waiting(client, channel, names)
+    return [
+        QueueState(
+            name,
+            waiting[name],
+            delayed[name],
+            in_flight[name],
+            round(time.time() - oldest[name], 3) if name in oldest else None,
+            name in paused,
+        )
+        for name in names
+    ]
 
 
 def queue_of(target: str, prefix: str = "") -> str:
@@ -70,26 +78,18 @@ def queue_of(target: str, prefix: str = "") -> str:
     return target.removeprefix(prefix).split(_PRIORITY, 1)[0]
 
 
-def _count(prefix: str, values: Iterable[bytes]) -> Counter[str]:
-    return Counter(queue_of(bytes_to_str(value.split(b"\n", 1)[0]), prefix) for value in values)
-
-
-def _oldest(prefix: str, claims: Iterable[bytes]) -> dict[str, float]:
-    oldest: dict[str, float] = {}
-    for value in claims:
-        target, raw = value.split(b"\n", 1)
-        try:
-            stamp = enqueued_at(decode(raw).get("headers") or {})
-        except (ValueError, AttributeError):
-            continue
-        if stamp:
-            name = queue_of(bytes_to_str(target), prefix)
-            oldest[name] = min(stamp, oldest.get(name, stamp))
-    return oldest
+def _waiting(client: Any, channel: Any, names: Sequence[str]) -> dict[str, dict[int, int]]:
+    """How many messages are in each queue's lists, by priority: asked in one round trip."""
+    with client.pipeline(transaction=False) as ask:
+        for name in names:
+            for priority in channel.priority_steps:
+                ask.llen(channel.list_of(name, priority))
+        lengths = iter(ask.execute())
+    return {name: {priority: next(lengths) for priority in channel.priority_steps} for name in names}
 
 
 def _lists(client: Any, prefix: str) -> Iterator[str]:
-    for key in client.scan_iter(match=f"{prefix}*", count=500, _type="list"):
+    for key in client.scan_iter(match=f"{prefix.translate(_ESCAPED)}*", count=500, _type="list"):
         name = queue_of(bytes_to_str(key), prefix)
         if not name.endswith(_REPLIES):
             yield name

@@ -1,6 +1,7 @@
 """The operator's commands: queues are looked into, paused, emptied, and exchanged with stock Celery."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,60 @@ def test_the_survey_counts_what_waits_and_what_is_due_later(app: Celery, channel
     (orders,) = [state for state in survey.survey(channel, ["celery"]) if state.name == "orders"]
 
     assert (orders.waiting, orders.delayed, orders.in_flight) == ({0: 1, 3: 0, 6: 0, 9: 1}, 1, 0)
+
+
+def test_a_list_of_no_known_queue_is_shown_to_who_looks_at_all_keys(
+    app: Celery, environment: Settings, server: Redis
+) -> None:
+    app.send_task("lost", queue="typo")
+
+    known = json.loads(omninode("queues", "list", "--json").stdout)["queues"]
+    everything = json.loads(omninode("queues", "list", "--all", "--json").stdout)["queues"]
+
+    assert "typo" not in {each["name"] for each in known}
+    assert [each["waiting_in_all"] for each in everything if each["name"] == "typo"] == [1]
+
+
+def test_a_prefix_with_signs_of_patterns_is_taken_as_it_is(environment: Settings, server: Redis) -> None:
+    options = {"global_keyprefix": "a[b]*\\:"}
+    with (
+        install(Celery("odd", set_as_current=False, broker_transport_options=options), environment) as odd,
+        odd.connection_for_write() as connection,
+    ):
+        odd.send_task("one", queue="own")
+        server.lpush("abc\\:foreign", "another program's")
+        server.lpush("ab\\:foreign", "another program's")
+
+        states = survey.survey(connection.default_channel, [], whole=True)
+
+    assert [(state.name, state.waiting_in_all) for state in states] == [("own", 1)]
+
+
+def test_the_oldest_in_flight_is_told_by_its_queue_and_nobody_fetches_messages(
+    channel: Any, server: Redis
+) -> None:
+    now = time.time()
+    for number, (queue, age) in enumerate([("a", 50), ("a\x06\x169", 500), ("b", 5)] * 100):
+        server.hset(keys.claims(), str(number), f"{queue}\n{_message(now - age)}")
+    server.hset(keys.claims(), "broken", "b\n\0 no message")
+    server.hset(keys.claims(), "without", f"b\n{_message('no time')}")
+    server.hset(keys.claims(), "infinite", f"b\n{_message(float('-inf'))}")
+
+    sent_before = _sent_bytes(server)
+    states = survey.survey(channel, ["c"])
+    assert _sent_bytes(server) - sent_before < 1_000_000
+
+    found = {each.name: (each.in_flight, each.oldest_in_flight_seconds) for each in states}
+    assert {name: in_flight for name, (in_flight, _) in found.items()} == {"a": 200, "b": 103, "c": 0}
+    assert 500 <= (found["a"][1] or 0) < 500 + 60
+    assert 5 <= (found["b"][1] or 0) < 5 + 60
+    assert found["c"][1] is None
+
+
+def _message(enqueued_at: Any) -> str:
+    """A large one, whose arguments speak of a header too."""
+    headers = {"argsrepr": '"omninode-enqueued-at": 1', "omninode-enqueued-at": enqueued_at}
+    return json.dumps({"body": "x" * 20_000, "headers": headers}).replace("-Infinity", "-1e999")
 
 
 def test_peek_shows_what_is_claimed_next_and_takes_nothing(app: Celery, channel: Any, server: Redis) -> None:
@@ -316,5 +371,5 @@ def test_many_are_surveyed(app: Celery, channel: Any) -> None:
 
     enqueue_many(take, ([number] for number in range(700)), queue="many")
 
-    (many,) = [state for state in survey.survey(channel, []) if state.name == "many"]
+    (many,) = survey.survey(channel, ["many"])
     assert many.waiting_in_all == 700
