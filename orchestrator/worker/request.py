@@ -245,7 +245,9 @@ class Request(stock.Request):  # type: ignore[misc]
         state.task_ready(self, successful=unstored.state == states.SUCCESS)
 
         def then() -> None:
-            if unstored.error is None:
+            if unstored.state == states.IGNORED:
+                self.acknowledge()
+            elif unstored.error is None:
                 self.acknowledge()
                 self.send_event("task-succeeded", result=saferepr(unstored.result), runtime=None)
             else:

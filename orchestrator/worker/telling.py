@@ -46,6 +46,9 @@ def failure(request: Any, error: BaseException, exc_info: Any, *, hooks: bool) -
 def unstored(request: Any, outcome: Unstored) -> None:
     """Store what could not be stored where the task ran."""
     backend, context = request.task.backend, request._context  # noqa: SLF001
+    if outcome.state == states.IGNORED:
+        backend.on_chord_part_return(context, states.SUCCESS, None)
+        return
     if outcome.error is None:
         backend.mark_as_done(request.id, outcome.result, context, not request.ignore_result)
         return

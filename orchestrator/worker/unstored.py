@@ -28,7 +28,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 class Unstored(Exception):
     """An outcome that could not be stored where the task ran.
 
-    `state` is SUCCESS or FAILURE; `result` what the task returned, `error` what it raised.
+    `state` is SUCCESS, FAILURE, or IGNORED for a member of a chord whose part could not be returned; `result`
+    is what the task returned, `error` what it raised.
     """
 
     def __init__(self, state: str, result: Any, error: BaseException | None, traceback: str) -> None:
@@ -75,6 +76,13 @@ class SteadyBackend:
             return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
         except Exception as error:
             return _keep(request, Unstored(FAILURE, None, exc, str(traceback or "")), error)
+
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> Any:
+        """Return the part of a member that is ignored."""
+        try:
+            return self._backend.on_chord_part_return(request, state, result, **kwargs)
+        except Exception as error:
+            return _keep(request, Unstored(IGNORED, result, None, ""), error)
 
     def mark_as_retry(self, *args: Any, **kwargs: Any) -> Any:
         """Store that it will be tried again: nice to know, but nothing rests on it."""

@@ -5,8 +5,8 @@ import signal
 import time
 from typing import Any
 
-from celery import Celery, signals
-from celery.exceptions import SoftTimeLimitExceeded
+from celery import Celery, chord, signals
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 from celery.signals import worker_init
 from celery.worker.control import control_command
 
@@ -17,6 +17,7 @@ from orchestrator.install import install
 # `controlled` reads them; a worker does not import it, nor pytest with it.
 STARTS, SIGNALS, RUNS, SECONDS = "control:starts", "control:signals:", "control:runs", "control:seconds"
 COUNT = "control:count"
+GO = "control:go"
 
 app = install(Celery("control"))
 # None of these tasks needs PostgreSQL or OmniNode's own tasks: their workers start in half the time.
@@ -70,6 +71,28 @@ def pid() -> int:
 @app.task(name="control.bad")
 def bad() -> None:
     raise PermanentError("on purpose")
+
+
+@app.task(name="control.ignored", bind=True)
+def ignored(self: Any) -> None:
+    """Ask to be ignored once the test says so."""
+    redis.client().hincrby(STARTS, self.request.id, 1)
+    while not redis.client().exists(GO):
+        time.sleep(0.02)
+    raise Ignore
+
+
+@app.task(name="control.count")
+def count(parts: list[Any]) -> int:
+    return len(parts)
+
+
+@app.task(name="control.of_two")
+def of_two(queue: str) -> list[str]:
+    """Send a chord, one of whose members is ignored; returns the ids of that one and of the body."""
+    header = [good.s().set(queue=queue), ignored.s().set(queue=queue)]
+    sent: Any = chord(header, count.s().set(queue=queue)).apply_async()
+    return [sent.parent.results[1].id, sent.id]
 
 
 @app.task(name="control.again", bind=True, max_retries=2)

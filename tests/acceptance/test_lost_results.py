@@ -16,6 +16,8 @@ from tests.chaos.transport.servers import Server
 from tests.processes import Worker, let_pass, wait_until
 
 _QUEUE = "results"
+# What a process logs that could not store an outcome.
+_UNSTORED = '"outcome_not_stored"'
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,25 @@ def test_a_chain_goes_on_when_the_broker_is_away_at_the_end_of_a_step(
     assert place.letters(sent.parent.id) == place.letters(sent.id) == []
 
 
+def test_an_ignored_member_returns_its_part_of_a_chord_once_that_can_be_stored(
+    place: Place, results: Server, worker: Worker
+) -> None:
+    sent = place.send("of_two", _QUEUE, queue=_QUEUE)
+    wait_until(lambda: _state(results, sent) == "SUCCESS", what="the chord")
+    member, body = _result(results, sent)
+    wait_until(lambda: place.starts(member) == 1, what="the start")
+    earlier = worker.log().count(_UNSTORED)
+
+    with _away(results):
+        place.server.set("control:go", 1)
+        wait_until(lambda: worker.log().count(_UNSTORED) > earlier, 60.0, "the part that cannot be returned")
+
+    wait_until(lambda: _state(results, body) == "SUCCESS", 60.0, "the chord's end")
+    assert _result(results, body) == 2
+    assert place.letters(member) == place.signals(member) == []
+    assert _state(results, member) == "PENDING"
+
+
 def test_a_step_whose_next_one_has_no_queue_fails_at_once(place: Place, results: Server) -> None:
     nowhere = place.app.signature("control.good", immutable=True, exchange="nowhere", routing_key="nobody")
 
@@ -153,8 +174,16 @@ def _step_before(place: Place, following: Any) -> str:
 
 
 def _state(results: Server, task_id: str) -> str:
-    stored = results.client.get(f"celery-task-meta-{task_id}")
-    return str(json.loads(stored)["status"]) if stored else "PENDING"
+    return str(_stored(results, task_id).get("status", "PENDING"))
+
+
+def _result(results: Server, task_id: str) -> Any:
+    return _stored(results, task_id)["result"]
+
+
+def _stored(results: Server, task_id: str) -> dict[str, Any]:
+    stored: Any = results.client.get(f"celery-task-meta-{task_id}")
+    return dict(json.loads(stored or "{}"))
 
 
 @contextmanager
