@@ -81,12 +81,12 @@ class Supply(Sides):
     def eject(self, *, pick: int, stale: bool) -> None:
         delay_id = sorted(self.model.bodies)[pick % len(self.model.bodies)]
         target, raw = self.model.bodies[delay_id]
-        seen, plain = (b"stale" if stale else raw), b"plain " + raw
-        if not stale:
-            self.alive += Counter({plain: 1})
         if target in self.model.taken:
             # The operator is told of an error.
             return
+        seen, plain = (b"stale" if stale else raw), b"plain " + raw
+        if not stale:
+            self.alive += Counter({plain: 1})
             self.alive -= Counter({raw: 1})
         value = target.encode() + b"\n" + seen
         self.step(
