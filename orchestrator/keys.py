@@ -71,7 +71,7 @@ def paused(prefix: str = "") -> str:
 
 
 def revoked(prefix: str = "") -> str:
-    """Sorted set, task id → when it was revoked, in Unix seconds. Written by whoever revokes; for a week."""
+    """Sorted set, task id → when it was revoked, in Unix seconds. Written by whoever revokes; for 31 days."""
     return f"{prefix}{_PREFIX}:revoked"
 
 

@@ -18,7 +18,8 @@ from orchestrator.worker import reporter
 
 _LOG = structlog.get_logger(__name__)
 
-_KEPT_SECONDS = 7 * keys.DAY_SECONDS
+# A task that is due later than this after it was revoked runs.
+_KEPT_SECONDS = 31 * keys.DAY_SECONDS
 _COMMAND = "revoke"
 
 
@@ -33,7 +34,9 @@ class Control(CeleryControl):
 
 
 def register() -> None:
-    """Have this worker keep what it is told to revoke, whoever told it."""
+    """Have this worker keep what it is told to revoke, whoever told it, as long as Redis does."""
+    # Celery forgets after three hours, as soon as another worker starts and asks.
+    state.revoked.expires = max(state.revoked.expires, _KEPT_SECONDS)
     revoke = Panel.data[_COMMAND]
     if getattr(revoke, "keeps", False):
         return
@@ -50,7 +53,7 @@ def register() -> None:
 
 
 def keep(channel: Any, task_ids: Iterable[str]) -> None:
-    """Write the ids into Redis, and drop those that are a week old."""
+    """Write the ids into Redis, and drop those that are 31 days old."""
     key, now = keys.revoked(channel.global_keyprefix), time.time()
     scores = {str(task_id): now for task_id in task_ids}
     if scores:
@@ -69,7 +72,7 @@ def load(channel: Any) -> None:
 
 
 def forget(channel: Any, task_id: str) -> None:
-    """The task has ended: nothing is left to revoke. What cannot be told now is dropped with its week."""
+    """The task has ended: nothing is left to revoke. What cannot be told now is dropped in its time."""
     try:
         with channel.plain_client() as client:
             client.zrem(keys.revoked(channel.global_keyprefix), task_id)

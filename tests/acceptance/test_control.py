@@ -1,5 +1,6 @@
 """What people do to running workers: ask, revoke, limit, move and stop them. Nothing is lost by it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -27,7 +28,9 @@ def place(stack: Addresses) -> Iterator[Place]:
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(place: Place) -> Iterator[Worker]:
-    with place.worker("--queues", _QUEUE, "-E", *_ALONE) as started:
+    # Celery's three hours, made short.
+    forgetful = {"CELERY_WORKER_REVOKE_EXPIRES": "1"}
+    with place.worker("--queues", _QUEUE, "-E", *_ALONE, environment=forgetful) as started:
         yield started
         kill(started)
 
@@ -139,6 +142,25 @@ def test_a_running_task_that_is_revoked_with_terminate_ends_at_once_and_for_good
         wait_until(lambda: "revoked" in _kinds(take(), sent), what="the event")
         assert _kinds(take(), sent) == ["received", "revoked", "sent", "started"]
     assert (place.letters(sent), place.signals(sent), place.starts(sent)) == ([], ["revoked"], 1)
+
+
+def test_a_worker_remembers_what_was_revoked_long_ago_also_when_another_one_starts(
+    place: Place, worker: Worker
+) -> None:
+    inspect: Any = place.app.control.inspect(destination=[worker.node], timeout=5, limit=1)
+    sent = place.send("good", queue=_QUEUE, countdown=600)
+    place.app.control.revoke(sent, destination=[worker.node], **_ANSWERED)
+    expires_at = time.monotonic() + 1.1
+    wait_until(lambda: time.monotonic() > expires_at, what="what Celery would forget")
+
+    # What a worker asks as it starts.
+    inspect.hello("another@host")
+
+    assert sent in inspect.revoked()[worker.node]
+    place.server.zadd(keys.delayed(), dict.fromkeys(place.server.zrange(keys.delayed(), 0, -1), 1))
+    place.server.incr(keys.changes())
+    wait_until(lambda: place.state(sent) == "REVOKED", what="its end")
+    assert place.starts(sent) == 0
 
 
 # -- limiting
