@@ -112,7 +112,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         # This is done in workers alone: there hooks that fail are logged, and do not hide the outcome.
         vars(self)["_tracer"] = tracer and steady(tracer)
         for hook in ("on_failure", "on_retry"):
-            vars(self)[hook] = guarded(getattr(type(self), hook).__get__(self))
+            vars(self)[hook] = guarded(getattr(self, hook))
 
     @property
     def backend(self) -> Any:

@@ -18,6 +18,8 @@ from orchestrator.retry.backoff import ceiling_seconds
 
 _LOG = structlog.get_logger(__name__)
 
+# On a hook: it was wrapped already.
+_GUARDED = "omninode_guarded"
 # In a message's headers: how often its task has returned, and its links could not be published.
 _UNSENT = "omninode-unsent"
 # The transport's own, where its options name none.
@@ -145,6 +147,8 @@ def _told(word: Exception, runtime: float | None) -> Any:
 
 def guarded(hook: Any) -> Any:
     """A task's hook whose own failure is logged, and does not take the place of the outcome."""
+    if getattr(hook, _GUARDED, False):
+        return hook
 
     def call(*args: Any, **kwargs: Any) -> None:
         try:
@@ -152,6 +156,7 @@ def guarded(hook: Any) -> Any:
         except Exception:
             _LOG.exception("hook_failed", hook=getattr(hook, "__qualname__", str(hook)))
 
+    setattr(call, _GUARDED, True)
     return call
 
 

@@ -13,6 +13,8 @@ from orchestrator import redis
 from orchestrator.errors import PermanentError, Wait
 
 FAILURES = "rows:failures"
+# The tasks whose hook was called, each time.
+HOOKS = "rows:hooks"
 
 
 @signals.task_failure.connect(weak=False)
@@ -111,7 +113,8 @@ def hook_fails(self: Any) -> None:
     raise PermanentError("the task's own")
 
 
-def _failing_hook(*_: Any, **__: Any) -> None:
+def _failing_hook(exc: Exception, task_id: str, *_: Any, **__: Any) -> None:
+    redis.client().rpush(HOOKS, task_id)
     raise RuntimeError("the hook's own")
 
 

@@ -96,6 +96,15 @@ def test_a_failure_is_one_letter_one_signal_and_one_state(
     assert server.hget(row_tasks.FAILURES, sent.id) == "1"
 
 
+def test_a_hook_that_was_set_on_the_task_is_called_once_and_may_fail(app: Celery, server: Any) -> None:
+    sent = app.send_task("rows.hook_fails", queue=_QUEUE)
+
+    wait_until(lambda: _letters(server, sent.id), what="the letter")
+
+    assert server.lrange(row_tasks.HOOKS, 0, -1).count(sent.id) == 1
+    assert sent.state == "FAILURE"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
