@@ -112,6 +112,8 @@ def test_a_hook_that_was_set_on_the_task_is_called_once_and_may_fail(app: Celery
         (lambda message: message["headers"].pop("task"), "invalid"),
         (lambda message: message["headers"].update(task=["a", "list"]), "invalid"),
         (lambda message: message["headers"].update(task="rows.nowhere"), "unknown_task"),
+        (lambda message: message["headers"].update(task="\ud800nope"), "unknown_task"),
+        (lambda message: message["headers"].update(id="\ud800"), "invalid"),
         (lambda message: message["headers"].update(eta="no time"), "invalid"),
         (lambda message: message["headers"].update(expires="no time"), "invalid"),
         (lambda message: message["headers"].update(timelimit="soon"), "invalid"),
@@ -120,7 +122,8 @@ def test_a_hook_that_was_set_on_the_task_is_called_once_and_may_fail(app: Celery
         (lambda message: message.update(body=_encoded(b"{no json")), "undecodable"),
         (lambda message: message.update(body=_encoded(b"[1]")), "invalid"),
         (lambda message: message.update(body=_encoded(b"[[], 7, {}]")), "invalid"),
-        (lambda message: message.update(body="***"), "bad_envelope"),
+        # What is no base64 in it is passed over: it is empty.
+        (lambda message: message.update(body="***"), "invalid"),
         (lambda message: message.pop("body"), "invalid"),
         (lambda message: message.pop("properties"), "bad_envelope"),
         (lambda message: message["properties"].pop("delivery_tag"), "bad_envelope"),
@@ -137,7 +140,7 @@ def test_a_message_that_is_no_task_is_one_letter_with_its_bytes(
 
     wait_until(lambda: _with_bytes(server, raw), what="the letter")
     (letter,) = _with_bytes(server, raw)
-    assert letter["reason"] in {reason, "invalid", "undecodable"}
+    assert letter["reason"] == reason
 
 
 @pytest.mark.parametrize("raw", ["{", "[]", "7", '"text"', "null", ""])
