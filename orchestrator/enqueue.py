@@ -43,7 +43,8 @@ def enqueue_many(
 
     Raises:
         InvalidArguments: a row does not fit the task or is larger than 256 MB, or the `batch_id` stands for
-            other rows; this row, which it names, and what follows were not sent.
+            other rows; the row, which it names, and what follows were not sent, nor perhaps up to 499 rows
+            before it.
         EnqueueInterrupted: Redis is away or full; it says how many rows were accepted, and how to go on.
     """
     batch = batch_id or uuid.uuid4().hex

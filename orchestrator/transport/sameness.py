@@ -2,11 +2,14 @@
 
 import hashlib
 
-from kombu.utils import json
+from kombu.utils.json import JSONEncoder
 
 from orchestrator.transport.rendering import Row
 
 DIGEST_CHARACTERS = 16
+
+# As `kombu.utils.json.dumps` writes, without an encoder for each row.
+_encode = JSONEncoder(sort_keys=True).encode
 
 
 class Digest:
@@ -22,7 +25,7 @@ class Digest:
     def add(self, row: Row) -> str:
         """The digest up to this row, which is the next one."""
         try:
-            content = json.dumps((list(row[0] or ()), row[1]), sort_keys=True)
+            content = _encode((row[0] or (), row[1]))
         except (TypeError, ValueError, RecursionError):
             content = "?"
         self._hash.update(b"\n" + content.encode())
