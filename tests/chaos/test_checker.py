@@ -11,6 +11,7 @@ from tests.chaos.transport.broker_state import Letter
 from tests.chaos.transport.checker import violations
 from tests.chaos.transport.conditions import MAX_DELIVERIES, Conditions
 from tests.chaos.transport.evidence import Case, Evidence, Sent
+from tests.chaos.transport.faults import explained
 from tests.chaos.transport.kinds import BY_NAME
 from tests.chaos.transport.plan import Message, Part
 from tests.chaos.transport.runs import Run
@@ -85,6 +86,30 @@ def test_the_letter_of_a_follower_has_what_came_before_it_and_bytes_of_its_worke
 
     assert _seen(replace(case, sent=follower)) == []
     assert _seen(case) == ["letter with other arguments than were sent"]
+
+
+def test_a_success_that_was_doubled_is_seen_where_no_fault_explains_it() -> None:
+    doubled = _case("ok", state="SUCCESS", run=replace(ONCE, starts=2, finishes=2))
+
+    assert _seen(doubled) == ["finished more often than faults explain"]
+    assert _seen(doubled, explained=1) == []
+
+
+def test_a_fault_explains_no_more_than_what_ran_where_it_struck() -> None:
+    assert explained({"producer SIGKILL": 5, "network delayed": 5}, killers=0) == 0
+    assert explained({"child SIGKILL": 2}, killers=0) == 2
+    assert explained({"worker SIGKILL, main": 2}, killers=0) == 8
+    assert explained({"Redis SIGKILL": 1}, killers=0) == 9
+    assert explained({}, killers=1) == 20
+
+
+@pytest.mark.parametrize("run", [Run(2, 1, 1000.5), Run(1, 2, 1000.5)])
+def test_without_faults_each_start_and_each_finish_counts(run: Run) -> None:
+    calm = Conditions(1, 1, 1.0, stock=False, folder=Path(), results_url="", calm=True)
+    what = "other counts than its kind's, without a fault"
+
+    assert _seen(_case("ok", state="SUCCESS"), conditions=calm) == []
+    assert what in _seen(_case("ok", state="SUCCESS", run=run), conditions=calm)
 
 
 def test_what_nobody_sent_and_what_is_left_behind_is_seen() -> None:

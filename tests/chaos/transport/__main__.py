@@ -24,6 +24,7 @@ def main() -> int:
         "--quiet-seconds", type=float, default=QUIET_SECONDS, help="limit for what is left (%(default)s)"
     )
     parser.add_argument("--stock", action="store_true", help="plain Celery instead, to see what it loses")
+    parser.add_argument("--calm", action="store_true", help="without faults, to see that each count is exact")
     parser.add_argument("--keep", action="store_true", help="keep the run's files also when nothing is wrong")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     asked = vars(parser.parse_args())

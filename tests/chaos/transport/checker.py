@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.transport.broker_state import Letter
 from tests.chaos.transport.conditions import MAX_DELIVERIES
 from tests.chaos.transport.evidence import LOST, Case, Evidence
-from tests.chaos.transport.kinds import FAILED, letter
+from tests.chaos.transport.kinds import FAILED, REVOKED, letter
 
 # Clocks of Redis, of producers and of workers are one, but are read at different times.
 _EARLY_SECONDS = 0.01
@@ -37,10 +37,18 @@ def violations(evidence: Evidence) -> list[Violation]:
     found += [
         Violation("letter of no message", "", each.task_id, repr(each)[:300]) for each in evidence.strays
     ]
+    if not evidence.conditions.stock and finished_again(evidence) > evidence.explained:
+        details = f"{finished_again(evidence)}, and what was done explains {evidence.explained}"
+        found.append(Violation("finished more often than faults explain", "", "", details))
     ids = Counter(each.id for case in evidence.cases for each in case.letters)
     return found + [
         Violation("letters with one id", "", "", each) for each, times in ids.items() if times > 1
     ]
+
+
+def finished_again(evidence: Evidence) -> int:
+    """How often a task has finished that had finished before; what is unconfirmed may be there twice."""
+    return sum(max(0, case.run.finishes - 1) for case in evidence.cases if case.sent.confirmed)
 
 
 def _wrongs(case: Case, evidence: Evidence) -> Iterator[str]:
@@ -50,8 +58,17 @@ def _wrongs(case: Case, evidence: Evidence) -> Iterator[str]:
         yield wrong
     if case.run.starts and case.run.first_start < _earliest_start(case) - _EARLY_SECONDS:
         yield "started before its time"
+    if evidence.conditions.calm and not _is_exact(case):
+        yield "other counts than its kind's, without a fault"
     if not evidence.conditions.stock:
         yield from _wrong_letters(case, evidence.sent)
+
+
+def _is_exact(case: Case) -> bool:
+    kind, run = case.sent.part.kind, case.run
+    if REVOKED in kind.ends and not run.starts:
+        return run.finishes == 0
+    return (run.starts, run.finishes) == (kind.starts, kind.finishes)
 
 
 def _settled_twice(case: Case) -> str:

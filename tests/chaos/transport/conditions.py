@@ -30,6 +30,8 @@ class Conditions:
     stock: bool
     folder: Path
     results_url: str
+    # Without faults everything can be counted.
+    calm: bool = False
 
     @property
     def run(self) -> str:
@@ -43,6 +45,7 @@ class Conditions:
             "CHAOS_MESSAGES": str(self.messages),
             "CHAOS_PER_SECOND": str(self.per_second),
             "CHAOS_STOCK": str(int(self.stock)),
+            "CHAOS_CALM": str(int(self.calm)),
             "CHAOS_FOLDER": str(self.folder),
             "REDIS_URL": broker_url,
             "CELERY_BROKER_URL": broker_url,
@@ -62,4 +65,5 @@ def read(environment: Mapping[str, str] = os.environ) -> Conditions:
         stock=environment["CHAOS_STOCK"] == "1",
         folder=Path(environment["CHAOS_FOLDER"]),
         results_url=environment["CELERY_RESULT_BACKEND"],
+        calm=environment["CHAOS_CALM"] == "1",
     )

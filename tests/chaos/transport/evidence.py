@@ -10,6 +10,7 @@ from typing import Any
 from tests.chaos.transport import broker_state, poison, runs
 from tests.chaos.transport.broker_state import Letter
 from tests.chaos.transport.conditions import PRODUCERS, Conditions
+from tests.chaos.transport.faults import explained
 from tests.chaos.transport.intents import Intents
 from tests.chaos.transport.kinds import FAILED, QUIET, REVOKED, SUCCESS, letter
 from tests.chaos.transport.plan import Message, Part, draw
@@ -77,12 +78,14 @@ class Evidence:
     left: dict[str, int]
     other_keys: list[str]
     sent: bytes
+    # How many tasks may have finished once more than they should, for what was done to the fleet.
+    explained: int = 0
 
 
 def collect(rig: Rig) -> Evidence:
     """Read both servers and the files of the producers."""
     conditions = rig.conditions
-    plan = draw(conditions.seed, conditions.messages, stock=conditions.stock)
+    plan = draw(conditions.seed, conditions.messages, stock=conditions.stock, calm=conditions.calm)
     # Plain Celery's letters are written where no fault can stop them.
     outbox = broker_state.letters((rig.results if conditions.stock else rig.broker).client)
     everything = list(_everything(conditions, plan))
@@ -102,6 +105,7 @@ def collect(rig: Rig) -> Evidence:
         broker_state.left(rig.broker.client),
         broker_state.other_keys(rig.broker.client),
         _sent_bytes(conditions.folder),
+        explained(rig.faults, killers=sum(message.kind == "kills_worker" for message in plan)),
     )
 
 

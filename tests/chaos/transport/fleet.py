@@ -22,6 +22,8 @@ WORKERS = {
     "threads": ("-Q", "b,c", "--pool", "threads", "--concurrency", "4"),
     "recycled": ("-Q", "c,a", "--pool", "prefork", "--autoscale", "3,1", "--max-tasks-per-child", "7"),
 }
+# How many tasks run at once at most, in one of them and in all.
+MOST_IN_ONE, MOST_IN_ALL = 4, 9
 
 
 @dataclass

@@ -43,8 +43,8 @@ class Message:
         return [f"{run}-{self.index}-{attempt}-{number}" for number in range(len(self.parts))]
 
 
-def draw(seed: int, messages: int, *, stock: bool) -> list[Message]:
-    """At least so many messages, every kind among each hundred or so."""
+def draw(seed: int, messages: int, *, stock: bool, calm: bool = False) -> list[Message]:
+    """At least so many messages, every kind among each hundred or so; in a calm run none ends workers."""
     random = Random(seed)
     drawn: list[Message] = []
     left = messages
@@ -52,7 +52,7 @@ def draw(seed: int, messages: int, *, stock: bool) -> list[Message]:
     while left > 0:
         deck = [kind for kind in KINDS if not (stock and kind.why_not_stock) for _ in range(kind.weight)]
         random.shuffle(deck)
-        if not stock and len(drawn) >= next_killer:
+        if not stock and not calm and len(drawn) >= next_killer:
             deck.insert(len(deck) // 4, BY_NAME["kills_worker"])
             next_killer += KILLER_EVERY
         for kind in deck:

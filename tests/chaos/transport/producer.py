@@ -42,7 +42,7 @@ def produce(number: int, begin_at: float) -> None:
     app.conf.task_publish_retry = False
     intents = Intents(CONDITIONS.folder, number)
     client: Redis = Redis.from_url(str(app.conf.broker_url), retry=Retry(NoBackoff(), 0), socket_timeout=10.0)
-    plan = draw(CONDITIONS.seed, CONDITIONS.messages, stock=CONDITIONS.stock)
+    plan = draw(CONDITIONS.seed, CONDITIONS.messages, stock=CONDITIONS.stock, calm=CONDITIONS.calm)
     parts_before = 0
     for message in plan:
         due = begin_at + parts_before // _BURST * _BURST / CONDITIONS.per_second

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.chaos.transport.checker import Violation
+from tests.chaos.transport.checker import Violation, finished_again
 from tests.chaos.transport.evidence import Evidence
 from tests.chaos.transport.kinds import left_out_of_stock
 from tests.chaos.transport.rig import Rig
@@ -31,6 +31,8 @@ class Report:
     left_in_broker: dict[str, int]
     other_keys: list[str]
     started_more_than_once: dict[str, int]
+    finished_more_than_once: int
+    explained: int
     seconds: dict[str, float]
     left_out: dict[str, str]
     violations: list[Violation]
@@ -56,6 +58,8 @@ class Report:
             yield f"  {name} had to be killed at the end"
         started = self.started_more_than_once
         yield f"started more often than their kind asks for ({sum(started.values())}): {_counts(started)}"
+        finished = self.finished_more_than_once
+        yield f"finished more than once: {finished}, and what was done explains {self.explained}"
         yield f"left in the broker: {_counts(self.left_in_broker)}"
         yield f"other keys: {', '.join(self.other_keys) or 'none'}"
         yield f"quiet in the end: {'yes' if self.became_quiet else 'NO'}"
@@ -86,33 +90,16 @@ def report(rig: Rig, evidence: Evidence, violations: list[Violation]) -> Report:
         left_in_broker=evidence.left,
         other_keys=evidence.other_keys,
         started_more_than_once=_sorted(_extra_starts(evidence)),
+        finished_more_than_once=finished_again(evidence),
+        explained=evidence.explained,
         seconds=rig.seconds,
         left_out=left_out_of_stock() if stock else {},
         violations=violations,
     )
 
 
-# How often a kind starts by itself.
-_STARTS = {
-    "retry_at_once": 3,
-    "retry_later": 3,
-    "autoretry": 2,
-    "heals": 2,
-    "retries_exhausted": 3,
-    "call_exhausted": 2,
-    "exit_once": 2,
-    "exit_always": 3,
-    "sys_exit": 3,
-    "reject_requeue": 3,
-    "wait": 3,
-    "kills_worker": 99,
-}
-
-
 def _extra_starts(evidence: Evidence) -> Counter[str]:
-    return Counter(
-        case.sent.name for case in evidence.cases if case.run.starts > _STARTS.get(case.sent.name, 1)
-    )
+    return Counter(case.sent.name for case in evidence.cases if case.run.starts > case.sent.part.kind.starts)
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """One run: servers, proxy, fleet; faults while the producers send; then quiet."""
 
+import math
 import subprocess
 import sys
 import time
@@ -63,7 +64,10 @@ class Rig:
         begin_at = time.time() + 1.0
         for number in range(PRODUCERS):
             self._start_producer(number, begin_at)
-        self._hit_until_all_is_sent()
+        if self.conditions.calm:
+            self._wait_until(lambda: not self._producers(), math.inf)
+        else:
+            self._hit_until_all_is_sent()
         self.seconds["under faults"] = self.now() - began
         calm = self.now()
         self.tell("faults have ended: waiting for quiet")
@@ -130,13 +134,13 @@ class Rig:
 
 @contextmanager
 def rigged(
-    seed: int, messages: int, per_second: float, folder: Path, tell: Tell, *, stock: bool
+    seed: int, messages: int, per_second: float, folder: Path, tell: Tell, *, stock: bool, calm: bool
 ) -> Iterator[Rig]:
     """Servers and a proxy on free ports; everything that was started has ended afterwards."""
     (folder / "runs").mkdir()
     broker_port, results_port, proxy_port = free(3)
     broker, results = Server("broker", broker_port, folder), Server("results", results_port, folder)
-    conditions = Conditions(seed, messages, per_second, stock, folder, results.url)
+    conditions = Conditions(seed, messages, per_second, stock, folder, results.url, calm)
     fleet = Fleet(folder)
     proxy = None
     try:

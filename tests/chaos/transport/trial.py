@@ -19,14 +19,15 @@ def run(
     messages: int,
     *,
     stock: bool = False,
+    calm: bool = False,
     per_second: float = PER_SECOND,
     quiet_seconds: float = QUIET_SECONDS,
     keep: bool = False,
 ) -> Report:
-    """Do one run; its files are kept when there is something to look for in them."""
+    """Do one run, a calm one without faults; files are kept when there is something to look for in them."""
     folder = Path(mkdtemp(prefix="omninode-chaos-"))
     _tell(f"seed {seed}, {messages} messages, files in {folder}")
-    with rigged(seed, messages, per_second, folder, _tell, stock=stock) as rig:
+    with rigged(seed, messages, per_second, folder, _tell, stock=stock, calm=calm) as rig:
         rig.run(quiet_seconds)
         found = evidence.collect(rig)
         done = report(rig, found, checker.violations(found))
