@@ -10,10 +10,11 @@ import kombu
 from celery.app import amqp
 from kombu import connection as stock
 from kombu.exceptions import InconsistencyError, OperationalError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
+# Somewhere in Redis's answer, which names the command first when it came in a pipeline.
+_NO_LIST = "WRONGTYPE Operation against a key"
 
 _TRANSPORTS = {
     "redis": "orchestrator.transport:Transport",
@@ -27,10 +28,12 @@ _SCHEMES = {
 
 
 def is_refusal(error: OperationalError) -> bool:
-    """Whether the broker is there, and does not take the message: nothing is won by asking it soon again."""
+    """Whether nothing is won by waiting: no queue is bound, or what stands under its name is no list.
+
+    What else Redis answers may heal: it is full, read-only during a failover, or cannot write its file.
+    """
     cause = error.__cause__
-    is_answer = isinstance(cause, ResponseError) and not isinstance(cause, OutOfMemoryError | ReadOnlyError)
-    return is_answer or isinstance(cause, InconsistencyError)
+    return isinstance(cause, InconsistencyError) or _NO_LIST in str(cause)
 
 
 class Connection(kombu.Connection):  # type: ignore[misc]
