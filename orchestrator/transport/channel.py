@@ -45,6 +45,8 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         self._claimed_queues: list[str] = []
         # (How many more messages may be held, how many of them can start at once): the worker says.
         self.room: Callable[[], tuple[int, int]] | None = None
+        # The claim whose message is being handed over: it may be lost meanwhile, and is ours all the same.
+        self.delivering: Claim | None = None
         super().__init__(*args, **kwargs)
         self.handlers["CLAIM"] = self._read_claims
 
@@ -191,6 +193,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         if callback is None:
             claim.release()
             return
+        self.delivering = claim
         callback(envelope)
         if claim.is_ours and not claim.handed_over:
             claim.done()

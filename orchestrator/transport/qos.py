@@ -10,18 +10,13 @@ from kombu.transport import redis as stock
 class QoS(stock.QoS):  # type: ignore[misc]
     """Settles claimed messages in the ledger; others (got by `basic_get`) are stock's."""
 
-    def can_consume(self) -> bool:
-        """Claims ask for as much as there is room for; the stock question is for stock consumers."""
-        return bool(super().can_consume())
-
     def append(self, message: Any, delivery_tag: str) -> None:
-        """A message is delivered: the claim is known to Redis already."""
-        claim = self.channel.claim_of(delivery_tag)
-        if claim is None:
+        """A message is delivered: the claim is known to Redis already, and is no message of stock's."""
+        if not self._is_claim(delivery_tag):
             super().append(message, delivery_tag)
-        else:
-            claim.handed_over = True
-            message.claim = claim
+            return
+        message.claim = self.channel.delivering
+        message.claim.handed_over = True
 
     def ack(self, delivery_tag: str) -> None:
         """The message is done."""

@@ -58,13 +58,34 @@ def test_a_message_that_has_reached_its_limit_is_delivered_so_that_its_end_is_to
     assert client.xlen(keys.outbox()) == 0
 
 
+def test_a_claim_that_is_lost_while_it_is_handed_over_is_no_message_of_stocks(
+    connection: Connection, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = connection.default_channel.ledger
+    hold = ledger.hold
+
+    def hold_and_lose(claim_id: str, *args: Any) -> Any:
+        claim = hold(claim_id, *args)
+        ledger.lose([claim_id])
+        return claim
+
+    monkeypatch.setattr(ledger, "hold", hold_and_lose)
+    client.lpush("queue", _MESSAGE)
+    received: list[Any] = []
+
+    _consume_until(connection, lambda: received, received)
+
+    assert client.exists("unacked", "unacked_index") == 0
+    assert client.hlen(keys.claims()) == 1
+
+
 def _deliver(client: Redis, raw: bytes, *, deliveries: int) -> None:
     client.hset(keys.deliveries(), hashlib.sha1(raw, usedforsecurity=False).hexdigest(), deliveries)
     client.lpush("queue", raw)
 
 
-def _consume_until(connection: Connection, condition: Any) -> list[Any]:
-    received: list[Any] = []
+def _consume_until(connection: Connection, condition: Any, received: list[Any] | None = None) -> list[Any]:
+    received = [] if received is None else received
 
     def receive(body: Any, message: Any) -> None:
         received.append(body)
