@@ -57,6 +57,10 @@ class InvalidArguments(PermanentError, TypeError):
     """The arguments do not fit the task's signature: the task fails at once, it is never tried again."""
 
 
+class NotAQueue(OmniNodeError, ValueError):
+    """What has this name in Redis is no queue's list; it is left alone."""
+
+
 class InvalidHook(PermanentError, ValueError):
     """The hook is not `{"event", "payload"[, "source", "delivery_id"]}`: it is refused, not stored."""
 

@@ -80,6 +80,8 @@ def pause(*, names: tuple[str, ...], as_json: bool) -> None:
     """Let nobody claim from the queues NAMES. What is in flight goes on; producers may go on."""
     from orchestrator.queues import pausing
 
+    if not all(name.strip() for name in names):
+        raise click.UsageError("a queue has a name")
     with _channel() as (_, channel):
         count = pausing.pause(channel, names)
     click.echo(

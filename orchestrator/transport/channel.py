@@ -14,7 +14,7 @@ from redis import Redis
 
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
-from orchestrator.errors import TooManyDeliveries
+from orchestrator.errors import NotAQueue, TooManyDeliveries
 from orchestrator.transport import delays, holdings, scripts
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.consumer import Claims
@@ -246,9 +246,16 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
 
     def _purge(self, queue: str) -> int:
         """Delete what waits, what is due later included; what is in flight stays with its worker."""
+        lists = self._lists_of(queue)
         with self.plain_client() as client:
+            # Kombu would delete whatever has the name, and complain then.
+            for name in lists:
+                if client.type(name) not in {b"list", b"none"}:
+                    raise NotAQueue(
+                        f"{queue!r} is no queue, but something else in Redis: nothing was deleted"
+                    )
             # First: what becomes due meanwhile is in the lists by then.
-            deleted = delays.purge(client, self.keys, self._lists_of(queue))
+            deleted = delays.purge(client, self.keys, lists)
         return deleted + int(super()._purge(queue))
 
     def _delayed_count(self, queue: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from billiard.einfo import ExceptionInfo
 from celery import concurrency
-from celery.concurrency import prefork, solo, thread
+from celery.concurrency import asynpool, prefork, solo, thread
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 
 from orchestrator.errors import OmniNodeError
@@ -71,8 +71,22 @@ def run(  # noqa: PLR0917 (billiard's)
         callback(outcome)
 
 
+class Children(asynpool.AsynPool):  # type: ignore[misc]
+    """Billiard's pool of processes, which is maintained from many places: by timers, by the autoscaler."""
+
+    def maintain_pool(self) -> None:
+        """Replace the dead; while the pipes of one are still being read there is none for its successor."""
+        try:
+            super().maintain_pool()
+        except StopIteration:
+            # Raised out of a generator or a message's handler it would end the worker, or the message.
+            _LOG.info("children_not_replaced_yet")
+
+
 class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
     """Tasks in child processes."""
+
+    Pool = Children
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Join the event loop; a child that has just died is replaced first."""

@@ -14,6 +14,7 @@ from redis import Redis
 
 from orchestrator import keys, redis
 from orchestrator.enqueue import enqueue_many
+from orchestrator.errors import NotAQueue
 from orchestrator.install import install
 from orchestrator.queues import adoption, ejection, looking, pausing, survey
 from orchestrator.settings import Settings
@@ -143,10 +144,30 @@ def test_purge_deletes_what_waits_and_what_is_due_later(app: Celery, channel: An
     assert server.zcard(keys.delayed()) == server.hlen(keys.delayed_messages()) == 1
 
 
+@pytest.mark.parametrize(
+    "name", [keys.claims(), keys.delayed(), keys.outbox(), "_kombu.binding.celery", "own"]
+)
+def test_a_purge_of_what_is_no_queue_is_refused_and_deletes_nothing(
+    app: Celery, channel: Any, server: Redis, name: str
+) -> None:
+    app.send_task("later", **_LATER)
+    app.send_task("now")
+    server.hset(keys.claims(), "claim", "celery\nraw")
+    server.xadd(keys.outbox(), {"id": "letter"})
+    server.sadd("_kombu.binding.celery", "binding")
+    server.set("own", "value")
+    before = {key: server.dump(key) for key in server.scan_iter()}
+
+    with pytest.raises(NotAQueue, match="nothing was deleted"):
+        channel.queue_purge(name)
+
+    assert {key: server.dump(key) for key in server.scan_iter()} == before
+
+
 def test_many_delayed_messages_are_counted_and_purged_by_their_queue_alone(
     app: Celery, channel: Any, server: Redis
 ) -> None:
-    @app.task(name="operated.later")
+    @app.task(name="operated.later", shared=False)
     def take(number: int) -> None:
         raise AssertionError(number)
 

@@ -3,7 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
-from orchestrator.worker.pools import PreforkPool
+import pytest
+from billiard.pool import RUN
+
+from orchestrator.worker.pools import Children, PreforkPool
 
 
 def test_pipes_of_children_that_are_gone_are_not_read_again_after_a_reconnect() -> None:
@@ -21,3 +24,21 @@ def test_pipes_of_children_that_are_gone_are_not_read_again_after_a_reconnect() 
     pool.register_with_event_loop(None)
 
     assert read == [{9: living}]
+
+
+def test_a_child_for_which_no_pipe_is_free_yet_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`next()` finds no free pipe in Celery's pool, and its StopIteration would end the event loop."""
+    pool = Children.__new__(Children)
+    monkeypatch.setattr(pool, "_state", RUN, raising=False)
+    monkeypatch.setattr(pool, "_worker_handler", SimpleNamespace(_state=RUN), raising=False)
+    tried: list[bool] = []
+
+    def repopulate() -> None:
+        tried.append(True)
+        next(iter(()))
+
+    monkeypatch.setattr(pool, "_maintain_pool", repopulate, raising=False)
+
+    pool.maintain_pool()
+
+    assert tried == [True]
