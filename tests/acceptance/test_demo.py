@@ -101,7 +101,7 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     assert report["queued"] == {"models": 0, "hooks": 0, "admin": 0, "celery": 0}
     assert report["pairs"][0]["score"] > 0.99
     assert sum(label["texts"] for label in report["labels"]) == 20
-    assert list(tmp_path.iterdir()) == []
+    assert _left_in(tmp_path) == []
 
 
 def test_the_demo_uses_no_broker_of_the_users_environment(tmp_path: Path, few: Path) -> None:
@@ -228,3 +228,10 @@ def test_whatever_is_missing_is_named(
 
     assert code == 1
     assert any(said in sentence for sentence in missing), missing
+
+
+def _left_in(folder: Path) -> list[str]:
+    """What is there beside the empty folders that multiprocessing leaves where a worker had to be killed."""
+    return [
+        each.name for each in folder.iterdir() if not each.name.startswith("pymp-") or any(each.iterdir())
+    ]

@@ -132,8 +132,8 @@ class ModelServer:
             "base_url": f"{self.url}/v1",
             "model": "tiny",
             "api_key": "sk-very-secret",
-            "connect_timeout_seconds": 0.5,
-            "read_timeout_seconds": 0.25,
+            "connect_timeout_seconds": 2.0,
+            "read_timeout_seconds": 1.0,
         }
         return ModelEndpoint.model_validate(wanted | changes)
 
