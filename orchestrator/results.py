@@ -1,5 +1,6 @@
 """Where results are: Celery's Redis backends, which do not hold up a producer while Redis is away."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,6 +53,9 @@ class Subscriber(stock.ResultConsumer):  # type: ignore[misc,name-defined]
 
     def cancel_for(self, task_id: str) -> None:
         """Nobody waits for this result any more: as a rule it is the garbage collector that says so."""
+        if sys.is_finalizing():
+            # The connection goes with the process, and half of what is needed to close it has gone already.
+            return
         with self._in_a_hurry():
             super().cancel_for(task_id)
 
