@@ -186,11 +186,7 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def _report_lost(self, error: BaseException, exc_info: Any) -> None:
         self._tried_before = True
-        if stored := self._stored_success():
-            if self._context.chord:
-                # It may have died before it returned its part; one that is there is not counted twice.
-                self.task.backend.on_chord_part_return(self._context, states.SUCCESS, stored["result"])
-            self.acknowledge()
+        if self._has_succeeded():
             return
         retries, most = self._context.retries, self.task.max_retries
         if most is not None and retries >= most:
@@ -207,6 +203,17 @@ class Request(stock.Request):  # type: ignore[misc]
             pause_seconds,
             changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
         )
+
+    def _has_succeeded(self) -> bool:
+        """Whether it died only after its success was stored: then it is settled as what it is."""
+        stored = self._stored_success()
+        if stored is None:
+            return False
+        if self._context.chord:
+            # It may have died before it returned its part; one that is there is not counted twice.
+            self.task.backend.on_chord_part_return(self._context, states.SUCCESS, stored["result"])
+        self.acknowledge()
+        return True
 
     def _stored_success(self) -> dict[str, Any] | None:
         """What was stored by a process that died after its success; raises while nobody can say."""
@@ -236,9 +243,18 @@ class Request(stock.Request):  # type: ignore[misc]
         )
         try:
             raise TooManyDeliveries(message)
-        except TooManyDeliveries as error:
+        except TooManyDeliveries:
             exc_info = ExceptionInfo()
-            self._fail(error, exc_info)
+        state.task_ready(self)
+        reporter.current().report(lambda: self._report_undelivered(exc_info), _nothing)
+
+    def _report_undelivered(self, exc_info: Any) -> None:
+        if self._has_succeeded():
+            return
+        error = bare(exc_info)
+        telling.failure(self, error, exc_info, hooks=True)
+        self._send_failed(exc_info)
+        self._bury(error, exc_info.traceback)
 
     def _store(self, unstored: Unstored) -> None:
         """The result backend was away where the task ran: store the outcome here, then settle."""

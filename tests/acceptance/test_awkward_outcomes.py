@@ -1,6 +1,7 @@
 """What cannot be told, written or waited for: still one letter each, and the worker works on."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -118,6 +119,23 @@ def test_a_tick_of_beat_that_has_expired_is_no_letter(app: Celery, server: Any) 
     wait_until(lambda: sent.state == "REVOKED", what="the state")
 
     assert letters(server, sent.id) == []
+
+
+def test_a_success_whose_workers_died_before_its_settlement_too_often_is_no_letter(
+    app: Celery, server: Any
+) -> None:
+    sent = app.send_task("awkward.good", queue="template")
+    raw = server.rpop("template")
+    stored = {"task_id": sent.id, "status": "SUCCESS", "result": "good", "traceback": None, "children": []}
+    server.set(f"celery-task-meta-{sent.id}", json.dumps(stored))
+    server.hset(keys.deliveries(), hashlib.sha1(raw.encode(), usedforsecurity=False).hexdigest(), 8)
+
+    server.lpush(_QUEUE, raw)
+
+    wait_until_empty(server, _QUEUE)
+    wait_until(lambda: server.hlen(keys.deliveries()) == 0, what="its settlement")
+    assert letters(server, sent.id) == []
+    assert sent.state == "SUCCESS"
 
 
 def _push(app: Celery, server: Any, task_id: str, *, embedded: Any = None, **headers: Any) -> str:
