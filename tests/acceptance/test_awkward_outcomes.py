@@ -126,7 +126,13 @@ def test_a_success_whose_workers_died_before_its_settlement_too_often_is_no_lett
 ) -> None:
     sent = app.send_task("awkward.good", queue="template")
     raw = server.rpop("template")
-    stored = {"task_id": sent.id, "status": "SUCCESS", "result": "good", "traceback": None, "children": []}
+    stored: dict[str, Any] = {
+        "task_id": sent.id,
+        "status": "SUCCESS",
+        "result": "good",
+        "traceback": None,
+        "children": [],
+    }
     server.set(f"celery-task-meta-{sent.id}", json.dumps(stored))
     server.hset(keys.deliveries(), hashlib.sha1(raw.encode(), usedforsecurity=False).hexdigest(), 8)
 
