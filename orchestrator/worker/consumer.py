@@ -179,7 +179,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
         try:
             maintain()
-        except (RuntimeError, StopIteration, ValueError, OSError):
+        except (RuntimeError, ValueError, OSError):
             # Billiard has no slot free yet: the loop's own timer looks again in a few seconds.
             _LOG.warning("children_not_replaced_yet", exc_info=True)
 

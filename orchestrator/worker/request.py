@@ -190,9 +190,7 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         retries, most = self._context.retries, self.task.max_retries
         if most is not None and retries >= most:
-            telling.failure(self, error, exc_info, hooks=True)
-            self._send_failed(exc_info)
-            self._bury(error, exc_info.traceback)
+            self._tell_and_bury(error, exc_info)
             return
         pause_seconds = float(self.task.default_retry_delay)
         if self.store_errors:
@@ -249,9 +247,11 @@ class Request(stock.Request):  # type: ignore[misc]
         reporter.current().report(lambda: self._report_undelivered(exc_info), _nothing)
 
     def _report_undelivered(self, exc_info: Any) -> None:
-        if self._has_succeeded():
-            return
-        error = bare(exc_info)
+        if not self._has_succeeded():
+            self._tell_and_bury(bare(exc_info), exc_info)
+
+    def _tell_and_bury(self, error: BaseException, exc_info: Any) -> None:
+        """For a report: hooks, signals and events first, then the letter."""
         telling.failure(self, error, exc_info, hooks=True)
         self._send_failed(exc_info)
         self._bury(error, exc_info.traceback)
