@@ -60,6 +60,26 @@ def outbox(prefix: str = "") -> str:
     return f"{prefix}omninode:outbox"
 
 
+def outcomes(prefix: str = "") -> str:
+    """Stream of what became of replays. Written by settlements; an entry lives until it is in PostgreSQL."""
+    return f"{prefix}{_PREFIX}:outcomes"
+
+
+def relays(prefix: str = "") -> str:
+    """Sorted set, relay → when it was last heard, in Unix seconds. Written by relays; pruned after a day."""
+    return f"{prefix}{_PREFIX}:relays"
+
+
+def relay_states(prefix: str = "") -> str:
+    """Hash, relay → what it last said of itself, as JSON. Written and removed with `relays`."""
+    return f"{prefix}{_PREFIX}:relays:states"
+
+
+def alerts(prefix: str = "") -> str:
+    """Hash, alert → what it says and since when, as JSON, while it is raised. Written by relays."""
+    return f"{prefix}{_PREFIX}:alerts"
+
+
 def changes(prefix: str = "") -> str:
     """Counter: raised when idle workers must look again (an earlier due time, a resumed queue)."""
     return f"{prefix}{_PREFIX}:changes"

@@ -7,6 +7,19 @@ import re
 
 MASK = "****"
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|api[_-]?key|authorization|credential", re.IGNORECASE)
+# Each of the patterns below, but that of URLs, needs one of these.
+_WORDS = (
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "authorization",
+    "credential",
+    "bearer",
+)
 # The bounds keep a text without a match from being searched again and again.
 _URL = re.compile(
     r"(?<![\w+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<rest>[^\s\"'<>]{1,2000})", re.IGNORECASE
@@ -25,7 +38,12 @@ _BEARER = re.compile(r"\b(?P<kind>bearer|authorization: basic)\s{1,8}[\w.~+/=-]+
 
 def text(shown: str) -> str:
     """The text without passwords in URLs, values assigned to secret names, and bearer tokens."""
-    shown = _URL.sub(_mask_url, shown)
+    if "://" in shown:
+        shown = _URL.sub(_mask_url, shown)
+    # Most texts name no secret, and to look for the words is far cheaper than to try the patterns.
+    lower = shown.lower()
+    if not any(word in lower for word in _WORDS):
+        return shown
     shown = _IN_OBJECT.sub(_mask_in_object, shown)
     shown = _ASSIGNED.sub(rf"\g<name>={MASK}", shown)
     return _BEARER.sub(rf"\g<kind> {MASK}", shown)

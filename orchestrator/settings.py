@@ -69,20 +69,20 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: Annotated[str, AfterValidator(urls.bootstrap_servers)] = Field(
         "localhost:9092", alias="KAFKA_BOOTSTRAP_SERVERS"
     )
-    """The Kafka that dead letters go to; today it is only asked whether it is there."""
+    """The Kafka that dead letters go to."""
     database_url: Annotated[str, AfterValidator(urls.database_url)] = Field(
         "postgresql://postgres@localhost:5432/postgres", alias="DATABASE_URL", repr=False
     )
     """The PostgreSQL of hooks, model calls and texts; it needs the extension `vector`."""
 
     kafka_enable_dlq: bool = Field(default=True, alias="KAFKA_ENABLE_DLQ")
-    """Whether dead letters go to Kafka; today: whether health asks for it."""
+    """Whether dead letters go to Kafka; without it they are indexed from the outbox directly."""
     kafka_max_retries: int = Field(3, alias="KAFKA_MAX_RETRIES", ge=0)
     """How often publishing is tried again. No effect yet."""
     kafka_timeout_seconds: Seconds = Field(30.0, alias="KAFKA_TIMEOUT_SECONDS")
-    """How long publishing may take, in seconds. No effect yet."""
-    kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]+$")
-    """What a queue's name gets to become its dead-letter topic's. No effect yet."""
+    """How long publishing a dead letter may take before it is tried anew, in seconds."""
+    kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """What a queue's name gets to become its dead-letter topic's."""
 
     timeout_operation_default: Seconds = Field(300.0, alias="TIMEOUT_OPERATION_DEFAULT")
     """When a running task is told to stop, in seconds: the soft limit."""
@@ -108,6 +108,25 @@ class Settings(BaseSettings):
     """How long a worker that has died keeps its messages, in seconds."""
     max_deliveries: int = Field(8, alias="OMNINODE_MAX_DELIVERIES", ge=1)
     """After how many unsettled deliveries a message is buried."""
+
+    dlq_partitions: int = Field(4, alias="OMNINODE_DLQ_PARTITIONS", ge=1, le=10_000)
+    """How many partitions a dead-letter topic gets when it is created."""
+    dlq_max_bytes: int = Field(1_000_000, alias="OMNINODE_DLQ_MAX_BYTES", ge=65_536, le=100_000_000)
+    """The largest record of a dead-letter topic, in bytes; a larger message is kept in PostgreSQL."""
+    dlq_retention_days: float = Field(90.0, alias="OMNINODE_DLQ_RETENTION_DAYS", gt=0, le=3650)
+    """How long dead letters are kept, in days; those that are closed a third of it in the index."""
+    outbox_high_water: int = Field(10_000, alias="OMNINODE_OUTBOX_HIGH_WATER", ge=1)
+    """How many dead letters wait in Redis for Kafka before the rest goes to PostgreSQL."""
+    max_replays: int = Field(5, alias="OMNINODE_MAX_REPLAYS", ge=1, le=1000)
+    """After how many replays in vain a dead letter is parked."""
+    alert_outbox_seconds: Seconds = Field(60.0, alias="OMNINODE_ALERT_OUTBOX_SECONDS")
+    """How long a dead letter may wait for Kafka before an alert is raised, in seconds."""
+    alert_open_letters: int = Field(1000, alias="OMNINODE_ALERT_OPEN_LETTERS", ge=1)
+    """From how many open dead letters on an alert is raised."""
+    alert_letters_per_minute: float = Field(100.0, alias="OMNINODE_ALERT_LETTERS_PER_MINUTE", gt=0)
+    """From how many new dead letters a minute on an alert is raised."""
+    alert_open_letter_hours: float = Field(72.0, alias="OMNINODE_ALERT_OPEN_LETTER_HOURS", gt=0)
+    """How old the oldest open dead letter may be before an alert is raised, in hours."""
 
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
     """Servers with the HTTP interface of OpenAI, by name, as JSON."""

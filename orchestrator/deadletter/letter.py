@@ -5,14 +5,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.deadletter.cutting import cut
+from orchestrator.deadletter.death import REPLAYS
 from orchestrator.deadletter.reasons import Reason
 
-# Bounds of what explains a letter, in characters; head and tail are kept.
-_FIELD_CHARACTERS = 4_000
+# Bounds of what explains a letter, in characters.
+_FIELD_CHARACTERS = 10_000
 _TRACEBACK_CHARACTERS = 32_000
-
-# The header in which a replay counts itself.
-REPLAYS = "omninode-replays"
 
 
 def write(
@@ -48,7 +47,7 @@ def write(
         "died_at": (now or datetime.now(UTC)).isoformat(timespec="milliseconds"),
     }
     return {
-        name: _cut(text, _TRACEBACK_CHARACTERS if name == "traceback" else _FIELD_CHARACTERS)
+        name: cut(text, _TRACEBACK_CHARACTERS if name == "traceback" else _FIELD_CHARACTERS)
         for name, text in fields.items()
     }
 
@@ -89,12 +88,3 @@ def _count(value: Any) -> int:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _cut(text: str, most: int) -> str:
-    # Redis takes bytes: what is no UTF-8 must not stop a letter.
-    text = text.encode(errors="backslashreplace").decode()
-    if len(text) <= most:
-        return text
-    half = most // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

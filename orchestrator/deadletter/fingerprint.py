@@ -1,0 +1,25 @@
+"""What failures have in common: the class of the exception, and where it was raised."""
+
+import hashlib
+import re
+from pathlib import PurePath
+
+# As Python writes the frames of a traceback; the bounds keep a text without one from being searched for long.
+_FRAME = re.compile(r'^ *File "([^"\n]{1,500})", line \d+, in ([^\n]{1,200})$', re.MULTILINE)
+_INNERMOST = 3
+_SHOWN = 16
+
+
+def fingerprint(reason: str, task: str, exception: str, traceback: str) -> str:
+    """16 hexadecimal digits: the same for failures of one class in one place, whatever the line and the text.
+
+    The innermost three frames count, each by its function and the last two parts of its file's path, because
+    the rest differs by host. A failure without frames is known by its reason and task.
+    """
+    frames = [f"{_place(file)}:{function}" for file, function in _FRAME.findall(traceback)[-_INNERMOST:]]
+    parts = [exception, *frames] if frames else [exception, reason, task]
+    return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()[:_SHOWN]
+
+
+def _place(file: str) -> str:
+    return "/".join(PurePath(file).parts[-2:])

@@ -1,0 +1,1 @@
+"""Dead letters in PostgreSQL: written from deaths, found, counted, closed, and deleted when they are old."""

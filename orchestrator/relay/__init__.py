@@ -1,0 +1,1 @@
+"""From the outbox to Kafka, and from Kafka into the index: what `omninode relay` does."""
