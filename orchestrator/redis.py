@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -20,14 +21,20 @@ def client() -> Redis:
 
 def connect(url: str, timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
     """A client of the Redis at `url`; it connects when it is first asked something."""
-    return Redis.from_url(
-        urls.as_redis_spells(url),
-        decode_responses=True,
-        socket_connect_timeout=min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds),
-        socket_timeout=timeout_seconds,
-        health_check_interval=30,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
-    )
+    return Redis.from_url(urls.as_redis_spells(url), **options(timeout_seconds, retries))
+
+
+def options(
+    timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3, *, decode: bool = True
+) -> dict[str, Any]:
+    """What each of our clients is made with: how long it waits, and how often it tries."""
+    return {
+        "decode_responses": decode,
+        "socket_connect_timeout": min(_CONNECT_TIMEOUT_SECONDS, timeout_seconds),
+        "socket_timeout": timeout_seconds,
+        "health_check_interval": 30,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+    }
 
 
 @lru_cache(maxsize=8)
