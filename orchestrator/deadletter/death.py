@@ -80,8 +80,9 @@ def from_outbox(fields: Mapping[str, str], raw: bytes) -> Death:
         id=fields.get("id", ""),
         letter_id=letter_id,
         reason=reason,
-        task_id=fields.get("task_id", ""),
-        task=task,
+        # A message that could not be read as one may name its task all the same.
+        task_id=fields.get("task_id", "") or _text(headers.get("id")),
+        task=task or _text(headers.get("task")),
         queue=fields.get("queue", ""),
         correlation_id=_text(properties.get("correlation_id")),
         exception=exception,
