@@ -81,6 +81,10 @@ class ModelUnavailable(TransientError):
     """The model's server did not answer, or asked to be left alone for a while: the call is tried again."""
 
 
+class InvalidFilter(PermanentError, ValueError):
+    """The filter of dead letters has a key or a value that there is not: nothing is looked for or changed."""
+
+
 class StackError(OmniNodeError):
     """The embedded stack could not be started or stopped."""
 
