@@ -85,6 +85,10 @@ class InvalidFilter(PermanentError, ValueError):
     """The filter of dead letters has a key or a value that there is not: nothing is looked for or changed."""
 
 
+class UnknownLetter(PermanentError, LookupError):
+    """No dead letter has this id, or several have what was given of it."""
+
+
 class StackError(OmniNodeError):
     """The embedded stack could not be started or stopped."""
 

@@ -4,6 +4,7 @@ Every pattern takes time in proportion to the text: what is shown comes from out
 """
 
 import re
+from typing import Any
 
 MASK = "****"
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|api[_-]?key|authorization|credential", re.IGNORECASE)
@@ -52,6 +53,29 @@ def text(shown: str) -> str:
 def setting(name: str, value: str) -> str:
     """A setting's value as it may be shown: wholly masked where its name says that it is a secret."""
     return MASK if value and _SECRET_NAME.search(name) else text(value)
+
+
+def printable(shown: object, keep: str = "") -> str:
+    """The text without secrets, and without what a terminal would obey: all but `keep` of that is escaped."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text(str(shown)))
+
+
+def data(value: Any) -> Any:
+    """What was read from JSON, without secrets: whatever lies under a secret name, in any depth, is masked.
+
+    Raises:
+        RecursionError: it is nested too deeply to be looked through.
+    """
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, list):
+        return [data(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: MASK if each and _SECRET_NAME.search(str(name)) else data(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 def _mask_url(match: re.Match[str]) -> str:

@@ -11,9 +11,9 @@ from psycopg import sql
 
 from orchestrator.deadletter.death import moment
 from orchestrator.errors import InvalidFilter
+from orchestrator.index.states import STATES
 from orchestrator.storable import is_clean
 
-STATES = ("open", "replaying", "parked", "resolved", "archived")
 # PostgreSQL parses the words anew for each query.
 MOST_TEXT = 1000
 

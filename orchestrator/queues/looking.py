@@ -72,18 +72,15 @@ def _show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
         return Shown(
             queue,
             priority,
-            _safe(headers.get("task", "")),
-            _safe(headers.get("id", "")),
-            _safe(headers.get("argsrepr", "")),
-            _safe(headers.get("kwargsrepr", "")),
+            redaction.printable(headers.get("task", "")),
+            redaction.printable(headers.get("id", "")),
+            redaction.printable(headers.get("argsrepr", "")),
+            redaction.printable(headers.get("kwargsrepr", "")),
             int(headers.get("retries") or 0),
             round(time.time() - stamp, 3) if stamp else None,
             due,
         )
     except (ValueError, AttributeError, TypeError) as error:
-        return Shown(queue, priority, due=due, error=f"{error}: {_safe(repr(raw[:_SHOWN_BYTES]))}")
-
-
-def _safe(text: object) -> str:
-    """Without secrets, and without what a terminal would obey."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redaction.text(str(text)))
+        return Shown(
+            queue, priority, due=due, error=f"{error}: {redaction.printable(repr(raw[:_SHOWN_BYTES]))}"
+        )

@@ -4,7 +4,18 @@ import pytest
 
 from tests.commands import omninode
 
-COMMANDS = ["adopt", "demo", "dev", "enqueue", "health", "hooks", "queues", "settings", "stack"]
+COMMANDS = [
+    "adopt",
+    "dead-letters",
+    "demo",
+    "dev",
+    "enqueue",
+    "health",
+    "hooks",
+    "queues",
+    "settings",
+    "stack",
+]
 
 
 def test_help_lists_every_command_with_a_sentence() -> None:

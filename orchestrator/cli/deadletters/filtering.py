@@ -1,0 +1,131 @@
+"""The options that say which letters are meant: the same for every command that takes letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any
+
+import click
+
+from orchestrator.deadletter.death import moment
+from orchestrator.deadletter.foreign import REASON as FOREIGN
+from orchestrator.deadletter.reasons import REASONS
+from orchestrator.index.states import STATES
+
+ANY = "any"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"(\d{1,9})([smhdw])")
+_MOST_TEXT = 1000
+
+
+class _Moment(click.ParamType[datetime]):
+    """A time in ISO 8601, in UTC where it has no zone, or an age such as 15m."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time; a wrong use where it is none."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if age := _AGE.fullmatch(value.strip()):
+                return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+        except OverflowError:
+            pass
+        at = moment(value.strip())
+        if at is None:
+            self.fail(
+                f"{value!r} is no time such as 2026-01-31T09:00:00Z, and no age such as 90s, 15m, 6h, 2d",
+                param,
+                ctx,
+            )
+        return at
+
+
+def _several(name: str, field: str, help_: str, metavar: str) -> Callable[[Any], Any]:
+    return click.option(name, field, multiple=True, metavar=metavar, help=help_)
+
+
+_OPTIONS = (
+    click.argument("ids", nargs=-1),
+    _several("--queue", "queues", "Of this queue. May be repeated, as most of these.", "NAME"),
+    _several("--task", "tasks", "Of this task.", "NAME"),
+    click.option(
+        "--reason",
+        "reasons",
+        multiple=True,
+        type=click.Choice([*REASONS, FOREIGN]),
+        metavar="REASON",
+        help="That died for this reason: " + ", ".join([*REASONS, FOREIGN]) + ".",
+    ),
+    _several("--exception", "exceptions", "With this exception, as list --json spells it.", "CLASS"),
+    _several("--fingerprint", "fingerprints", "Of this group: one exception in one place.", "DIGITS"),
+    click.option("--text", default="", help='With these words in the message; "a phrase", or, -not.'),
+    click.option("--since", type=_Moment(), help="That died then or later: ISO 8601, or 90s, 15m, 6h, 2d."),
+    click.option("--until", type=_Moment(), help="That died before."),
+    _several("--correlation-id", "correlation_ids", "With this correlation id.", "ID"),
+    _several("--task-id", "task_ids", "Of the task with this id.", "ID"),
+)
+
+
+def filter_options(
+    default_states: Sequence[str], *, bulk: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the arguments IDS and the options of a filter; it gets them as `filter_`, a Filter.
+
+    Ids are whole in it: first digits are looked up, and an unknown one ends the command with 1. Without
+    --state it has the `default_states`; with ids, all. `bulk` wants a condition, or --all, from the user.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(**options: Any) -> Any:
+            # PostgreSQL's library is slow to import; --help must not wait for it.
+            from orchestrator.index.filters import Filter
+
+            chosen = {field.name: options.pop(field.name) for field in fields(Filter)}
+            if bulk and not options.pop("all_") and not _is_condition(chosen):
+                raise click.UsageError("say which: name ids or a filter (see --help), or --all")
+            return command(filter_=Filter(**_read(chosen, default_states)), **options)
+
+        for option in reversed([*_OPTIONS, _states(default_states), *([_ALL] if bulk else [])]):
+            run = option(run)
+        return run
+
+    return decorate
+
+
+_ALL = click.option("--all", "all_", is_flag=True, help="All, where no filter is given.")
+
+
+def _states(default_states: Sequence[str]) -> Callable[[Any], Any]:
+    usual = ", ".join(default_states) or ANY
+    return click.option(
+        "--state",
+        "states",
+        multiple=True,
+        type=click.Choice([*STATES, ANY]),
+        metavar="STATE",
+        help=f"In this state: {', '.join(STATES)}, {ANY}.  [default: {usual}; of ids: {ANY}]",
+    )
+
+
+def _is_condition(chosen: dict[str, Any]) -> bool:
+    return any(value and value != (ANY,) for value in chosen.values())
+
+
+def _read(chosen: dict[str, Any], default_states: Sequence[str]) -> dict[str, Any]:
+    from orchestrator.cli.deadletters.opening import index
+    from orchestrator.index.naming import resolve
+
+    if len(chosen["text"]) > _MOST_TEXT:
+        raise click.UsageError(f"--text takes {_MOST_TEXT} characters at most")
+    states, ids = chosen["states"] or (() if chosen["ids"] else tuple(default_states)), chosen["ids"]
+    if ids:
+        with index() as connection:
+            ids = resolve(connection, ids)
+    return chosen | {"ids": ids, "states": () if ANY in states else states}
