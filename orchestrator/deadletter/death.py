@@ -19,6 +19,7 @@ FAILURES = "omninode-failures"
 
 # What fits into a column.
 _MOST_REPLAYS = 2**31
+_LONGEST_ID = 500
 
 ValueIs = Literal["body", "envelope", "reference"]
 _ENVELOPE = frozenset({"body", "content-encoding", "content-type", "headers", "properties"})
@@ -111,7 +112,9 @@ def replay_of(headers: Any) -> tuple[str, int] | None:
     letter_id, replay = headers.get(LETTER), headers.get(REPLAYS)
     if not isinstance(letter_id, str) or not isinstance(replay, int) or isinstance(replay, bool):
         return None
-    return (letter_id, replay) if letter_id and 0 < replay < _MOST_REPLAYS else None
+    # An id of ours is: whatever else stands there can be kept by neither Redis nor PostgreSQL for certain.
+    is_id = letter_id.isascii() and letter_id.isprintable() and 0 < len(letter_id) <= _LONGEST_ID
+    return (letter_id, replay) if is_id and 0 < replay < _MOST_REPLAYS else None
 
 
 def moment(text: Any) -> datetime | None:

@@ -38,8 +38,8 @@ def write(
         "task_id": _text(headers.get("id")),
         "task": _text(headers.get("task")),
         "queue": queue,
-        "exception": _class_of(error),
-        "message": _message_of(error),
+        "exception": class_of(error),
+        "message": message_of(error),
         "traceback": traceback,
         "deliveries": str(deliveries),
         "attempts": str(_count(headers.get("retries")) + 1),
@@ -66,14 +66,16 @@ def identity(raw: bytes, envelope: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _class_of(error: BaseException | None) -> str:
+def class_of(error: BaseException | None) -> str:
+    """The exception's class as one would import it; empty where there is none."""
     if error is None:
         return ""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _message_of(error: BaseException | None) -> str:
+def message_of(error: BaseException | None) -> str:
+    """What the exception says of itself."""
     if error is None:
         return ""
     try:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
 
+from orchestrator.deadletter.death import LETTER, replay_of
 from orchestrator.transport.envelope import HELD, Envelope, encode
+
+# What became of a letter whose replay is done; '' where its next attempt was published as another message.
+Outcome = Literal["resolved", "revoked", ""]
 
 
 class Book(Protocol):
@@ -76,10 +81,13 @@ class Claim:
             self.started = True
             self.ledger.note_start(self)
 
-    def done(self) -> None:
-        """It has succeeded, or was revoked: nothing is left of it."""
+    def done(self, outcome: Outcome = "resolved") -> None:
+        """It has succeeded, or was revoked: nothing is left of it but, of a replay, its outcome."""
+        replay = self._replay() if outcome else None
         if self._settle():
-            if self.deliveries:
+            if replay:
+                self._note_outcome(*replay, outcome)
+            elif self.deliveries:
                 self.ledger.note("done", self.id)
             else:
                 self.ledger.note_done(self.id)
@@ -113,6 +121,15 @@ class Claim:
             argument.encode()
         if self._settle():
             self.ledger.note(name, self.id, *arguments)
+
+    def _replay(self) -> tuple[str, int] | None:
+        headers = self.envelope.get("headers")
+        return replay_of(headers) if isinstance(headers, dict) and LETTER in headers else None
+
+    def _note_outcome(self, letter_id: str, replay: int, outcome: Outcome) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = {"letter_id": letter_id, "replay": str(replay), "outcome": outcome, "at": at}
+        self.ledger.note("resolve", self.id, *(part for pair in entry.items() for part in pair))
 
     def _settle(self) -> bool:
         # One step, so that of two threads only one settles.

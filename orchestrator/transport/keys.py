@@ -35,7 +35,13 @@ class Keys:
     def exchange(self, lists: Sequence[str] = ()) -> tuple[str, ...]:
         """All keys of the exchange, for the lists that are claimed from."""
         group = group_of(lists)
-        return (*self.places, keys.sentries(group, self.prefix), keys.reserves(group, self.prefix), *lists)
+        return (
+            *self.places,
+            keys.sentries(group, self.prefix),
+            keys.reserves(group, self.prefix),
+            keys.outcomes(self.prefix),
+            *lists,
+        )
 
     def renew(self) -> tuple[str, ...]:
         """The keys of the renewal."""

@@ -19,6 +19,7 @@ from orchestrator.transport.claim import Claim
 _T = TypeVar("_T")
 
 _MAX_DONE, _MAX_OTHERS, _MAX_STARTED = 1000, 200, 1000
+_PARTS_BEHIND_NONCE = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Ledger:
     were taken: somebody has to send them within a few milliseconds.
     """
 
-    def __init__(self, lease_seconds: float, max_deliveries: int) -> None:
+    def __init__(
+        self, lease_seconds: float, max_deliveries: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self.lease_seconds = lease_seconds
         self.max_deliveries = max_deliveries
         self.nonce = os.urandom(8).hex()
@@ -57,6 +60,7 @@ class Ledger:
         self.settled = 0
         # Lists that were found to be none, and told of.
         self.refusing: set[str] = set()
+        self._clock = clock
         self._batches = itertools.count(1)
         self._done: deque[str] = deque()
         self._started: deque[Claim] = deque()
@@ -75,8 +79,11 @@ class Ledger:
         return bool(self._done or self._others or self._started)
 
     def next_prefix(self) -> str:
-        """What the ids of the next batch of claims begin with; they sort by age."""
-        return f"{self.nonce}-{next(self._batches):08d}-"
+        """What the ids of the next batch of claims begin with: who asked for them, and when.
+
+        They sort by age; `claimed_by` reads them.
+        """
+        return f"{self.nonce}-{next(self._batches):08d}-{int(self._clock())}-"
 
     def hold(self, claim_id: str, queue: str, raw: bytes, deliveries: int) -> Claim:
         """Take a claim into the books: from now on its lease is renewed."""
@@ -148,6 +155,15 @@ class Ledger:
             self._told = True
             self.noted_at = time.monotonic()
             self.on_note()
+
+
+def claimed_by(claim_id: str) -> tuple[str, int | None]:
+    """The nonce of the ledger that made a claim's id, and the Unix second in which it asked for the message.
+
+    None stands for a claim of an older release, which says nothing of the time.
+    """
+    nonce, *rest = claim_id.split("-")
+    return nonce, int(rest[1]) if len(rest) == _PARTS_BEHIND_NONCE and rest[1].isdecimal() else None
 
 
 def _popped(queue: deque[_T], most: int) -> list[_T]:

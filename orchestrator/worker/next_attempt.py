@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator import redaction
+from orchestrator.deadletter.death import FAILURES
+from orchestrator.deadletter.letter import class_of, message_of
 from orchestrator.retry.again import PutBack
 from orchestrator.transport.envelope import HELD, Envelope
+
+# Of how many failed attempts a message tells: the first one, and the last ones.
+_KEPT_FAILURES = 20
+_MESSAGE_CHARACTERS = 200
+# More is not looked at: a message that is an upload would be searched for secrets.
+_READ_CHARACTERS = 2000
+
+
+def failed(asked: PutBack, headers: Mapping[str, Any], error: BaseException | None, worker: str) -> PutBack:
+    """The next attempt, whose message also tells of the one that has failed now of `error`."""
+    cause = error or asked
+    words = message_of(error) if error else str(asked.message or "")
+    failure = [
+        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        redaction.printable(class_of(cause)),
+        _first_line(words),
+        worker,
+    ]
+    earlier = headers.get(FAILURES)
+    failures = [*earlier, failure] if isinstance(earlier, list) else [failure]
+    if len(failures) > _KEPT_FAILURES:
+        failures = [failures[0], *failures[1 - _KEPT_FAILURES :]]
+    asked.headers = asked.headers | {FAILURES: failures}
+    return asked
+
+
+def _first_line(words: str) -> str:
+    shown = redaction.printable(words[:_READ_CHARACTERS], keep="\n").strip()
+    return shown.partition("\n")[0][:_MESSAGE_CHARACTERS]
 
 
 def changed(envelope: Envelope, asked: PutBack) -> Envelope:

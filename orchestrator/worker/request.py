@@ -21,14 +21,15 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from orchestrator.deadletter import letter
+from orchestrator.deadletter.death import replay_of
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import TooManyDeliveries
 from orchestrator.retry.again import PutBack, Waiting
 from orchestrator.transport import holdings
-from orchestrator.transport.claim import Claim
+from orchestrator.transport.claim import Claim, Outcome
 from orchestrator.worker import chords, reporter, revocations, telling
 from orchestrator.worker.checking import check
-from orchestrator.worker.next_attempt import changed
+from orchestrator.worker.next_attempt import changed, failed
 from orchestrator.worker.outcome import bare, reason_of
 from orchestrator.worker.unstored import Unstored
 
@@ -130,10 +131,12 @@ class Request(stock.Request):  # type: ignore[misc]
         if isinstance(asked, PutBack):
             queue, priority = asked.queue or self.claim.queue, asked.priority
             to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
+            if "retries" in asked.headers:
+                asked = self._failed(asked, asked.exc)
             self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
         else:
             # Its next attempt was published with options that a put-back does not know.
-            self.acknowledge()
+            self.acknowledge("")
         if self._eventer and self._eventer.enabled:
             cause = saferepr(getattr(asked, "exc", None))
             self.send_event("task-retried", exception=cause, traceback=str(exc_info.traceback))
@@ -143,10 +146,10 @@ class Request(stock.Request):  # type: ignore[misc]
         info: dict[str, Any] = super().info(safe)
         return info | {"acknowledged": self.acknowledged or self.claim.started}
 
-    def acknowledge(self) -> None:
-        """It is done: nothing is left of its message."""
+    def acknowledge(self, outcome: Outcome = "resolved") -> None:
+        """It is done: nothing is left of its message. Of a replay this is the outcome."""
         self.acknowledged = True
-        self._settle(self.claim.done)
+        self._settle(lambda: self.claim.done(outcome))
 
     def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 (Celery's)
         """Put it back, counting a delivery, or bury it."""
@@ -196,11 +199,8 @@ class Request(stock.Request):  # type: ignore[misc]
         if self.store_errors:
             self.task.backend.mark_as_retry(self.id, error, exc_info.traceback, request=self._context)
         self.send_event("task-retried", exception=saferepr(error), traceback=str(exc_info.traceback))
-        headers = {"retries": retries + 1}
-        self.claim.put_back(
-            pause_seconds,
-            changed(self.claim.envelope, PutBack(delay_seconds=pause_seconds, headers=headers)),
-        )
+        asked = PutBack(delay_seconds=pause_seconds, headers={"retries": retries + 1})
+        self.claim.put_back(pause_seconds, changed(self.claim.envelope, self._failed(asked, error)))
 
     def _has_succeeded(self) -> bool:
         """Whether it died only after its success was stored: then it is settled as what it is."""
@@ -277,7 +277,8 @@ class Request(stock.Request):  # type: ignore[misc]
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:  # noqa: FBT001
         """It was revoked by a person, which is no letter, or it has expired, which is one.
 
-        A tick of beat that has expired is none: a weekend without workers is no flood of letters.
+        A tick of beat that has expired is none: a weekend without workers is no flood of letters. One that is
+        replayed is: a person waits for it.
         """
         state.task_ready(self)
         self._already_revoked = True
@@ -287,11 +288,11 @@ class Request(stock.Request):  # type: ignore[misc]
             telling.revocation(self, reason, terminated=terminated, signum=signum, expired=expired)
 
         def then() -> None:
-            if expired and not self._request_dict.get(_FROM_BEAT):
+            if expired and not self._is_tick:
                 self.acknowledged = True
                 self.claim.bury(self._letter("expired"))
             else:
-                self.acknowledge()
+                self.acknowledge("revoked")
                 revocations.forget(self._message.channel, self.id)
 
         reporter.current().report(tell, then)
@@ -308,6 +309,13 @@ class Request(stock.Request):  # type: ignore[misc]
             reporter.current().report(lambda: chords.see_to_body(self.task.backend, self._context), settle)
         else:
             settle()
+
+    @property
+    def _is_tick(self) -> bool:
+        return bool(self._request_dict.get(_FROM_BEAT)) and not replay_of(self._request_dict)
+
+    def _failed(self, asked: PutBack, error: BaseException | None) -> PutBack:
+        return failed(asked, self.claim.envelope["headers"], error, self.hostname)
 
     def _letter(
         self, reason: Reason, error: BaseException | None = None, traceback: str = ""

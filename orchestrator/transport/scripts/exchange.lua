@@ -1,8 +1,8 @@
 -- One round trip of a worker: settle what has finished, return expired leases, move what is due, claim.
 --
 -- KEYS  1 claims, 2 leases, 3 started, 4 delayed, 5 delayed:messages, 6 deliveries, 7 outbox, 8 changes, 9 paused,
---       10 pulse, 11 quiet, 12 sentries, 13 reserves; from 14 the lists to claim from, one group per priority, each group
---       in the order of the queues' names in ARGV
+--       10 pulse, 11 quiet, 12 sentries, 13 reserves, 14 outcomes; from 15 the lists to claim from, one group per
+--       priority, each group in the order of the queues' names in ARGV
 -- ARGV  1 how many messages are wanted, 2 how many of them can start at once, 3 lease in ms,
 --       4 prefix of the new claims' ids, 5 number of queues, 6 the worker's token ('' = it does not wait here),
 --       7 its role while it waited (0 none, 1 sentry, 2 reserve), 8 how long it will wait in ms, 9 number of done ids,
@@ -12,8 +12,8 @@
 --          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …},
 --          {name of a list that refuses messages, …}}
 --
--- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox
--- before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
+-- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox,
+-- and the outcome of a replay in `outcomes`, before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
 -- LAST: what stops the script half-way leaves a message twice, never nowhere. A lease and a due time are written before
 -- what they belong to and removed after it: one that belongs to nothing ends by itself, but a claim without a lease, or a
 -- delayed message without a due time, would stay for ever.
@@ -24,9 +24,9 @@
 -- The first write must be one that a full Redis allows: it then lets all the others of the script through.
 redis.call('DEL', KEYS[10] .. ':none')
 
-local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET, SENTRIES, RESERVES =
-  unpack(KEYS, 1, 13)
-local FIRST_LIST = 14
+local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET, SENTRIES, RESERVES,
+  OUTCOMES = unpack(KEYS, 1, 14)
+local FIRST_LIST = 15
 local MAX_RETURNED, MAX_MOVED, MAX_SENTRIES = 100, 200, 3
 local DELIVERIES_TTL_S, WAKE_TTL_S = 604800, 60
 -- When what a list has refused is tried again.
@@ -106,6 +106,12 @@ local settle = {}
 function settle.done(id, value)
   local _, raw = split(value)
   forget_deliveries(raw)
+end
+
+-- The replay of a letter is done; args: fields and values of the entry that says what became of it.
+function settle.resolve(id, value, args)
+  redis.call('XADD', OUTCOMES, '*', unpack(args))
+  settle.done(id, value)
 end
 
 -- A dead letter; args: fields and values of the outbox entry.

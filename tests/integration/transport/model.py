@@ -105,12 +105,8 @@ class Model(Idle):
             return True
         target, raw = self.claims[claim_id]
         moved = True
-        if name == "done":
-            self.deliveries.pop(digest(raw), None)
-        elif name == "bury":
-            fields = dict(zip(arguments[::2], arguments[1::2], strict=True))
-            self.letters.append({key: value.encode() for key, value in fields.items()} | {"raw": raw})
-            self.deliveries.pop(digest(raw), None)
+        if name in {"done", "resolve", "bury"}:
+            self._end(raw, name, _fields(arguments))
         elif name == "release":
             moved = self._put_first(target, raw)
         elif name == "reject":
@@ -122,6 +118,13 @@ class Model(Idle):
         if moved:
             self._drop(claim_id)
         return False
+
+    def _end(self, raw: bytes, name: str, fields: dict[str, bytes]) -> None:
+        if name == "resolve":
+            self.outcomes.append(fields)
+        elif name == "bury":
+            self.letters.append(fields | {"raw": raw})
+        self.deliveries.pop(digest(raw), None)
 
     def _put_back(self, claim_id: str, now: int, after_ms: str, other: str, changed: str) -> bool:
         target, raw = self.claims[claim_id]
@@ -242,3 +245,8 @@ class Model(Idle):
         self.started.discard(claim_id)
         self.leases.pop(claim_id, None)
         return self.claims.pop(claim_id, None) is not None
+
+
+def _fields(arguments: Sequence[str]) -> dict[str, bytes]:
+    """The fields of a stream's entry."""
+    return {key: value.encode() for key, value in zip(arguments[::2], arguments[1::2], strict=True)}

@@ -14,6 +14,7 @@ from orchestrator.transport.keys import Keys
 PREFIX = "shop:"
 KEYS = Keys(PREFIX)
 CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET = KEYS.places
+OUTCOMES = keys.outcomes(PREFIX)
 MARKERS = keys.batch("", PREFIX)
 UNACKED, UNACKED_INDEX = f"{PREFIX}unacked", f"{PREFIX}unacked_index"
 _SENTRIES, _RESERVES = keys.sentries("", PREFIX), keys.reserves("", PREFIX)
@@ -27,9 +28,9 @@ Message = tuple[str, bytes]
 class Places:
     """All keys of a broker, as plain Python; the end of a list is claimed next, as in Redis.
 
-    `letters` are the outbox's entries without their ids; `waiting` holds, by key, until when each idle worker
-    counts as one; `wakes` are the keys that wake a reserve; `taken` are names of lists under which something
-    else is. Times are in milliseconds.
+    `letters` and `outcomes` are the streams' entries without their ids; `waiting` holds, by key, until when
+    each idle worker counts as one; `wakes` are the keys that wake a reserve; `taken` are names of lists under
+    which something else is. Times are in milliseconds.
     """
 
     lists: dict[str, list[bytes]] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Places:
     bodies: dict[str, Message] = field(default_factory=dict)
     deliveries: dict[str, int] = field(default_factory=dict)
     letters: list[dict[str, bytes]] = field(default_factory=list)
+    outcomes: list[dict[str, bytes]] = field(default_factory=list)
     changes: int = 0
     paused: set[str] = field(default_factory=set)
     pulse: int = 0
@@ -85,7 +87,8 @@ def read(client: Redis) -> Places:
             ask.zrange(name, 0, -1, withscores=True)
         for name in (STARTED, PAUSED):
             ask.smembers(name)
-        ask.xrange(OUTBOX)
+        for name in (OUTBOX, OUTCOMES):
+            ask.xrange(name)
         for name in (CHANGES, PULSE):
             ask.get(name)
         ask.pexpiretime(QUIET)
@@ -97,7 +100,7 @@ def read(client: Redis) -> Places:
     claims, bodies, deliveries, unacked = (_texts(next(answers)) for _ in range(4))
     leases, delayed, unacked_index, *roles = (_scores(next(answers)) for _ in range(3 + len(waiting)))
     started, paused = ({each.decode() for each in next(answers)} for _ in range(2))
-    letters = [_texts(fields) for _, fields in next(answers)]
+    letters, outcomes = ([_texts(fields) for _, fields in next(answers)] for _ in range(2))
     changes, pulse, quiet = (int(next(answers) or 0) for _ in range(3))
     return Places(
         lists={name: next(answers) for name in lists},
@@ -108,6 +111,7 @@ def read(client: Redis) -> Places:
         bodies={name: _split(value) for name, value in bodies.items()},
         deliveries={name: int(value) for name, value in deliveries.items()},
         letters=letters,
+        outcomes=outcomes,
         changes=changes,
         paused=paused,
         pulse=pulse,

@@ -32,7 +32,7 @@ class Sides(RuleBasedStateMachine):
         self.model = Model(pulse=self.actual.pulse)
         self.workers = [Worker(self.client, f"w{at}", queues) for at, queues in enumerate(WORKERS)]
         self.alive: Counter[bytes] = Counter()
-        self.buried = 0
+        self.buried = self.resolved = 0
         self.made = 0
 
     @invariant()
@@ -43,6 +43,10 @@ class Sides(RuleBasedStateMachine):
     @invariant()
     def there_is_one_letter_for_each_burial(self) -> None:
         assert len(self.actual.letters) == self.buried
+
+    @invariant()
+    def there_is_one_outcome_for_each_replay_that_is_done(self) -> None:
+        assert len(self.actual.outcomes) == self.resolved
 
     @invariant()
     def redis_knows_of_every_start(self) -> None:
@@ -76,11 +80,12 @@ class Sides(RuleBasedStateMachine):
                 continue
             _, raw = claims.pop(claim_id)
             changed = name == "again" and arguments[2].encode()
-            if changed or name in ("done", "bury"):
+            if changed or name in ("done", "bury", "resolve"):
                 self.alive -= Counter({raw: 1})
             if changed:
                 self.alive[changed] += 1
             self.buried += name == "bury"
+            self.resolved += name == "resolve"
 
     def step(self, take: Callable[[], Any], expect: Callable[[Model, int], Any]) -> Any:
         """Take a step on both sides; the model is told each millisecond that it may have been."""

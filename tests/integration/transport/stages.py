@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redis import Redis
 
+from orchestrator.deadletter.death import LETTER, REPLAYS
 from orchestrator.transport.exchange import SETTLE_ONLY, Wish
 from orchestrator.transport.ledger import Batch
 from tests.integration.transport import places
@@ -19,9 +20,9 @@ _HOUR_MS = 3_600_000
 def settling(client: Redis) -> Stage:
     """A worker settles in every way that there is, and has begun another task."""
     worker = Worker(client, "settling")
-    client.lpush(A, *range(10))
-    client.hset(places.DELIVERIES, mapping={places.digest(b"%d" % number): 1 for number in (1, 2, 8)})
-    worker.exchange(10, 0)
+    client.lpush(A, *range(12))
+    client.hset(places.DELIVERIES, mapping={places.digest(b"%d" % number): 1 for number in (1, 2, 8, 11)})
+    worker.exchange(12, 0)
     held = worker.held()
     held[0].done()
     held[1].done()
@@ -33,9 +34,12 @@ def settling(client: Redis) -> Stage:
     held[7].put_back(to=B)
     held[8].put_back(3600, {"properties": {}})
     held[9].start()
+    for replayed in held[10:]:
+        replayed.envelope = {"headers": {LETTER: f"letter of {replayed.id}", REPLAYS: 1}}
+        replayed.done()
     batch = worker.ledger.take()
     (changed,) = [
-        arguments[2].encode() for *_, arguments in batch.others if len(arguments) == 3 and arguments[2]
+        arguments[2].encode() for name, _, arguments in batch.others if name == "again" and arguments[2]
     ]
     forms = [{b"%d" % number} for number in range(2, 10)]
     forms[8 - 2].add(changed)

@@ -84,7 +84,7 @@ def test_a_start_that_was_told_over_a_link_that_was_cut_is_told_again(client: Re
     worker.miss(wish, batch)
     worker.exchange()
 
-    assert client.smembers(places.STARTED) == {b"w-00000001-0001"}
+    assert client.smembers(places.STARTED) == {b"w-00000001-5-0001"}
 
 
 def test_what_could_start_at_once_counts_as_begun_at_the_claim(client: Redis) -> None:

@@ -42,8 +42,9 @@ def test_a_worker_settles_in_every_way(client: Redis) -> None:
 
     there = places.read(client)
     assert len(there.letters) == 1
+    assert len(there.outcomes) == 2
     assert len(there.delayed) == 2
-    assert sorted(there.claims) == ["settling-00000001-0010"]
+    assert sorted(there.claims) == ["settling-00000001-5-0010"]
     assert settling.copies() == [1] * 8
 
 
@@ -78,7 +79,7 @@ def test_leases_are_renewed(client: Redis) -> None:
 
     after = places.read(client).leases
     assert after.keys() == before.keys()
-    assert after["w-00000001-0001"] >= before["w-00000001-0001"] + 1000
+    assert after["w-00000001-5-0001"] >= before["w-00000001-5-0001"] + 1000
 
 
 def test_a_plain_producer_is_refused(client: Redis) -> None:

@@ -25,6 +25,9 @@ _STAGES = (
 )
 _THAT_MOVE_NOTHING = {"watch", "count", "version"}
 _MOST_WRITES = 200
+# What `stages.settling` settles as replays.
+_REPLAYED = {"settling-00000001-5-0011", "settling-00000001-5-0012"}
+_LETTERS = {f"letter of {claim}".encode() for claim in _REPLAYED}
 
 each_stage = pytest.mark.parametrize("stage", _STAGES, ids=lambda stage: stage.__name__)
 
@@ -57,9 +60,19 @@ def test_what_was_settled_half_way_is_settled_when_it_is_repeated(client: Redis)
         stopped.repeat()
 
         there = places.read(client)
-        assert list(there.claims) == ["settling-00000001-0010"]
-        assert there.messages().keys().isdisjoint({b"0", b"1", b"2"})
+        assert list(there.claims) == ["settling-00000001-5-0010"]
+        assert there.messages().keys().isdisjoint({b"0", b"1", b"2", b"10", b"11"})
         assert {letter["raw"] for letter in there.letters} == {b"2"}
+        assert {outcome["letter_id"] for outcome in there.outcomes} == _LETTERS
+
+
+def test_the_outcome_of_a_replay_is_there_before_its_message_is_gone(client: Redis) -> None:
+    for _ in _stopped_at_each_write(client, stages.settling):
+        there = places.read(client)
+
+        named = {outcome["letter_id"] for outcome in there.outcomes}
+        assert all(f"letter of {claim}".encode() in named or claim in there.claims for claim in _REPLAYED)
+        assert len(there.outcomes) == len(named)
 
 
 def test_every_script_that_moves_messages_is_stopped_here(client: Redis) -> None:

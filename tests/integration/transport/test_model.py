@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 from redis import Redis
 
+from orchestrator.deadletter.death import LETTER, REPLAYS
 from orchestrator.transport.exchange import RESERVE, SETTLE_ONLY
 from tests.integration.transport import places
 from tests.integration.transport.model import LEASE_MS, Model
@@ -17,7 +18,7 @@ from tests.integration.transport.workers import Worker
 
 # A step does much, and there are few kinds of steps: hypothesis leaves whole kinds out of many of its runs.
 _OUTCOMES = (
-    *("start", "start", "done", "done", "bury", "release", "reject"),
+    *("start", "start", "done", "done", "done as a replay", "bury", "release", "reject"),
     *("again", "later", "changed", "changed later", "elsewhere", "to other", "changed to other"),
 )
 _LOST = ("nothing", "nothing", "nothing", "the request", "the answer")
@@ -111,7 +112,10 @@ class Broker(Supply):
         """Some of its claims begin or end; Redis is told in the next exchange."""
         for number, outcome in outcomes:
             if held := worker.held():
-                self.settle(held[number % len(held)], outcome)
+                claim = held[number % len(held)]
+                if outcome == "done as a replay":
+                    claim.envelope = {"headers": {LETTER: f"letter of {claim.id}", REPLAYS: 2}}
+                self.settle(claim, outcome.removesuffix(" as a replay"))
 
     def settle(self, claim: Any, outcome: str) -> None:
         """A claimed message's task begins, or it ends in one of the ways that there are."""

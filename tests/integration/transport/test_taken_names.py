@@ -90,7 +90,7 @@ def test_a_claim_that_could_not_go_back_is_returned_once_the_name_is_free(client
 
     assert heir.exchange().refusing == (_A,)
     there = places.read(client)
-    assert there.leases["dead-00000001-0001"] >= there.pulse + 50_000
+    assert there.leases["dead-00000001-5-0001"] >= there.pulse + 50_000
     assert there.deliveries == {}
 
     client.delete(_A)

@@ -18,7 +18,7 @@ class Worker:
     """Claims from some queues, under a name that sorts."""
 
     def __init__(self, client: Redis, name: str, queues: tuple[str, ...] = ("a",)) -> None:
-        self.ledger = Ledger(LEASE_MS / 1000, 8)
+        self.ledger = Ledger(LEASE_MS / 1000, 8, clock=lambda: 5.0)
         self.ledger.nonce = name
         self.keeper = Keeper(self.ledger, client, KEYS)
         self.queues = queues
