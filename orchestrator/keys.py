@@ -40,6 +40,11 @@ def started(prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:started"
 
 
+def holder(nonce: str, prefix: str = "") -> str:
+    """String: the name of the worker whose claims' ids begin with `nonce`. By its lease thread; for a day."""
+    return f"{prefix}{_PREFIX}:holder:{nonce}"
+
+
 def delayed(prefix: str = "") -> str:
     """Sorted set, delay id → when it is due, in ms of Redis's clock. Written by producers and put-backs."""
     return f"{prefix}{_PREFIX}:delayed"
@@ -78,6 +83,11 @@ def relay_states(prefix: str = "") -> str:
 def alerts(prefix: str = "") -> str:
     """Hash, alert → what it says and since when, as JSON, while it is raised. Written by relays."""
     return f"{prefix}{_PREFIX}:alerts"
+
+
+def alerting(prefix: str = "") -> str:
+    """String: the relay that raises and clears alerts. Written by it; lives for fifteen seconds."""
+    return f"{prefix}{_PREFIX}:alerting"
 
 
 def changes(prefix: str = "") -> str:

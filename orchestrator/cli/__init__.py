@@ -19,6 +19,7 @@ _COMMANDS = {
     "health": Entry("monitoring.cli.health:health", "Say whether everything works, and what does not."),
     "hooks": Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),
     "queues": Entry("orchestrator.cli.queues:queues", "Look into queues, pause and empty them."),
+    "relay": Entry("orchestrator.cli.relay:relay", "Move dead letters to Kafka and into the index."),
     "settings": Entry("orchestrator.cli.settings:settings", "Show every setting and where it came from."),
     "stack": Entry("orchestrator.cli.stack:stack", "Start, stop or show the servers alone."),
 }

@@ -117,6 +117,7 @@ def test_all_is_healthy_when_servers_worker_and_beat_run(worker: Worker, tmp_pat
         "workers": "healthy",
         "kafka": "healthy",
         "beat": "healthy",
+        "dead-letters": "healthy",
         "model:local": "healthy",
     }
     assert (report["status"], ended.returncode, ended.stderr) == ("healthy", 0, "")
@@ -143,12 +144,14 @@ def test_with_everything_down_each_check_says_so_in_a_sentence_and_in_time() -> 
         "workers": "unhealthy",
         "kafka": "unhealthy",
         "beat": "unhealthy",
+        "dead-letters": "unhealthy",
         "model:local": "healthy",
         "model:gpt": "unhealthy",
     }
     assert "does not answer" in _sentence(ended, "redis")
     assert "is DATABASE_URL right?" in _sentence(ended, "postgresql")
     assert "the broker does not answer" in _sentence(ended, "workers")
+    assert _sentence(ended, "dead-letters").startswith("unknown, the broker does not answer")
     assert _sentence(ended, "kafka").startswith(f"no broker answers at {NOBODY}")
     assert "hunter2" not in ended.stdout
     assert "Traceback" not in ended.stdout
@@ -168,7 +171,7 @@ def test_servers_that_take_connections_and_never_answer_do_not_hold_up_the_repor
     assert time.monotonic() - started_at < 20
     assert (json.loads(ended.stdout)["status"], ended.returncode, ended.stderr) == ("critical", 1, "")
     assert _statuses(json.loads(ended.stdout)) == dict.fromkeys(
-        ("postgresql", "workers", "redis", "beat", "kafka"), "unhealthy"
+        ("postgresql", "workers", "redis", "beat", "kafka", "dead-letters"), "unhealthy"
     ) | {"model:local": "healthy"}
 
 
@@ -188,6 +191,15 @@ def test_without_dead_letters_in_kafka_no_broker_is_needed(environment: Settings
 
     assert ended.returncode == 0
     assert "not used" in ended.stdout
+
+
+def test_a_dead_letter_that_no_relay_moves_is_degraded_and_asks_for_one(environment: Settings) -> None:
+    with redis.connect(environment.redis_url) as client:
+        client.xadd(keys.outbox(), {"id": "a", "reason": "exception", "task_id": "1", "queue": "celery"})
+    ended = _omninode_health("--json", "--only", "dead-letters")
+
+    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert _sentence(ended, "dead-letters") == "1 wait and no relay runs: start `omninode relay`"
 
 
 def test_a_redis_that_forgets_is_degraded(forgetful_redis: str) -> None:

@@ -13,6 +13,7 @@ COMMANDS = [
     "health",
     "hooks",
     "queues",
+    "relay",
     "settings",
     "stack",
 ]

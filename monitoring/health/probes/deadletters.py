@@ -1,0 +1,55 @@
+"""Do dead letters get on, from the outbox to where they are found?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from monitoring.health.registry import health_check
+from monitoring.health.verdict import Degraded, Unhealthy
+from orchestrator import settings
+from orchestrator.relay import alarms, broker, heartbeat
+from orchestrator.relay import outbox as outboxes
+from orchestrator.relay.alarms import Raised
+from orchestrator.relay.alerting import OUTBOX_WAITS
+from orchestrator.relay.outbox import Outbox
+
+States = Mapping[str, Mapping[str, Any]]
+
+
+@health_check("dead-letters")
+def check_dead_letters() -> str | Degraded:
+    """Look at the outbox, at the relays, and at the alerts that they have raised."""
+    chosen = settings.current()
+    try:
+        with broker.client(chosen, decode=True) as client:
+            outbox, relays = outboxes.measure(client), heartbeat.heard(client)
+            alerts = alarms.raised(client)
+    except (RedisError, OSError) as error:
+        raise Unhealthy(f"unknown, the broker does not answer: {error}") from error
+    return judge(outbox, relays, alerts, chosen.alert_outbox_seconds)
+
+
+def judge(
+    outbox: Outbox, relays: States, alerts: Mapping[str, Raised], most_seconds: float
+) -> str | Degraded:
+    """What the outbox, the relays that are heard, and the raised alerts mean.
+
+    Nothing is amiss where no relay runs and nothing has died.
+    """
+    waiting = f"{outbox.length:,} wait" if outbox.length else "none waits"
+    complaints = []
+    if outbox.length and not relays:
+        complaints.append(f"{waiting} and no relay runs: start `omninode relay`")
+    elif outbox.oldest_seconds > most_seconds and OUTBOX_WAITS not in alerts:
+        complaints.append(f"{waiting}, the oldest for {outbox.oldest_seconds:.0f} s")
+    complaints += [alert.sentence for alert in alerts.values()]
+    if complaints:
+        return Degraded("; ".join(complaints))
+    running = f"{len(relays)} relay{'' if len(relays) == 1 else 's'}" if relays else "no relay runs"
+    return "; ".join([waiting, running, *_open(relays)])
+
+
+def _open(relays: States) -> list[str]:
+    counted = [(state.get("watcher") or {}).get("index") for state in relays.values()]
+    return [f"{index['open_letters']:,} open" for index in counted if index][:1]
