@@ -49,6 +49,10 @@ class EnqueueInterrupted(TransientError):
     """Not all rows of a batch were accepted: repeat the call with the same batch_id."""
 
 
+class OvertakenIndexer(OmniNodeError):
+    """Another indexer has gone on from where this one was: nothing was written, and it begins there anew."""
+
+
 class SettingsError(OmniNodeError):
     """Environment variables hold values that are not allowed: nothing is started."""
 
@@ -87,6 +91,22 @@ class InvalidFilter(PermanentError, ValueError):
 
 class UnknownLetter(PermanentError, LookupError):
     """No dead letter has this id, or several have what was given of it."""
+
+
+class InvalidEdit(PermanentError, ValueError):
+    """A dead letter cannot be replayed with this edit: nothing is replayed at all."""
+
+
+class NotReplayable(PermanentError, ValueError):
+    """No message can be made of a dead letter: it is left as it is, and the others are replayed."""
+
+
+class UnknownOperation(PermanentError, LookupError):
+    """No replay has this id."""
+
+
+class ReplayInterrupted(TransientError):
+    """Redis is away or full: what was claimed is enqueued when the replay is resumed, or by the relay."""
 
 
 class StackError(OmniNodeError):

@@ -82,6 +82,13 @@ CREATE TABLE dead_letter_offsets (
     PRIMARY KEY (topic, partition)
 );
 
+-- Closed letters that the index has forgotten before Kafka has: their records must not open them anew.
+CREATE TABLE dead_letter_tombstones (
+    id         text PRIMARY KEY,
+    closed_at  timestamptz NOT NULL
+);
+CREATE INDEX dead_letter_tombstones_closed_at ON dead_letter_tombstones (closed_at);
+
 -- Who did what, when, why, to how many. `finished_at` is empty while it is under way, or after a kill.
 CREATE TABLE dead_letter_operations (
     id           uuid PRIMARY KEY,
