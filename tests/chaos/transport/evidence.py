@@ -82,16 +82,17 @@ class Evidence:
     explained: int = 0
 
 
-def collect(rig: Rig) -> Evidence:
-    """Read both servers and the files of the producers."""
+def collect(rig: Rig, letters: list[Letter] | None = None) -> Evidence:
+    """Read both servers and the files of the producers; `letters` are those of the outbox unless given."""
     conditions = rig.conditions
     plan = draw(conditions.seed, conditions.messages, stock=conditions.stock, calm=conditions.calm)
     # Plain Celery's letters are written where no fault can stop them.
-    outbox = broker_state.letters((rig.results if conditions.stock else rig.broker).client)
+    if letters is None:
+        letters = broker_state.letters((rig.results if conditions.stock else rig.broker).client)
     everything = list(_everything(conditions, plan))
     raws: dict[bytes | None, str] = {each.raw: each.task_id for each in everything if each.raw}
     by_task: dict[str, list[Letter]] = defaultdict(list)
-    for each in outbox:
+    for each in letters:
         by_task[raws.get(each.raw) or each.task_id].append(each)
     contents = broker_state.contents(rig.broker.client)
     cases = [

@@ -32,6 +32,7 @@ class Scene(Protocol):
 
 
 Fault = Callable[[Scene], Iterator[float]]
+Deck = Mapping[str, tuple[int, Fault]]
 
 
 def _worker(scene: Scene) -> Member | None:
@@ -150,7 +151,7 @@ def redis_stopped(scene: Scene) -> Iterator[float]:
 
 
 # How often each is drawn among so many.
-DECK: dict[str, tuple[int, Fault]] = {
+DECK: Deck = {
     "worker SIGKILL, group": (3, _hit(signal.SIGKILL, group=True)),
     "worker SIGKILL, main": (3, _hit(signal.SIGKILL, group=False)),
     "worker SIGTERM, main": (2, _hit(signal.SIGTERM, group=False)),
@@ -174,7 +175,9 @@ DECK: dict[str, tuple[int, Fault]] = {
 
 
 # They end no process, no connection and no lease of a worker's.
-_HARMLESS = frozenset({"producer SIGKILL", "network delayed"})
+_HARMLESS = frozenset(
+    {"producer SIGKILL", "network delayed", "relay SIGKILL", "Kafka SIGKILL", "PostgreSQL SIGKILL"}
+)
 
 
 def explained(faults: Mapping[str, int], *, killers: int) -> int:
@@ -191,9 +194,9 @@ def _struck(fault: str) -> int:
     return MOST_IN_ONE if fault.startswith("worker") else MOST_IN_ALL
 
 
-def sequence(random: Random) -> Iterator[str]:
-    """The names of the faults to come, without end: each deck is played to its end before the next."""
+def sequence(random: Random, deck: Deck) -> Iterator[str]:
+    """The names of the faults to come, without end: a deck is played to its end before it is shuffled anew."""
     while True:
-        deck = [name for name, (weight, _) in DECK.items() for _ in range(weight)]
-        random.shuffle(deck)
-        yield from deck
+        names = [name for name, (weight, _) in deck.items() for _ in range(weight)]
+        random.shuffle(names)
+        yield from names

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from threading import Event
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 
 from orchestrator.dev.ports import LOOPBACK, free, is_listening
 from tests.chaos.transport import broker_state
 from tests.chaos.transport.conditions import PRODUCERS, Conditions
-from tests.chaos.transport.faults import DECK, sequence
+from tests.chaos.transport.faults import DECK, Deck, sequence
 from tests.chaos.transport.fleet import WORKERS, Fleet
 from tests.chaos.transport.servers import Server
 
@@ -40,6 +41,7 @@ class Rig:
     proxy: subprocess.Popen[bytes]
     workers_url: str
     tell: Tell
+    deck: Deck = field(default_factory=lambda: DECK)
     faults: Counter[str] = field(default_factory=Counter)
     slow_to_end: list[str] = field(default_factory=list)
     quiet: bool = False
@@ -85,11 +87,11 @@ class Rig:
 
     def _hit_until_all_is_sent(self) -> None:
         tell_at = self.now()
-        for name in sequence(self.random):
+        for name in sequence(self.random, self.deck):
             if not self._producers():
                 return
             self.faults[name] += 1
-            for pause in DECK[name][1](self):
+            for pause in self.deck[name][1](self):
                 self._wait(pause)
             self._wait(self.random.uniform(*_PAUSE_SECONDS))
             if self.now() > tell_at:
@@ -132,10 +134,21 @@ class Rig:
         return True
 
 
+AnyRig = TypeVar("AnyRig", bound=Rig)
+
+
 @contextmanager
 def rigged(
-    seed: int, messages: int, per_second: float, folder: Path, tell: Tell, *, stock: bool, calm: bool
-) -> Iterator[Rig]:
+    seed: int,
+    messages: int,
+    per_second: float,
+    folder: Path,
+    tell: Tell,
+    *,
+    stock: bool,
+    calm: bool,
+    make: Callable[..., AnyRig] = Rig,  # type: ignore[assignment]
+) -> Iterator[AnyRig]:
     """Servers and a proxy on free ports; everything that was started has ended afterwards."""
     (folder / "runs").mkdir()
     broker_port, results_port, proxy_port = free(3)
@@ -148,7 +161,7 @@ def rigged(
         results.start()
         proxy = _start_proxy(proxy_port, broker_port)
         url = f"redis://{LOOPBACK}:{proxy_port}/0"
-        yield Rig(conditions, Random(seed), broker, results, fleet, proxy, url, tell)
+        yield make(conditions, Random(seed), broker, results, fleet, proxy, url, tell)
     finally:
         fleet.kill()
         if proxy:
