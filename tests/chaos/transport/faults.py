@@ -195,7 +195,7 @@ def _struck(fault: str) -> int:
 
 
 def sequence(random: Random, deck: Deck) -> Iterator[str]:
-    """The names of the faults to come, without end: a deck is played to its end before it is shuffled anew."""
+    """The names of the faults to come, without end: the deck is shuffled anew when it is played."""
     while True:
         names = [name for name, (weight, _) in deck.items() for _ in range(weight)]
         random.shuffle(names)

@@ -147,7 +147,7 @@ def rigged(
     *,
     stock: bool,
     calm: bool,
-    make: Callable[..., AnyRig] = Rig,  # type: ignore[assignment]
+    make: Callable[..., AnyRig],
 ) -> Iterator[AnyRig]:
     """Servers and a proxy on free ports; everything that was started has ended afterwards."""
     (folder / "runs").mkdir()

@@ -7,7 +7,7 @@ from tempfile import mkdtemp
 
 from tests.chaos.transport import checker, evidence
 from tests.chaos.transport.report import Report, report
-from tests.chaos.transport.rig import rigged
+from tests.chaos.transport.rig import Rig, rigged
 
 PER_SECOND = 7.0
 # How long the fleet may take to end its work when the faults are over.
@@ -27,7 +27,7 @@ def run(
     """Do one run, a calm one without faults; files are kept when there is something to look for in them."""
     folder = Path(mkdtemp(prefix="omninode-chaos-"))
     _tell(f"seed {seed}, {messages} messages, files in {folder}")
-    with rigged(seed, messages, per_second, folder, _tell, stock=stock, calm=calm) as rig:
+    with rigged(seed, messages, per_second, folder, _tell, stock=stock, calm=calm, make=Rig) as rig:
         rig.run(quiet_seconds)
         found = evidence.collect(rig)
         done = report(rig, found, checker.violations(found))

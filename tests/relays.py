@@ -1,0 +1,64 @@
+"""A real relay for tests: `omninode relay` as a process, with what it has logged."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.processes import wait_until
+
+READY = "relay_ready"
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A running `omninode relay --json`."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    def log(self) -> str:
+        """Everything it has written so far."""
+        return self.log_file.read_text(errors="replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of its log that tell of this event."""
+        told = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in told if line["event"] == name]
+
+    def wait_for(self, name: str, times: int = 1, within_seconds: float = 20.0) -> None:
+        """Wait until it has told of this event so often."""
+        wait_until(lambda: self._is_told(name, times), within_seconds, f"{name} of the relay")
+
+    def _is_told(self, name: str, times: int) -> bool:
+        assert self.process.poll() is None, self.log()
+        # The last line may be half-written.
+        return self.log().count(f'"event": "{name}"') >= times
+
+
+@contextmanager
+def start_relay(environment: Mapping[str, str] | None = None, until: str = READY) -> Iterator[Relay]:
+    """Start one, wait until it tells of this event, and end it afterwards."""
+    with TemporaryDirectory(prefix="omninode-test-") as folder:
+        log_file = Path(folder) / "relay.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator.cli", "relay", "--json"],
+                stdout=log,
+                stderr=log,
+                env=os.environ | dict(environment or {}),
+                start_new_session=True,
+            )
+        relay = Relay(process, log_file)
+        try:
+            relay.wait_for(until)
+            yield relay
+        finally:
+            process.kill()
+            process.wait(10)
