@@ -6,15 +6,19 @@ loop has left lying.
 
 from __future__ import annotations
 
+import math
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from orchestrator import forks
+from orchestrator import forks, keys
 from orchestrator.transport import scripts
 from orchestrator.transport.exchange import SETTLE_ONLY, Answer, warn_of_refusing
 from orchestrator.transport.keys import Keys
@@ -26,6 +30,7 @@ _LOG = structlog.get_logger(__name__)
 WEDGED_AFTER_LEASES = 10
 _LEFT_LYING_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
+_INTRODUCED_SECONDS = 60.0
 
 
 class Keeper:
@@ -35,12 +40,15 @@ class Keeper:
     or a shutdown; `eager` makes the thread send settlements at once, because no loop does.
     """
 
-    def __init__(self, ledger: Ledger, client: Any, keys: Keys) -> None:
+    def __init__(self, ledger: Ledger, client: Any, places: Keys) -> None:
         self.ledger = ledger
         self.eager = False
         self.excused: Callable[[], bool] = lambda: False
+        # What a worker calls itself; it is told in Redis, for whoever asks who holds a message.
+        self._name = f"{os.getpid()}@{socket.gethostname()}"
+        self._introduced = -math.inf
         self._client = client
-        self._keys = keys
+        self._keys = places
         self._heard = self._renewed = time.monotonic()
         self._wedged = False
         self._stale = False
@@ -57,6 +65,11 @@ class Keeper:
     def hear(self) -> None:
         """The main loop is alive."""
         self._heard = time.monotonic()
+
+    def introduce(self, name: str = "") -> None:
+        """Have Redis told, soon and from time to time, under which name these claims are held."""
+        self._name = name or self._name
+        self._introduced = -math.inf
 
     @property
     def is_stale(self) -> bool:
@@ -108,6 +121,8 @@ class Keeper:
                     _LOG.warning("settlements_unsent", settlements=len(self.ledger), error=str(error))
                     break
                 time.sleep(0.2)
+        with suppress(RedisError, OSError):
+            self._client.delete(self._key)
         self._client.close()
 
     def _run(self) -> None:
@@ -119,6 +134,16 @@ class Keeper:
                     self._try(self.renew)
                 if self._settlements_lie_about():
                     self._try(self.flush)
+                if time.monotonic() - self._introduced > _INTRODUCED_SECONDS:
+                    self._introduced = time.monotonic()
+                    self._try(self._say_name)
+
+    @property
+    def _key(self) -> str:
+        return keys.holder(self.ledger.nonce, self._keys.prefix)
+
+    def _say_name(self) -> None:
+        self._client.set(self._key, self._name, ex=keys.DAY_SECONDS)
 
     def _try(self, tell: Callable[[], None]) -> None:
         try:

@@ -42,6 +42,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         limits.register()
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
+            keeper.introduce(self.hostname)
             keeper.eager = room.blocks_the_loop
             keeper.excused = lambda: room.blocks_the_loop or _is_shutting_down_softly()
         super().on_ready()

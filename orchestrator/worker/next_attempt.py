@@ -17,15 +17,16 @@ _KEPT_FAILURES = 20
 _MESSAGE_CHARACTERS = 200
 # More is not looked at: a message that is an upload would be searched for secrets.
 _READ_CHARACTERS = 2000
+# What a task raises that asks for a retry and does not say why.
+_WITHOUT_CAUSE = "celery.exceptions.Retry"
 
 
 def failed(asked: PutBack, headers: Mapping[str, Any], error: BaseException | None, worker: str) -> PutBack:
     """The next attempt, whose message also tells of the one that has failed now of `error`."""
-    cause = error or asked
     words = message_of(error) if error else str(asked.message or "")
     failure = [
         datetime.now(UTC).isoformat(timespec="milliseconds"),
-        redaction.printable(class_of(cause)),
+        redaction.printable(class_of(error) or _WITHOUT_CAUSE),
         _first_line(words),
         worker,
     ]
