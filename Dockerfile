@@ -1,4 +1,4 @@
-# The image of worker, beat and Flower.
+# The image of worker, beat, relay and Flower.
 
 FROM python:3.13-slim AS build
 

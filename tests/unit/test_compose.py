@@ -24,7 +24,7 @@ from tests.processes import wait_until
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 PASSWORDS = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret"}
-OWN = ("worker", "beat", "flower")
+OWN = ("worker", "beat", "relay", "flower")
 _SECRET = re.compile(r"PASS|SECRET|TOKEN|AUTH|(^|_)KEY", re.IGNORECASE)
 
 
@@ -74,7 +74,7 @@ def test_it_follows_the_compose_specification() -> None:
     )
 
 
-def test_it_has_the_servers_and_the_three_processes() -> None:
+def test_it_has_the_servers_and_our_processes() -> None:
     assert set(_services()) == {"redis", "kafka", "postgres", *OWN}
 
 
@@ -222,6 +222,13 @@ def test_our_processes_find_the_servers_with_settings_that_are_allowed(name: str
     assert loaded.redis_url == "redis://:redis-secret@redis:6379/0"
     assert loaded.database_url == "postgresql://omninode:postgres-secret@postgres:5432/omninode"
     assert loaded.kafka_bootstrap_servers == "kafka:19092"
+
+
+def test_there_may_be_several_relays_and_each_asks_for_its_own_heartbeat() -> None:
+    relay = _services()["relay"]
+
+    assert not {"container_name", "ports", "volumes", "hostname"} & set(relay)
+    assert relay["healthcheck"]["test"] == ["CMD", "omninode", "relay", "--check"]
 
 
 def test_a_stop_leaves_a_worker_as_long_as_one_attempt_may_take() -> None:
