@@ -108,7 +108,7 @@ class _Relay:
 
     def _start(self, name: str, loop: Loop, stop: Event) -> None:
         self._loops[name] = loop
-        self._thread(name, lambda: _keep_running(name, loop, stop))
+        self._thread(name, lambda: keep_running(name, loop, stop))
 
     def _thread(self, name: str, work: Callable[[], None]) -> None:
         # What hangs in a server that is away must not keep the process alive.
@@ -127,7 +127,8 @@ class _Relay:
             _LOG.info("relay_has_ended", relay=self._name)
 
 
-def _keep_running(name: str, loop: Loop, stop: Event) -> None:
+def keep_running(name: str, loop: Loop, stop: Event) -> None:
+    """Run the loop until `stop` is set; one that fails is told with its traceback, and run again."""
     attempt = 0
     while not stop.is_set():
         began = time.monotonic()

@@ -136,18 +136,18 @@ def _figures(
         outbox_seconds=max(waiting.oldest_seconds, found.overflow_seconds if found else 0.0),
         overflow=found.overflow if found else None,
         refused=found.refused if found else None,
-        kafka_error=_told(relays, "mover", "error", ""),
+        kafka_error=_said(relays, "mover", "error") or "",
         open_letters=found.open_letters if found else None,
         letters_per_minute=found.letters_per_minute if found else None,
         open_letter_hours=found.open_letter_hours if found else None,
-        index_seconds=_told(relays, "indexer", "behind_seconds", None),
-        index_error=_told(relays, "indexer", "error", ""),
+        index_seconds=_said(relays, "indexer", "behind_seconds"),
+        index_error=_said(relays, "indexer", "error") or "",
         postgresql_seconds=index.silent_seconds,
         postgresql_error=index.error,
     )
 
 
-def _told(relays: Mapping[str, Mapping[str, Any]], loop: str, what: str, otherwise: Any) -> Any:
-    """What the loops of this name say, in the first relay that says something."""
+def _said(relays: Mapping[str, Mapping[str, Any]], loop: str, what: str) -> Any:
+    """What the loops of this name say; None where none of them says anything."""
     said = ((state.get(loop) or {}).get(what) for state in relays.values())
-    return next((each for each in said if each), otherwise)
+    return next((each for each in said if each not in {None, ""}), None)
