@@ -41,10 +41,11 @@ def tell(client: Redis, before: dict[str, Raised], alerts: Iterable[Alert]) -> N
     left = dict(before)
     for alert in alerts:
         known = left.pop(alert.name, None)
+        told = Raised(alert.name, alert.severity, alert.sentence, since=known.since if known else now)
         if known is None:
-            _raise(client, Raised(**asdict(alert), since=now))
-        elif known != (changed := Raised(**asdict(alert), since=known.since)):
-            client.hset(keys.alerts(), alert.name, json.dumps(asdict(changed)))
+            _raise(client, told)
+        elif known != told:
+            client.hset(keys.alerts(), alert.name, json.dumps(asdict(told)))
     for alert in left.values():
         if client.hdel(keys.alerts(), alert.name):
             _LOG.info("alert_cleared", alert=alert.name, since=alert.since)
