@@ -86,8 +86,11 @@ class Filter:
         parameters: list[Any] = []
         for name, column in COLUMNS.items():
             if values := getattr(self, name):
-                conditions.append(sql.SQL("{} = ANY(%s)").format(sql.Identifier(column)))
-                parameters.append([value for value in values if is_clean(value)])
+                clean = [value for value in values if is_clean(value)]
+                single = len(clean) == 1
+                template = "{} = %s" if single else "{} = ANY(%s)"
+                conditions.append(sql.SQL(template).format(sql.Identifier(column)))
+                parameters.append(clean[0] if single else clean)
         if self.text:
             # What PostgreSQL cannot store is in no message.
             conditions.append(WORDS if is_clean(self.text) else sql.SQL("false"))

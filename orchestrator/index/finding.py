@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from orchestrator.deadletter.death import moment
 from orchestrator.errors import InvalidFilter
+from orchestrator.index.access import queries
 from orchestrator.index.filters import Filter
 from orchestrator.storable import is_clean
 
@@ -54,8 +55,7 @@ class Page:
     next: str
 
 
-LETTER_COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Letter))
-_BEFORE = sql.SQL("(died_at, id) < (%s, %s)")
+_COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Letter))
 
 
 def find(connection: Connection[Any], filter_: Filter, most: int, after: str = "") -> Page:
@@ -66,16 +66,14 @@ def find(connection: Connection[Any], filter_: Filter, most: int, after: str = "
     Raises:
         InvalidFilter: `after` is no cursor.
     """
-    condition, parameters = filter_.where()
-    if after:
-        condition = sql.SQL("{} AND {}").format(condition, _BEFORE)
-        parameters += _read_cursor(after)
-    query = sql.SQL("SELECT {} FROM dead_letters WHERE {} ORDER BY died_at DESC, id DESC LIMIT %s").format(
-        LETTER_COLUMNS, condition
-    )
+    before = _read_cursor(after) if after else None
+    letters: list[Letter] = []
     with connection.cursor(row_factory=class_row(Letter)) as cursor:
-        # Never prepared: the plan depends on how common the values are.
-        letters = cursor.execute(query, [*parameters, most + 1], prepare=False).fetchall()
+        for query, parameters in queries(connection, _COLUMNS, filter_, most + 1, before):
+            # Never prepared: the plan depends on how common the values are.
+            letters = cursor.execute(query, parameters, prepare=False).fetchall()
+            if len(letters) > most:
+                break
     return Page(letters[:most], _cursor(letters[most - 1]) if len(letters) > most else "")
 
 
@@ -85,6 +83,16 @@ def count(connection: Connection[Any], filter_: Filter) -> int:
     query = sql.SQL("SELECT count(*) FROM dead_letters WHERE {}").format(condition)
     row = connection.execute(query, parameters, prepare=False).fetchone()
     return int(row[0]) if row else 0
+
+
+def count_some(connection: Connection[Any], filter_: Filter, most: int) -> int:
+    """How many letters there are, but not more than `most`, up to which it is as fast as finding them."""
+    found = 0
+    for query, parameters in queries(connection, sql.SQL("died_at, id"), filter_, most, None):
+        found = len(connection.execute(query, parameters, prepare=False).fetchall())
+        if found >= most:
+            break
+    return found
 
 
 def _cursor(letter: Letter) -> str:

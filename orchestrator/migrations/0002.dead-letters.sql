@@ -27,14 +27,15 @@ CREATE TABLE dead_letters (
     batch_id         uuid,
     batch_position   integer
 );
-CREATE INDEX dead_letters_died_at ON dead_letters (died_at, id);
-CREATE INDEX dead_letters_state ON dead_letters (state, died_at, id);
-CREATE INDEX dead_letters_queue ON dead_letters (queue, died_at, id);
-CREATE INDEX dead_letters_task ON dead_letters (task, died_at, id);
-CREATE INDEX dead_letters_reason ON dead_letters (reason, died_at, id);
-CREATE INDEX dead_letters_exception ON dead_letters (exception, died_at, id);
-CREATE INDEX dead_letters_fingerprint ON dead_letters (fingerprint, died_at, id);
-CREATE INDEX dead_letters_correlation_id ON dead_letters (correlation_id, died_at, id);
+-- Letters are found by one column in each state, the newest first. There is no index by died_at alone: it would be
+-- taken for states and values that none of the newest letters has, and then read to its end.
+CREATE INDEX dead_letters_state ON dead_letters (state, died_at);
+CREATE INDEX dead_letters_queue ON dead_letters (queue, state, died_at);
+CREATE INDEX dead_letters_task ON dead_letters (task, state, died_at);
+CREATE INDEX dead_letters_reason ON dead_letters (reason, state, died_at);
+CREATE INDEX dead_letters_exception ON dead_letters (exception, state, died_at);
+CREATE INDEX dead_letters_fingerprint ON dead_letters (fingerprint, state, died_at);
+CREATE INDEX dead_letters_correlation_id ON dead_letters (correlation_id, state, died_at);
 CREATE INDEX dead_letters_task_id ON dead_letters (task_id);
 CREATE INDEX dead_letters_batch_id ON dead_letters (batch_id, batch_position) WHERE batch_id IS NOT NULL;
 CREATE INDEX dead_letters_words ON dead_letters USING gin (to_tsvector('simple', message));
@@ -113,6 +114,7 @@ CREATE TABLE dead_letter_history (
     detail        text NOT NULL DEFAULT ''
 );
 CREATE INDEX dead_letter_history_letter_id ON dead_letter_history (letter_id, position);
+CREATE INDEX dead_letter_history_operation_id ON dead_letter_history (operation_id) WHERE operation_id IS NOT NULL;
 
 -- Letters that are enqueued together, once: `enqueued_at` is written after Redis has them.
 CREATE TABLE replay_batches (
