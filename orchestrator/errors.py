@@ -53,6 +53,10 @@ class OvertakenIndexer(OmniNodeError):
     """Another indexer has gone on from where this one was: nothing was written, and it begins there anew."""
 
 
+class KafkaUnavailable(TransientError):
+    """Kafka does not answer: try again when it does."""
+
+
 class SettingsError(OmniNodeError):
     """Environment variables hold values that are not allowed: nothing is started."""
 

@@ -55,3 +55,13 @@ def advance(connection: Connection[Any], offsets: Mapping[Place, Advance]) -> No
     written = connection.execute(_GO_ON, columns).rowcount + connection.execute(_BEGIN, columns).rowcount
     if written != len(offsets):
         raise OvertakenIndexer
+
+
+def forget(connection: Connection[Any], known: Mapping[Place, int]) -> None:
+    """Let partitions that are gone be read from their beginning, should they come back."""
+    connection.execute(
+        "DELETE FROM dead_letter_offsets o"
+        " USING unnest(%s::text[], %s::integer[], %s::bigint[]) AS n (topic, partition, known)"
+        " WHERE o.topic = n.topic AND o.partition = n.partition AND o.next_offset = n.known",
+        ([topic for topic, _ in known], [partition for _, partition in known], list(known.values())),
+    )

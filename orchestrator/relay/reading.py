@@ -1,0 +1,120 @@
+"""Reads dead-letter topics: which partitions there are, and their records as deaths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message
+
+from orchestrator.deadletter.death import Death
+from orchestrator.deadletter.record import Found, from_record
+from orchestrator.index.offsets import Place
+
+_LOG = structlog.get_logger(__name__)
+
+_MOST_RECORDS, _MOST_BYTES = 1000, 8_000_000
+# librdkafka has fetched them already: this is how long it takes to hand them over.
+_AT_ONCE, _GATHER_SECONDS = 200, 0.02
+# The last moment that Python can write, in ms. A record may bear any.
+_LAST_MS = 253_402_300_799_000
+
+
+def places(consumer: Consumer, suffix: str, timeout_seconds: float) -> set[Place]:
+    """All partitions of all dead-letter topics.
+
+    Raises:
+        KafkaException: the cluster does not answer.
+    """
+    topics = consumer.list_topics(timeout=timeout_seconds).topics
+    return {
+        (name, partition)
+        for name, topic in topics.items()
+        if name.endswith(suffix) and topic.error is None
+        for partition in topic.partitions
+    }
+
+
+def gather(consumer: Consumer, wait_seconds: float) -> list[Message]:
+    """Messages to write in one transaction, bounded in number and bytes; waits for the first one.
+
+    Among them are those that say something of a partition instead: see `is_end`.
+    """
+    gathered = consumer.consume(1, wait_seconds)
+    size = sum(map(_size, gathered))
+    until = time.monotonic() + wait_seconds
+    while gathered and len(gathered) < _MOST_RECORDS and size < _MOST_BYTES and time.monotonic() < until:
+        more = consumer.consume(min(_AT_ONCE, _MOST_RECORDS - len(gathered)), _GATHER_SECONDS)
+        if not more:
+            break
+        gathered += more
+        size += sum(map(_size, more))
+    return gathered
+
+
+def records(messages: Iterable[Message]) -> list[Message]:
+    """Those that are records."""
+    return [message for message in messages if message.error() is None]
+
+
+def failures(messages: Iterable[Message]) -> dict[Place, str]:
+    """What keeps partitions from being read, such as a permission that is missing."""
+    return {
+        place(message): error.str()
+        for message in messages
+        if (error := message.error()) is not None and not is_end(message) and error.code() not in _PASSING
+    }
+
+
+def is_end(message: Message) -> bool:
+    """Whether it says that its partition has no more records, from its offset on."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 (its public name)
+
+
+def place(message: Message) -> Place:
+    """The partition that a message is of."""
+    return str(message.topic()), int(message.partition() or 0)
+
+
+def death(message: Message, suffix: str) -> Death:
+    """The death that a record tells of; what cannot be read at all is a foreign one."""
+    headers: Any = message.headers() or ()
+    topic, partition = place(message)
+    found = Found(
+        topic=topic,
+        partition=partition,
+        offset=int(message.offset() or 0),
+        key=_bytes(message.key()),
+        value=_bytes(message.value()),
+        headers=[(name, _bytes(content)) for name, content in headers],
+        timestamp_ms=min(message.timestamp()[1], _LAST_MS),
+    )
+    try:
+        return from_record(found, suffix)
+    except Exception:
+        _LOG.exception("record_not_understood", topic=topic, partition=partition, offset=found.offset)
+        return from_record(replace(found, headers=()), suffix)
+
+
+# The topic was deleted, or its leader moves: what is there is asked for again and again anyway.
+_PASSING = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+
+
+def _bytes(content: Any) -> bytes | None:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _size(message: Message) -> int:
+    return len(message.value() or b"") if message.error() is None else 0
