@@ -1,9 +1,9 @@
 """How letters are read, the newest first, so that indexes answer: what is common, rare, or never together.
 
 PostgreSQL guesses how often values go together, and after a wrong guess it reads a million rows. So there are
-two ways. Along an index, in the order that is wanted, where it knows every condition: each row that it reads is
-wanted. Else by whatever indexes leave the fewest rows: of the newest ones first, because common things are among
-them, and of all only where that was not enough.
+two ways. Along an index, in the order that is wanted, where it knows every condition: each row that it reads
+is wanted. Else by whatever indexes leave the fewest rows: of the newest ones first, because common things are
+among them, and of all only where that was not enough.
 """
 
 from __future__ import annotations

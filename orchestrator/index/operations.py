@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from psycopg import Connection
@@ -33,6 +33,14 @@ class Operation:
     finished_at: datetime | None
 
 
+_NAMED: LiteralString = """
+    SELECT id, action, who, why, filter, options, letters, started_at, finished_at
+    FROM dead_letter_operations WHERE id = %s"""
+_RECENT: LiteralString = """
+    SELECT id, action, who, why, filter, options, letters, started_at, finished_at
+    FROM dead_letter_operations ORDER BY started_at DESC LIMIT %s"""
+
+
 def identity() -> str:
     """The user of the operating system and the host, as in `ada@laptop`."""
     try:
@@ -49,12 +57,17 @@ def begin(  # noqa: PLR0917 (the columns, in their order)
     why: str,
     filter_json: Mapping[str, Any],
     options: Mapping[str, Any],
+    *,
+    identifier: UUID | None = None,
 ) -> UUID:
-    """Write down that it begins; commit it before the first letter is changed."""
-    identifier = uuid4()
+    """Write down that it begins; commit it before the first letter is changed.
+
+    One that has begun already, under the `identifier` that it is given, goes on as it is.
+    """
+    identifier = identifier or uuid4()
     connection.execute(
         "INSERT INTO dead_letter_operations (id, action, who, why, filter, options)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
         (identifier, action, clean(who), clean(why), Json(dict(filter_json)), Json(dict(options))),
     )
     return identifier
@@ -74,11 +87,13 @@ def finish(connection: Connection[Any], operation_id: UUID) -> None:
     )
 
 
+def named(connection: Connection[Any], identifier: UUID) -> Operation | None:
+    """One of them; None where there is none of that id."""
+    with connection.cursor(row_factory=class_row(Operation)) as cursor:
+        return cursor.execute(_NAMED, (identifier,)).fetchone()
+
+
 def recent(connection: Connection[Any], most: int) -> list[Operation]:
     """The latest operations, the newest first."""
     with connection.cursor(row_factory=class_row(Operation)) as cursor:
-        return cursor.execute(
-            "SELECT id, action, who, why, filter, options, letters, started_at, finished_at"
-            " FROM dead_letter_operations ORDER BY started_at DESC LIMIT %s",
-            (most,),
-        ).fetchall()
+        return cursor.execute(_RECENT, (most,)).fetchall()
