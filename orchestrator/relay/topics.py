@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined] (it exports them in another way)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -81,6 +81,13 @@ class Topics:
         """Look at it anew: somebody may have deleted or changed it."""
         self._ready.pop(topic, None)
 
+    def answers(self) -> bool:
+        """Whether the cluster tells of itself within a second."""
+        try:
+            return bool(self._client.list_topics(timeout=_LOOK_SECONDS).brokers)
+        except KafkaException:
+            return False
+
     def ensure(self, topics: Iterable[str]) -> None:
         """Have these topics there and configured, as far as the cluster lets us; at most some seconds long.
 
@@ -116,7 +123,7 @@ class Topics:
         self._try_to_create([self._ready[topic] for topic in colliding], replication=-1)
 
     def _try_to_create(self, topics: Collection[str], replication: int) -> dict[str, int | None]:
-        if not topics or not self._answers():
+        if not topics or not self._administers():
             return {}
         new = [
             NewTopic(
@@ -130,7 +137,7 @@ class Topics:
         return self._failed(self._client.create_topics(new, request_timeout=_WAIT_SECONDS))
 
     def _configure(self, topics: Collection[str]) -> None:
-        if not topics or not self._answers():
+        if not topics or not self._administers():
             return
         asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
         answers = self._client.describe_configs(asked, request_timeout=_WAIT_SECONDS)
@@ -140,7 +147,7 @@ class Topics:
             for resource, future in answers.items()
             if future.done() and not future.exception() and self._differs(future.result())
         ]
-        if not other or not self._answers():
+        if not other or not self._administers():
             return
         changes = self._client.incremental_alter_configs(
             [
@@ -169,7 +176,7 @@ class Topics:
             for name, value in self._configuration.items()
         ]
 
-    def _answers(self) -> bool:
+    def _administers(self) -> bool:
         return self._clock() >= self._unanswered_until
 
     def _failed(self, futures: dict[str, Future[Any]]) -> dict[str, int | None]:
