@@ -109,7 +109,7 @@ def _rules(figures: Figures, limits: Limits) -> Iterator[_Rule]:
         "critical",
         figures.outbox_seconds,
         limits.outbox_seconds,
-        f"{_count(figures.outbox, figures.overflow):,} dead letters wait, the oldest for "
+        f"{_waiting(figures.outbox, figures.overflow)}, the oldest for "
         f"{figures.outbox_seconds or 0:.0f} s{_because(figures.kafka_error)}",
     )
     yield _overflow(figures, limits)
@@ -165,9 +165,9 @@ def _rules(figures: Figures, limits: Limits) -> Iterator[_Rule]:
 def _overflow(figures: Figures, limits: Limits) -> _Rule:
     waiting, moved = figures.outbox, figures.overflow
     if moved:
-        sentence = f"{moved:,} dead letters wait for Kafka in PostgreSQL, because Redis has no room for them"
+        sentence = f"{_waiting(moved)} for Kafka in PostgreSQL, because Redis has no room for them"
     else:
-        sentence = f"{waiting or 0:,} dead letters wait in Redis, {limits.outbox:,} is the high-water mark"
+        sentence = f"{_waiting(waiting)} in Redis, {limits.outbox:,} is the high-water mark"
     return _Rule(
         OUTBOX_OVERFLOWS,
         "critical",
@@ -184,8 +184,9 @@ def _fullness(waiting: int | None, moved: int | None, limit: int) -> int | None:
     return None if moved is None else waiting
 
 
-def _count(*numbers: int | None) -> int:
-    return sum(number or 0 for number in numbers)
+def _waiting(*counts: int | None) -> str:
+    count = sum(each or 0 for each in counts)
+    return "1 dead letter waits" if count == 1 else f"{count:,} dead letters wait"
 
 
 def _because(error: str) -> str:

@@ -6,11 +6,9 @@ from threading import Event
 from typing import Any
 
 import psycopg
-from psycopg_pool import PoolTimeout
-from redis.exceptions import RedisError
 
 from orchestrator.relay.trouble import Trouble
-from orchestrator.replay.reconciling import reconcile
+from orchestrator.replay.reconciling import Account, reconcile
 from orchestrator.settings import Settings
 
 _EVERY_SECONDS = 10.0
@@ -22,18 +20,24 @@ class Reconciler:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._trouble = Trouble("reconciler")
-        self._last: Any = None
+        self._last: Account | None = None
 
     def run(self, stop: Event) -> None:
         """Reconcile at once and every ten seconds."""
         while not stop.is_set():
             try:
                 self._last = reconcile(self._settings)
-            except (psycopg.OperationalError, PoolTimeout, RedisError, OSError) as error:
-                self._trouble.is_there(str(error).strip().partition("\n")[0])
+            except (psycopg.OperationalError, OSError) as error:
+                self._tell(f"PostgreSQL: {str(error).strip()}")
             else:
-                self._trouble.is_over()
+                self._tell(self._last["error"])
             stop.wait(_EVERY_SECONDS)
+
+    def _tell(self, error: str) -> None:
+        if error:
+            self._trouble.is_there(error.partition("\n")[0])
+        else:
+            self._trouble.is_over()
 
     def state(self) -> dict[str, Any]:
         """What the last time came to, and what keeps it from going on."""
