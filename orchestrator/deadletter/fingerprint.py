@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from pathlib import PurePath
 
 # As Python writes the frames of a traceback; the bounds keep a text without one from being searched for long.
@@ -21,5 +22,6 @@ def fingerprint(reason: str, task: str, exception: str, traceback: str) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()[:_SHOWN]
 
 
+@lru_cache(maxsize=4096)
 def _place(file: str) -> str:
     return "/".join(PurePath(file).parts[-2:])

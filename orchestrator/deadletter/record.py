@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from orchestrator import redaction
@@ -35,7 +36,7 @@ class Record:
     headers: list[tuple[str, bytes]]
     timestamp_ms: int
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes, roughly as the broker counts them."""
         named = sum(len(name) + len(value) + 4 for name, value in self.headers)
