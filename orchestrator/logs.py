@@ -88,6 +88,15 @@ def _name_task(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
+def _reuse_traceback(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Celery's line about a failed task carries the formatted traceback: to format it again costs as much."""
+    about = getattr(event.get("_record"), "data", None)
+    if event.get("exc_info") and isinstance(about, Mapping) and about.get("traceback"):
+        event["exception"] = str(about["traceback"]).rstrip("\n")
+        del event["exc_info"]
+    return event
+
+
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str):
@@ -101,6 +110,7 @@ _SHARED: list[Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.StackInfoRenderer(),
+    _reuse_traceback,
     _name_task,
 ]
 _TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)

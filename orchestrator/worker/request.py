@@ -332,6 +332,8 @@ class Request(stock.Request):  # type: ignore[misc]
         )
 
     def _send_failed(self, exc_info: Any) -> None:
+        if not self._eventer or not self._eventer.enabled:
+            return
         self.send_event("task-failed", exception=saferepr(bare(exc_info)), traceback=str(exc_info.traceback))
 
     def _list_of(self, queue: str, priority: int | None) -> str:

@@ -42,6 +42,22 @@ def test_a_line_for_programs_is_json_with_the_task_that_it_is_about(
     }
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_the_traceback_that_a_failed_tasks_line_carries_is_not_formatted_again(
+    capsys: pytest.CaptureFixture[str], log_format: logs.Format
+) -> None:
+    logs.configure(logging.INFO, log_format, colours=False)
+    about = {"name": "shop.charge", "id": "1-2", "traceback": "Traceback, as it was formatted before\n"}
+    try:
+        raise ValueError("no such order")
+    except ValueError:
+        logging.getLogger("celery.app.trace").exception("%(name)s raised", about, extra={"data": about})
+
+    written = capsys.readouterr().err
+    assert written.count("Traceback") == 1
+    assert "Traceback, as it was formatted before" in written
+
+
 def test_a_line_for_people_names_the_task_once(capsys: pytest.CaptureFixture[str]) -> None:
     _say("console", RECEIVED, {"name": "shop.charge", "id": "1-2"})
 
