@@ -39,20 +39,21 @@ Contents = dict[str, tuple[Any, ...]]
 def left(client: "Redis", stores: Stores) -> dict[str, int]:
     """How many letters are on their way to where they are found, by place; empty places are not named."""
     with psycopg.connect(stores.database_url, connect_timeout=2) as connection:
-        overflow = connection.execute("SELECT count(*) FROM outbox_overflow").fetchall()[0][0]
         read: dict[tuple[str, int], int] = {
             (topic, partition): next_offset
             for topic, partition, next_offset in connection.execute("SELECT * FROM dead_letter_offsets")
         }
     not_indexed = sum(end - read.get(place, 0) for place, end in _ends(stores).items())
-    places = {"outbox": waiting(client), "overflow": overflow, "not indexed": not_indexed}
+    places = waiting(client, stores) | {"not indexed": not_indexed}
     return {place: number for place, number in places.items() if number}
 
 
-def waiting(client: "Redis") -> int:
-    """How many letters wait in Redis."""
+def waiting(client: "Redis", stores: Stores) -> dict[str, int]:
+    """How many letters wait for Kafka, by place."""
+    with psycopg.connect(stores.database_url, connect_timeout=2) as connection:
+        overflow = connection.execute("SELECT count(*) FROM outbox_overflow").fetchall()[0][0]
     length: Any = client.xlen(keys.outbox())
-    return int(length)
+    return {"outbox": length, "overflow": overflow}
 
 
 def count(stores: Stores) -> int:
