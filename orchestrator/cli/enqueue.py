@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from io import BufferedReader
 from math import isnan
@@ -16,6 +14,7 @@ import click
 
 from orchestrator import redaction
 from orchestrator.cli import calls
+from orchestrator.cli.progress import bar
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -139,12 +138,12 @@ def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: 
         f"\nTo go on, repeat the command with --batch-id {batch_id}",
         list[str](),
     )
-    with _progress(len(many)) as show:
+    with bar() as show:
 
         def count(so_far: int) -> None:
             nonlocal accepted
             accepted = so_far
-            show(so_far)
+            show(so_far, len(many))
 
         try:
             ids = sender.send_many(many, batch_id, count)
@@ -164,16 +163,3 @@ def _send_many(sender: Sender, file: BufferedReader, batch_id: str, *, as_json: 
         return 0
     click.echo(f"stopped: {stopped}{hint}", err=True)
     return exit_code
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; yields what moves it to a number of messages."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=total)
-        yield lambda done: progress.update(bar, completed=done)

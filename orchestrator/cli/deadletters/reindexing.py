@@ -1,0 +1,41 @@
+"""`omninode dead-letters reindex`: the letters' own columns are rebuilt from Kafka."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def reindex(*, yes: bool, as_json: bool) -> None:
+    """Read all dead-letter topics from their beginning, and write what is missing or differs.
+
+    States, history, edits and messages that are kept in PostgreSQL stay as they are. It may run beside
+    relays, and again after it was stopped.
+    """
+    from orchestrator import settings
+    from orchestrator.cli.deadletters.opening import index
+    from orchestrator.cli.deadletters.rendering import echo_json
+    from orchestrator.cli.progress import bar
+    from orchestrator.relay.reindexing import reindex as rebuild
+
+    if not yes and sys.stdin.isatty():
+        click.confirm("Read all dead-letter topics anew?", abort=True, err=True)
+    with index(), bar() as show:
+        account = rebuild(settings.current(), show)
+    if as_json:
+        echo_json({"account": account})
+        return
+    click.echo(f"{account.read:,} records read")
+    for letters, what in (
+        (account.letters_new, "letters are new"),
+        (account.deaths_new, "deaths are new"),
+        (account.rewritten, "deaths were not what their records say, and now are"),
+        (account.forgotten, "records belong to letters that were closed and deleted"),
+        (account.kept_without_record, "deaths have no record in Kafka, and stay"),
+    ):
+        if letters:
+            click.echo(f"{letters:9,}  {what}")

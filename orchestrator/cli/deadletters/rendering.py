@@ -1,0 +1,89 @@
+"""How letters look: as JSON, and as tables and times for a person. Without secrets and control characters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import click
+
+from orchestrator import redaction
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 100
+_AGES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def echo_json(shown: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(redaction.data(_plain(shown)), default=str))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
+    """Print a table that fits the terminal, 100 columns where there is none; its last column gives way."""
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=get_terminal_size((_WIDTH, 24)).columns, highlight=False)
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, name in enumerate(header):
+        gives_way = number == len(header) - 1
+        shown.add_column(
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name in right else "left",
+            ratio=1 if gives_way else None,
+        )
+    for row in rows:
+        shown.add_row(*(Text(redaction.printable(cell)) for cell in row))
+    console.print(shown)
+
+
+def short(text: str, most: int) -> str:
+    """The text, or its end, where that of a name says more than its beginning."""
+    return text if len(text) <= most else f"…{text[-most + 1 :]}"
+
+
+def when(at: datetime | None) -> str:
+    """A moment in UTC, to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else "-"
+
+
+def age(at: datetime, now: datetime) -> str:
+    """How long ago that was, in its largest unit, as in 15m."""
+    return length((now - at).total_seconds())
+
+
+def length(seconds: float) -> str:
+    """A length of time in its largest unit, as in 15m."""
+    for size, unit in _AGES:
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return "0s"
+
+
+def sparkline(numbers: Sequence[int]) -> str:
+    """The numbers as a line of bars; a blank is none."""
+    most = max(numbers, default=0)
+    return "".join(_BARS[(number * len(_BARS) - 1) // most] if number else " " for number in numbers)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows of it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, UUID) else value
