@@ -10,7 +10,8 @@ from orchestrator import settings as environment
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
-from orchestrator.worker import pools, retries
+from orchestrator.transport import options
+from orchestrator.worker import failures, pools, retries
 
 # By name: these rooms lie above this one.
 TASK_MODULES = (
@@ -19,6 +20,7 @@ TASK_MODULES = (
     "tasks.hooks",
     "tasks.health",
     "tasks.retention",
+    "tasks.admin",
 )
 
 
@@ -44,6 +46,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     stamp.connect()
     beat.watch()
     pools.register()
+    failures.register()
     retries.register()
     flower.extend()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
@@ -73,7 +76,7 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
-        "broker_transport_options": _transport_options(settings) | app.conf.broker_transport_options,
+        "broker_transport_options": options.of(settings) | app.conf.broker_transport_options,
         "result_backend": settings.result_backend,
         "include": [*TASK_MODULES, *settings.imports, *app.conf.include],
         "task_serializer": "json",
@@ -94,18 +97,6 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
         "beat_schedule": beat_schedule(settings) | app.conf.beat_schedule,
         "timezone": "UTC",
         "enable_utc": True,
-    }
-
-
-def _transport_options(settings: Settings) -> dict[str, Any]:
-    return {
-        "lease_seconds": settings.lease_seconds,
-        "max_deliveries": settings.max_deliveries,
-        "master_name": settings.sentinel_master,
-        # A Redis that does not answer is away.
-        "socket_timeout": 10.0,
-        "socket_connect_timeout": 5.0,
-        "socket_keepalive": True,
     }
 
 

@@ -90,6 +90,11 @@ def alerting(prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:alerting"
 
 
+def sought(prefix: str = "") -> str:
+    """String: replays that are nowhere were looked for lately. Written by who looks; for ten minutes."""
+    return f"{prefix}{_PREFIX}:sought"
+
+
 def changes(prefix: str = "") -> str:
     """Counter: raised when idle workers must look again (an earlier due time, a resumed queue)."""
     return f"{prefix}{_PREFIX}:changes"
@@ -126,5 +131,7 @@ def reserves(group: str, prefix: str = "") -> str:
 
 
 def batch(identity: str, prefix: str = "") -> str:
-    """String: how many rows of a chunk were pushed, and their digest. By `enqueue_many`; for a day."""
+    """String: how many rows of a chunk were pushed, and their digest. By `enqueue_many`, for a day; by replays,
+    for a month.
+    """
     return f"{prefix}{_PREFIX}:batch:{identity}"

@@ -35,13 +35,14 @@ class OtherRows(Exception):
 class Chunk:
     """Rows of a batch: their messages come in one by one, and go to Redis by parts.
 
-    `digests` are those up to each row of the chunk, joined. `accepted` rows of it are in Redis, or need no
-    message.
+    `digests` are those up to each row of the chunk, joined; '' where they are not compared. `accepted` rows
+    of it are in Redis, or need no message. For `lifetime_seconds` they cannot be pushed again.
     """
 
     name: str
     digests: str
     accepted: int = 0
+    lifetime_seconds: int = keys.DAY_SECONDS
     _part: list[Rendered] = field(default_factory=list)
     _part_bytes: int = 0
 
@@ -81,7 +82,7 @@ class Chunk:
         lists = [each.list for each in messages]
         names = [marker, *channel.keys.delay(), *(lists if len(set(lists)) > 1 else lists[:1])]
         wait_ms = max(each.wait_ms for each in messages)
-        about = [keys.DAY_SECONDS, wait_ms, self.accepted, self.digests, DIGEST_CHARACTERS, rows]
+        about = [self.lifetime_seconds, wait_ms, self.accepted, self.digests, DIGEST_CHARACTERS, rows]
         pause_seconds = _FIRST_PAUSE_SECONDS
         with channel.plain_client() as client:
             push = client.register_script(script.text)

@@ -21,7 +21,7 @@ _LOG = structlog.get_logger(__name__)
 # On a hook: it was wrapped already.
 _GUARDED = "omninode_guarded"
 # In a message's headers: how often its task has returned, and its links could not be published.
-_UNSENT = "omninode-unsent"
+UNSENT = "omninode-unsent"
 # The transport's own, where its options name none.
 _MAX_DELIVERIES = 8
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
@@ -127,14 +127,14 @@ def steady(tracer: Any) -> Any:
 
 
 def _unsent(request: dict[str, Any]) -> int:
-    times = request.get(_UNSENT)
+    times = request.get(UNSENT)
     return times if isinstance(times, int) else 0
 
 
 def _later(times: int, why: str) -> PutBack:
     """The same attempt again, after a pause that grows with the times that this was in vain."""
     pause_seconds = ceiling_seconds(times, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
-    return PutBack(exc=OperationalError(why), delay_seconds=pause_seconds, headers={_UNSENT: times + 1})
+    return PutBack(exc=OperationalError(why), delay_seconds=pause_seconds, headers={UNSENT: times + 1})
 
 
 def _told(word: Exception, runtime: float | None) -> Any:

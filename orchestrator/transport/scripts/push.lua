@@ -53,9 +53,18 @@ local function push()
     end
     table.insert(messages[list], ARGV[FIRST_MESSAGE - 1 + number])
   end
+  -- Before the first write: what fails half-way would be pushed once more.
+  for _, list in ipairs(names) do
+    local kind = redis.call('TYPE', list).ok
+    if kind ~= 'none' and kind ~= 'list' then
+      return redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value: ' .. list)
+    end
+  end
   for _, list in ipairs(names) do redis.call('LPUSH', list, unpack(messages[list])) end
 end
 
-if delay_ms > 0 then delay() else push() end
+local refusal
+if delay_ms > 0 then delay() else refusal = push() end
+if refusal then return refusal end
 redis.call('SET', KEYS[1], first + rows .. ' ' .. digest(first + rows), 'EX', ARGV[1])
 return count - skipped

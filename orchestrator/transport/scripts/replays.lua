@@ -1,0 +1,36 @@
+-- The letters whose replay is somewhere in Redis: waiting, delayed, in flight; all at one moment.
+--
+-- KEYS  1 claims, 2 delayed:messages, 3 what stock workers hold, 4 outbox, 5 outcomes; from 6 the lists
+-- ARGV  1 how many messages may be looked at, 2 what stands before a letter's id in its message
+-- Returns their ids; false when there are more messages, or outbox or outcomes hold something: then nobody knows.
+local FIRST_LIST, WINDOW = 6, 500
+local most, before = tonumber(ARGV[1]), ARGV[2]
+
+local function is_list(name) return redis.call('TYPE', name).ok == 'list' end
+
+local messages = 0
+for number = 1, 3 do messages = messages + redis.call('HLEN', KEYS[number]) end
+for number = FIRST_LIST, #KEYS do
+  if is_list(KEYS[number]) then messages = messages + redis.call('LLEN', KEYS[number]) end
+end
+if messages > most or redis.call('EXISTS', KEYS[4]) == 1 and redis.call('XLEN', KEYS[4]) > 0 then return false end
+if redis.call('EXISTS', KEYS[5]) == 1 and redis.call('XLEN', KEYS[5]) > 0 then return false end
+
+local found = {}
+
+local function look(raw)
+  local _, last = string.find(raw, before, 1, true)
+  if last then found[#found + 1] = string.match(raw, '^[^"]*', last + 1) end
+end
+
+for number = 1, 3 do
+  for _, raw in ipairs(redis.call('HVALS', KEYS[number])) do look(raw) end
+end
+for number = FIRST_LIST, #KEYS do
+  if is_list(KEYS[number]) then
+    for first = 0, redis.call('LLEN', KEYS[number]) - 1, WINDOW do
+      for _, raw in ipairs(redis.call('LRANGE', KEYS[number], first, first + WINDOW - 1)) do look(raw) end
+    end
+  end
+end
+return found
