@@ -31,7 +31,7 @@ def _resolve(connection: Connection[Any], name: str) -> str:
         return name
     if not _DIGITS.fullmatch(name):
         raise UnknownLetter(
-            f"no letter has the id {name!r:.80}: it takes {_FEWEST_DIGITS} of its first digits at the least"
+            f"no letter has the id {name!r:.80}: give {_FEWEST_DIGITS} or more of its first digits"
         )
     first = name.lower()
     # `g` comes after every digit, in any collation.

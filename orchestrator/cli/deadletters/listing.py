@@ -112,4 +112,5 @@ def _list_groups(filter_: Filter, most: int, *, as_json: bool) -> None:
     ]
     header = ["fingerprint", "letters", "first", "last", "by hour, last 24 hours", "for example"]
     table(header, rows, right=["letters", "first", "last"])
-    click.echo(f"{len(found):,} groups; the letters of one: omninode dead-letters list --fingerprint DIGITS")
+    number = f"the {len(found):,} largest groups" if len(found) == most else f"{len(found):,} groups"
+    click.echo(f"{number}; the letters of one: omninode dead-letters list --fingerprint DIGITS")

@@ -14,7 +14,7 @@ import click
 from orchestrator import redaction
 
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 100
+_WIDTH, _LEAST, _GAP = 100, 20, "  "
 _AGES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -27,24 +27,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
     """Print a table that fits the terminal, 100 columns where there is none; its last column gives way."""
     from shutil import get_terminal_size
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len, set_cell_size
 
-    console = Console(width=get_terminal_size((_WIDTH, 24)).columns, highlight=False)
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, name in enumerate(header):
-        gives_way = number == len(header) - 1
-        shown.add_column(
-            name,
-            no_wrap=True,
-            overflow="ellipsis",
-            justify="right" if name in right else "left",
-            ratio=1 if gives_way else None,
-        )
-    for row in rows:
-        shown.add_row(*(Text(redaction.printable(cell)) for cell in row))
-    console.print(shown)
+    lines = [list(header), *([redaction.printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    left = get_terminal_size((_WIDTH, 24)).columns - sum(width + len(_GAP) for width in widths[:-1])
+    widths[-1] = min(widths[-1], max(left, _LEAST))
+    for line in lines:
+        cells = [
+            f"{set_cell_size(cell, width - 1)}…"
+            if cell_len(cell) > width
+            # Wide characters take two columns.
+            else " " * (width - cell_len(cell)) + cell
+            if name in right
+            else set_cell_size(cell, width)
+            for name, cell, width in zip(header, line, widths, strict=True)
+        ]
+        click.echo(_GAP.join(cells).rstrip())
 
 
 def short(text: str, most: int) -> str:
@@ -71,9 +70,9 @@ def length(seconds: float) -> str:
 
 
 def sparkline(numbers: Sequence[int]) -> str:
-    """The numbers as a line of bars; a blank is none."""
+    """The numbers as a line of bars, and a dot for none."""
     most = max(numbers, default=0)
-    return "".join(_BARS[(number * len(_BARS) - 1) // most] if number else " " for number in numbers)
+    return "".join(_BARS[(number * len(_BARS) - 1) // most] if number else "·" for number in numbers)
 
 
 def _plain(value: Any) -> Any:
