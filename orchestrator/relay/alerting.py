@@ -22,7 +22,7 @@ POSTGRESQL_AWAY = "postgresql_away"
 
 # A figure that trembles around its limit is one alert, not many.
 _CLEARED_BELOW = 0.8
-_LOOK = ": look at them with `omninode dead-letters groups`"
+_LOOK = ": look at them with `omninode dead-letters list --groups`"
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,12 @@ def contents(stores: Stores) -> Contents:
         }
 
 
+def forget(stores: Stores) -> None:
+    """Delete every letter."""
+    with psycopg.connect(stores.database_url) as connection:
+        connection.execute("TRUNCATE dead_letters CASCADE")
+
+
 def rebuild(environment: Mapping[str, str]) -> None:
     """Rebuild it, as people do."""
     command = [sys.executable, "-m", "orchestrator.cli", "dead-letters", "reindex", "--json"]

@@ -84,7 +84,7 @@ _DECK: Deck = {
 
 @dataclass(frozen=True)
 class Done:
-    """A run, and how what can be found differed when it had been rebuilt from Kafka."""
+    """A run, and what was not the same when it had been rebuilt from Kafka: in place, and from nothing."""
 
     report: Report
     letters: int
@@ -106,6 +106,9 @@ def run(seed: int, messages: int, per_second: float) -> Done:
             before = index.contents(stores)
             index.rebuild(os.environ | rig.environment())
             differences = index.differences(before, index.contents(stores))
+            index.forget(stores)
+            index.rebuild(os.environ | rig.environment())
+            differences += index.differences(before, index.contents(stores))
             records = index.records(stores)
     if done.violations or differences or not done.became_quiet:
         _tell(f"logs, ledgers and the broker's append-only file: {folder}")
