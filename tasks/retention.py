@@ -1,4 +1,4 @@
-"""The task that deletes rows older than OMNINODE_RETENTION_DAYS."""
+"""The task that deletes what is older than OMNINODE_RETENTION_DAYS; dead letters have days of their own."""
 
 import logging
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from celery import shared_task
 from psycopg import Connection, sql
 
 from orchestrator import postgres, settings
+from orchestrator.index.retention import delete_old
 
 _logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ def enforce_retention() -> dict[str, int]:
         if not alone:
             _logger.info("another run enforces the retention already")
             return {}
-        return {table: _delete_older(connection, table, chosen.retention_days) for table in AGED}
+        deleted = {table: _delete_older(connection, table, chosen.retention_days) for table in AGED}
+        return deleted | {"dead_letters": delete_old(connection, chosen.dlq_retention_days)}
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from orchestrator.settings import Settings
 # Any constant will do, as long as it stays and is nobody else's: it names the lock in the database.
 LOCK_ID = 0x6F6D6E78
 _LOCK_SECONDS = 0.5
-_LOOK_SECONDS, _ANSWER_SECONDS = 2.0, 1.0
+# How often new topics are looked for, and how long Kafka may take to tell of them.
+LOOK_SECONDS, ANSWER_SECONDS = 2.0, 1.0
 _WAIT_SECONDS = 0.5
 # Longer than any batch takes: a server that is frozen answers nothing, and nothing ends by itself.
 _WRITE_SECONDS = 120.0
@@ -103,7 +104,7 @@ class Indexer:
             while not stop.is_set():
                 if time.monotonic() >= look_at:
                     error = _look(reader)
-                    look_at = time.monotonic() + _LOOK_SECONDS
+                    look_at = time.monotonic() + LOOK_SECONDS
                 self._indexed += reader.read_on()
                 self._tell(error or reader.failure)
 
@@ -126,6 +127,7 @@ class _Reader:
         # How far each partition is known to be read; more than is stored where it ends in what is no record.
         self._read: dict[Place, int] = {}
         self._failures: dict[Place, str] = {}
+        self._has_looked = False
 
     @property
     def failure(self) -> str:
@@ -134,7 +136,7 @@ class _Reader:
 
     def look(self) -> None:
         """Read also what partitions are new, and no longer what is gone; keep the lock."""
-        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, _ANSWER_SECONDS)
+        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, ANSWER_SECONDS)
         new, gone = found - self._read.keys(), self._read.keys() - found
         with postgres.cut_off_after(_WRITE_SECONDS, self._connection):
             self._forget_topics({topic for topic, _ in found})
@@ -150,6 +152,7 @@ class _Reader:
             self._read |= {place: self._stored.get(place, 0) for place in new}
         if new or gone:
             self._lag.forget()
+        self._has_looked = True
 
     def read_on(self) -> int:
         """Index what is there, or comes in a moment, in one transaction; returns how many deaths are new."""
@@ -162,7 +165,8 @@ class _Reader:
         self._failures = {
             place: error for place, error in self._failures.items() if place not in heard
         } | reading.failures(messages)
-        self._lag.look({place: self._end(place) for place in self._read}, self._read)
+        if self._has_looked:
+            self._lag.look({place: self._end(place) for place in self._read}, self._read)
         return written
 
     def _write(self, records: list[Any]) -> int:

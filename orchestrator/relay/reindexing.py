@@ -17,9 +17,9 @@ from orchestrator.index.writing import Written
 from orchestrator.relay import reading
 from orchestrator.settings import Settings
 
-_ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 # For how long a cluster that was there may be silent.
-_SILENCE_SECONDS = 30.0
+SILENCE_SECONDS = 30.0
 _WITHOUT_RECORD = """
     SELECT count(*) FROM dead_letter_deaths d
     WHERE NOT EXISTS (
@@ -80,7 +80,7 @@ class _Reindexing:
         self._on_progress = on_progress
 
     def run(self) -> Account:
-        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, _ANSWER_SECONDS)
+        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, ANSWER_SECONDS)
         ranges = {place: self._range(place) for place in sorted(found)}
         read, written = self._read_all({place: ends for place, ends in ranges.items() if ends[0] < ends[1]})
         return Account(
@@ -93,7 +93,7 @@ class _Reindexing:
         )
 
     def _range(self, place: Place) -> tuple[int, int]:
-        marks = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_SECONDS)
+        marks = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER_SECONDS)
         if marks is None:
             raise KafkaUnavailable(_sentence(self._settings, f"no answer about {place[0]}"))
         return marks
@@ -105,9 +105,9 @@ class _Reindexing:
         self._on_progress(read, total)
         self._consumer.assign([TopicPartition(*place, first) for place, (first, _) in ranges.items()])
         while left:
-            messages = reading.gather(self._consumer, _SILENCE_SECONDS)
+            messages = reading.gather(self._consumer, SILENCE_SECONDS)
             if not messages:
-                raise KafkaUnavailable(_sentence(self._settings, f"nothing came for {_SILENCE_SECONDS:g} s"))
+                raise KafkaUnavailable(_sentence(self._settings, f"nothing came for {SILENCE_SECONDS:g} s"))
             for (topic, _), error in reading.failures(messages).items():
                 raise KafkaUnavailable(f"{topic} cannot be read: {error}")
             # What has come since is the indexer's.

@@ -75,7 +75,13 @@ def test_rows_older_than_the_retention_are_deleted_and_younger_ones_stay(
         for days_old in (29.9, 30.1, 400):
             add(database, days_old)
 
-    assert enforce_retention() == {"hook_events": 2, "model_calls": 2, "texts": 2, "resources": 2}
+    assert enforce_retention() == {
+        "hook_events": 2,
+        "model_calls": 2,
+        "texts": 2,
+        "resources": 2,
+        "dead_letters": 0,
+    }
     assert [_count(database, table) for table in retention.AGED] == [1, 1, 1, 1]
 
 

@@ -1,0 +1,19 @@
+"""Dead-letter topics that are this test's alone."""
+
+from uuid import uuid4
+
+import pytest
+
+from orchestrator import settings
+from orchestrator.relay import indexing, reindexing
+from orchestrator.settings import Settings
+
+
+@pytest.fixture
+def topics(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The environment with a suffix that no other test's topics have; they are looked for more often."""
+    monkeypatch.setattr(indexing, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(indexing, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(reindexing, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setenv("KAFKA_DLQ_SUFFIX", f".dlq-{uuid4().hex[:8]}")
+    return settings.use(settings.load())
