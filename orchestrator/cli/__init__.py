@@ -22,6 +22,7 @@ _COMMANDS = {
     "relay": Entry("orchestrator.cli.relay:relay", "Move dead letters to Kafka and into the index."),
     "settings": Entry("orchestrator.cli.settings:settings", "Show every setting and where it came from."),
     "stack": Entry("orchestrator.cli.stack:stack", "Start, stop or show the servers alone."),
+    "task": Entry("orchestrator.cli.task:task", "Say where a task is, and what happened to it."),
 }
 
 

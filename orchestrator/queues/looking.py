@@ -10,7 +10,7 @@ from typing import Any
 from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys, redaction
-from orchestrator.queues.survey import queue_of
+from orchestrator.queues.survey import priority_of, queue_of
 from orchestrator.stamp import enqueued_at
 from orchestrator.transport.envelope import decode
 
@@ -41,7 +41,7 @@ def peek(channel: Any, queue: str, most: int) -> list[Shown]:
             left = most - len(shown)
             if left > 0:
                 found = client.lrange(channel.list_of(queue, priority), -left, -1)
-                shown += [_show(queue, raw, priority) for raw in reversed(found)]
+                shown += [show(queue, raw, priority) for raw in reversed(found)]
     return shown
 
 
@@ -61,11 +61,11 @@ def _delayed(channel: Any, queue: str | None) -> Iterator[Shown]:
             name = queue_of(bytes_to_str(target), prefix)
             if queue in (None, name):
                 due = datetime.fromtimestamp(due_ms / 1000, UTC).isoformat(timespec="milliseconds")
-                priority = bytes_to_str(target).removeprefix(prefix + name)[2:]
-                yield _show(name, raw, int(priority or 0), due)
+                yield show(name, raw, priority_of(bytes_to_str(target)), due)
 
 
-def _show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
+def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
+    """What can be said of these bytes, without secrets, and without what a terminal would obey."""
     try:
         headers = decode(raw).get("headers") or {}
         stamp = enqueued_at(headers)

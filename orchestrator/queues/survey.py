@@ -78,6 +78,12 @@ def queue_of(target: str, prefix: str = "") -> str:
     return target.removeprefix(prefix).split(_PRIORITY, 1)[0]
 
 
+def priority_of(target: str) -> int:
+    """The priority whose messages a list holds: 0 is the most urgent."""
+    priority = target.partition(_PRIORITY)[2]
+    return int(priority) if priority.isdecimal() else 0
+
+
 def _waiting(client: Any, channel: Any, names: Sequence[str]) -> dict[str, dict[int, int]]:
     """How many messages are in each queue's lists, by priority: asked in one round trip."""
     with client.pipeline(transaction=False) as ask:

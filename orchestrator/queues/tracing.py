@@ -1,0 +1,112 @@
+"""Everything that is known of one task: its messages, its result, its dead letters; and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+from celery import states
+from celery.backends.base import DisabledBackend
+from celery.utils.saferepr import saferepr
+from kombu.exceptions import OperationalError
+from psycopg.errors import UndefinedTable
+from redis.exceptions import RedisError
+
+from orchestrator import postgres, redaction
+from orchestrator.index import story
+from orchestrator.index.story import Story
+from orchestrator.queues import whereabouts
+from orchestrator.queues.whereabouts import Placed
+
+_AWAY = (OperationalError, RedisError, OSError, psycopg.Error)
+_RESULT_CHARACTERS = 500
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the result backend has: the state, when it was reached, and what was returned or raised."""
+
+    state: str
+    at: str
+    value: str
+
+
+@dataclass
+class Trace:
+    """What was found of a task.
+
+    `searched` names what was asked, `unknown` what could not be, and why.
+    """
+
+    task_id: str
+    messages: list[Placed] = field(default_factory=list)
+    result: Result | None = None
+    revoked_at: str = ""
+    letters: list[Story] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether anything says that there is, or was, such a task."""
+        return bool(self.messages or self.result or self.revoked_at or self.letters)
+
+    def ask(self, what: str, about: Callable[[], _T], otherwise: _T) -> _T:
+        """Ask one place; where it is away, that is what is known of it."""
+        try:
+            answer = about()
+        except _AWAY as error:
+            self.unknown.append(f"{what}: {redaction.printable(error).strip()}")
+            return otherwise
+        self.searched.append(what)
+        return answer
+
+
+def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> Trace:
+    """Ask the broker, the result backend and PostgreSQL; what is away is said to be, and the rest is told.
+
+    With `whole` also lists of no known queue are looked through.
+    """
+    found = Trace(task_id)
+    lists = "all lists" if whole else "the queues " + ", ".join(sorted(app.amqp.queues))
+    broker = f"{lists}, and what is delayed, in flight, held by stock Celery or in the outbox"
+    nothing: tuple[list[Placed], str] = [], ""
+    found.messages, found.revoked_at = found.ask(
+        broker, lambda: _in_the_broker(app, task_id, whole=whole), nothing
+    )
+    if isinstance(app.backend, DisabledBackend) or app.backend.as_uri().startswith("rpc:"):
+        found.unknown.append("its result: this app keeps none that can be asked for")
+    else:
+        found.result = found.ask("the result backend", lambda: _result(app.backend, task_id), None)
+    found.letters = found.ask("the dead letters", lambda: _letters(database_url, task_id), [])
+    return found
+
+
+def _in_the_broker(app: Any, task_id: str, *, whole: bool) -> tuple[list[Placed], str]:
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        messages = whereabouts.find(channel, app.amqp.queues, task_id, whole=whole)
+        return messages, whereabouts.revoked_at(channel, task_id)
+
+
+def _result(backend: Any, task_id: str) -> Result | None:
+    meta = backend.get_task_meta(task_id, cache=False)
+    if meta["status"] == states.PENDING:
+        # Celery's word for what it has never heard of.
+        return None
+    value = redaction.printable(saferepr(meta.get("result"), _RESULT_CHARACTERS))
+    return Result(redaction.printable(meta["status"]), str(meta.get("date_done") or ""), value)
+
+
+def _letters(database_url: str, task_id: str) -> list[Story]:
+    try:
+        with postgres.connect(database_url) as connection:
+            found = [story.story(connection, letter.id) for letter in story.of_task(connection, task_id)]
+    except UndefinedTable:
+        # No letter has ever been indexed there.
+        return []
+    return [each for each in found if each]
