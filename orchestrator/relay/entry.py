@@ -22,8 +22,8 @@ class Entry:
     """A dead letter on its way.
 
     `id` is that of its entry in the stream; `position` that of its row in the overflow, where it is in
-    PostgreSQL. `refusals` counts how often Kafka refused it for good, `too_large` how often because of its
-    size. Two entries are never equal.
+    PostgreSQL. `refusals` counts how often Kafka refused it for good. After its batch was refused it is sent
+    `alone`; `by_reference` says that it was too large even then. Two entries are never equal.
     """
 
     id: str
@@ -32,7 +32,8 @@ class Entry:
     raw: bytes
     position: int | None = None
     refusals: int = 0
-    too_large: int = 0
+    alone: bool = False
+    by_reference: bool = False
     size: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
@@ -12,22 +13,36 @@ _CLOSED_BASE_SECONDS, _CLOSED_MOST_SECONDS = 5.0, 300.0
 
 
 def closed_seconds(refusals: int) -> float:
-    """How long to leave alone what was refused that often."""
+    """How long to leave in peace what was refused that often."""
     return float(min(_CLOSED_BASE_SECONDS * 2.0 ** min(max(refusals - 1, 0), 30), _CLOSED_MOST_SECONDS))
 
 
 @dataclass
 class Lane:
-    """One topic: why it takes nothing, until when it is left alone, and what waits for it."""
+    """One topic: why it takes nothing, until when it is left in peace, and what waits for it.
+
+    What is to be sent `alone` goes first, one at a time, with nothing else of its topic under way.
+    """
 
     error: str = ""
     failures: int = 0
     opens_at: float = 0.0
     is_refusing: bool = False
     waiting: list[Entry] = field(default_factory=list)
+    alone: deque[Entry] = field(default_factory=deque)
+
+    def add(self, entry: Entry) -> None:
+        """Let it wait."""
+        (self.alone if entry.alone else self.waiting).append(entry)
+
+    def take(self) -> list[Entry]:
+        """Everything that waits; it no longer waits."""
+        found = [*self.alone, *self.waiting]
+        self.alone, self.waiting = deque(), []
+        return found
 
     def postpone(self, error: str, now: float, *, is_refusing: bool = False) -> None:
-        """Leave it alone for a while, longer each time; the failures of one while count once."""
+        """Leave it in peace for a while, longer each time; the failures of one while count once."""
         if now < self.opens_at and is_refusing <= self.is_refusing:
             return
         self.failures += 1
@@ -51,38 +66,34 @@ class Lanes:
         lane = self._lanes.get(topic)
         if lane is not None:
             lane.error, lane.failures, lane.opens_at, lane.is_refusing = "", 0, 0.0, False
-            if not lane.waiting:
+            if not lane.waiting and not lane.alone:
                 del self._lanes[topic]
 
     def shut(self, now: float) -> list[str]:
-        """The topics that are left alone now."""
-        return [topic for topic, lane in self._lanes.items() if lane.opens_at > now]
+        """The topics for which everything has to wait now."""
+        return [topic for topic, lane in self._lanes.items() if lane.opens_at > now or lane.alone]
 
-    def due(self, now: float, besides: Container[str] = ()) -> list[Entry]:
-        """What waits for topics that can be tried again, but not for those; it no longer waits."""
-        found = []
+    def due(self, now: float, under_way: Container[str]) -> list[Entry]:
+        """What can be sent now; it no longer waits."""
+        found: list[Entry] = []
         for topic, lane in self._lanes.items():
-            if lane.opens_at <= now and topic not in besides:
-                found += lane.waiting
-                lane.waiting = []
+            if lane.opens_at > now:
+                continue
+            if not lane.alone:
+                found += lane.take()
+            elif topic not in under_way:
+                found.append(lane.alone.popleft())
         return sorted(found, key=lambda entry: entry.order)
 
     def take_all(self) -> list[Entry]:
         """Everything that waits, the oldest first; it no longer waits."""
-        found = list(self.waiting())
-        for lane in self._lanes.values():
-            lane.waiting = []
+        found = [entry for lane in self._lanes.values() for entry in lane.take()]
         return sorted(found, key=lambda entry: entry.order)
 
     def waiting(self) -> Iterator[Entry]:
         """Everything that waits."""
-        return (entry for lane in self._lanes.values() for entry in lane.waiting)
+        return (entry for lane in self._lanes.values() for entry in (*lane.alone, *lane.waiting))
 
     def errors(self) -> dict[str, str]:
         """What topics say that take nothing."""
         return {topic: lane.error for topic, lane in self._lanes.items() if lane.error}
-
-    def opens_in(self, now: float) -> float | None:
-        """Seconds until something that waits can be tried again; None where nothing waits."""
-        moments = [lane.opens_at for lane in self._lanes.values() if lane.waiting]
-        return max(0.0, min(moments) - now) if moments else None

@@ -26,7 +26,7 @@ _VALUES = "PostgreSQL"
 class Shipping:
     """For one thread. `took_at` is when Kafka last took a record, `sent` how many it has taken.
 
-    What is safe is told to `is_safe`: in Kafka, or in PostgreSQL. Rows of the overflow never wait here.
+    What is safe is told to `is_safe`: in Kafka, or in PostgreSQL.
     """
 
     def __init__(
@@ -50,10 +50,8 @@ class Shipping:
     def turn(self) -> None:
         """Work off reports, and send what is due."""
         self.wait(0.0)
-        due = self.lanes.due(self._clock())
-        single = [entry for entry in due if entry.too_large == 1]
-        self._send([entry for entry in due if entry.too_large != 1])
-        self._send_singly(single)
+        under_way = {entry.topic for entry in self.sending.entries}
+        self._send(self.lanes.due(self._clock(), under_way))
 
     def wait(self, seconds: float) -> None:
         """Wait for a report, but not longer."""
@@ -108,35 +106,23 @@ class Shipping:
 
     def _send_one(self, entry: Entry, place: str) -> None:
         death, record = record_of(entry, self._max_bytes)
-        if record is None or entry.too_large > 1:
+        if record is None or entry.by_reference:
             if not self._refuge.keep_value(death.id, entry.raw):
                 self._later(entry, self._refuge.error, _VALUES)
                 return
             record = refer(death)
         self.sending.send(entry, place, record)
 
-    def _send_singly(self, entries: Sequence[Entry]) -> None:
-        """What was too large together with others: one of each topic is under way, the others wait."""
-        under_way = {entry.topic for entry in self.sending.entries}
-        for entry in entries:
-            if entry.topic in under_way:
-                self._wait(entry.topic, [entry])
-            else:
-                under_way.add(entry.topic)
-                self._send([entry])
-
     def _settle(self, reports: Iterable[Report]) -> None:
         refused: dict[tuple[str, str], list[Entry]] = defaultdict(list)
         for report in reports:
             entry, verdict = report.entry, judge(report.error)
             said = report.error.str() if report.error else ""
-            if verdict is Verdict.TOO_LARGE and entry.too_large < 2:  # noqa: PLR2004 (see _too_large)
-                self._too_large(entry)
-            elif verdict is Verdict.SENT:
+            if verdict is Verdict.SENT:
                 self._took(entry)
             elif verdict is Verdict.LATER:
                 self._later(entry, said)
-            else:
+            elif not self._tries_otherwise(entry, verdict):
                 if verdict is Verdict.CLOSED:
                     self._close(entry.topic, said)
                 entry.refusals += 1
@@ -160,11 +146,20 @@ class Shipping:
         else:
             self._refuge.release([entry])
 
-    def _too_large(self, entry: Entry) -> None:
-        """Once: alone, to a topic that is configured anew. Twice: as a reference."""
-        entry.too_large += 1
-        self.topics.forget(entry.topic)
-        self._wait(entry.topic, [entry])
+    def _tries_otherwise(self, entry: Entry, verdict: Verdict) -> bool:
+        """A batch is refused as a whole: each is sent alone, to a topic configured anew, then as a reference."""
+        if verdict is Verdict.CLOSED:
+            return False
+        if not entry.alone:
+            entry.alone = True
+        elif verdict is Verdict.TOO_LARGE and not entry.by_reference:
+            entry.by_reference = True
+        else:
+            return False
+        if verdict is Verdict.TOO_LARGE:
+            self.topics.forget(entry.topic)
+        self.lanes.of(entry.topic).add(entry)
+        return True
 
     def _close(self, topic: str, error: str) -> None:
         lane = self.lanes.of(topic)
@@ -183,8 +178,10 @@ class Shipping:
         self.lanes.of(topic).postpone(error, self._clock())
         self._wait(topic, [entry for entry in entries if entry.position is None])
 
-    def _wait(self, topic: str, entries: Sequence[Entry]) -> None:
-        self.lanes.of(topic).waiting.extend(entries)
+    def _wait(self, topic: str, entries: Iterable[Entry]) -> None:
+        lane = self.lanes.of(topic)
+        for entry in entries:
+            lane.add(entry)
 
 
 def _by_topic(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:

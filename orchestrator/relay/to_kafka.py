@@ -32,19 +32,16 @@ class ToKafka:
         self._shipping = Shipping(settings, refuge, self._is_safe, clock)
         self._draining = Draining(refuge, settings.kafka_timeout_seconds + _LEASE_SLACK_SECONDS, clock)
         self._safe: list[str] = []
+        self._stalled_seconds = min(_STALLED_SECONDS, settings.kafka_timeout_seconds)
         self._idle_at = clock()
         self._looked_at = clock()
         self.lets_go = False
+        self.is_stalled = False
 
     @property
     def is_busy(self) -> bool:
         """Whether reports are due."""
         return len(self._shipping.sending) > 0
-
-    @property
-    def is_stalled(self) -> bool:
-        """Whether Kafka takes nothing, as far as one can see from here."""
-        return self._clock() - max(self._shipping.took_at, self._idle_at) > _STALLED_SECONDS
 
     def room(self) -> int:
         """How many entries it can take now: none while rows of the overflow come first."""
@@ -59,13 +56,7 @@ class ToKafka:
         self._drain()
         if self._waits_for_too_much():
             self._make_room()
-        if not self._shipping.held():
-            self._idle_at = self._clock()
-        if self.is_stalled:
-            said = self._shipping.error or self._shipping.sending.error or "no answer"
-            self._trouble.is_there(f"Kafka takes nothing: {said}")
-        else:
-            self._trouble.is_over()
+        self._look_whether_kafka_takes_any()
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Send them, or let them wait with others of their topic."""
@@ -118,6 +109,19 @@ class ToKafka:
         self._refuge.settle()
         self._refuge.release(self._shipping.held())
 
+    def _look_whether_kafka_takes_any(self) -> None:
+        now, is_idle = self._clock(), not self._shipping.held()
+        if is_idle:
+            self._idle_at = now
+        if now - max(self._shipping.took_at, self._idle_at) > self._stalled_seconds:
+            self.is_stalled = True
+            said = self._shipping.error or self._shipping.sending.error or "no answer"
+            self._trouble.is_there(f"Kafka takes nothing: {said}")
+        # It takes some again; or perhaps it does, and there is nothing left by which one could tell.
+        elif self.is_stalled and (not self._shipping.error or (is_idle and self._answers())):
+            self.is_stalled = False
+            self._trouble.is_over()
+
     def _is_safe(self, entry: Entry) -> None:
         if entry.position is None:
             self._safe.append(entry.id)
@@ -125,7 +129,7 @@ class ToKafka:
             self._refuge.is_sent(entry)
 
     def _drain(self) -> None:
-        flying = sum(entry.position is not None for entry in self._shipping.sending.entries)
+        flying = sum(entry.position is not None for entry in self._shipping.held())
         shut = self._shipping.lanes.shut(self._clock())
         self._shipping.ship(self._draining.claim(flying, shut, is_stalled=self.is_stalled))
 
@@ -146,7 +150,8 @@ class ToKafka:
             by_topic[entry.topic].append(entry)
         # Without PostgreSQL they are let go of, and stay in Redis: one day somebody takes them over.
         for entries in by_topic.values():
-            self.store(entries)
+            self.store([entry for entry in entries if entry.position is None])
+        self._refuge.release(waiting)
 
     def _answers(self) -> bool:
         if self._clock() - self._looked_at < _STALLED_SECONDS:
