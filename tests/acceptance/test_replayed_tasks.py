@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tests.acceptance.replay_tasks import HOLD
 from tests.acceptance.shared_place import app_in, letters, place, wait_until_empty
+from tests.commands import omninode
 from tests.processes import Worker, start_worker, wait_until
 
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.replay_tasks"}
@@ -159,6 +160,50 @@ def test_whatever_else_stands_in_that_header_breaks_nothing(app: Celery, unusual
     before = unusual if isinstance(unusual, list) else []
     assert failures[:-1] == before
     assert failures[-1][1] == "ValueError"
+
+
+def test_a_task_is_shown_while_it_runs_and_when_it_has_ended(
+    app: Celery, server: Any, worker: Worker
+) -> None:
+    server.set(HOLD, 1)
+    sent = app.send_task("replays.holds", kwargs={"password": "hunter2"}, headers=_REPLAY)
+    wait_until(lambda: server.exists(f"replays:{sent.id}"), what="its start")
+    wait_until(lambda: server.exists(*_names_of_holders(server)), what="the worker's name")
+
+    (running,) = _shown(sent.id)["messages"]
+
+    assert (running["place"], running["queue"], running["worker"]) == ("in flight", "celery", worker.node)
+    assert running["has_begun"]
+    assert 0 < running["lease_seconds"] <= 30
+    assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(running["since"]) < timedelta(minutes=1)
+    assert running["kwargs"] == "{'password': '****'}"
+    assert (running["letter_id"], running["replay"]) == ("first", 2)
+    server.delete(HOLD)
+    wait_until_empty(server, "celery")
+    ended = _shown(sent.id)
+    assert (ended["messages"], ended["result"]["state"]) == ([], "SUCCESS")
+
+
+def test_a_task_that_has_died_is_shown_with_its_reason(app: Celery, server: Any, worker: Worker) -> None:
+    sent = app.send_task("replays.dies")
+    wait_until(lambda: letters(server, sent.id), what="the letter")
+
+    found = _shown(sent.id)
+
+    (dead,) = found["messages"]
+    assert (dead["place"], dead["reason"], dead["worker"]) == ("dead", "exception", worker.node)
+    assert found["result"]["state"] == "FAILURE"
+    assert "still broken" in found["result"]["value"]
+
+
+def _shown(task_id: str) -> Any:
+    done = omninode("task", "show", task_id, "--json")
+    assert done.code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _names_of_holders(server: Any) -> list[str]:
+    return [keys.holder(claim_id.split("-")[0]) for claim_id in server.hkeys(keys.claims())]
 
 
 def _outcomes(server: Any) -> list[dict[str, str]]:

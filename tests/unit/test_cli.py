@@ -16,6 +16,7 @@ COMMANDS = [
     "relay",
     "settings",
     "stack",
+    "task",
 ]
 
 
