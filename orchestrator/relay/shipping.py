@@ -147,7 +147,7 @@ class Shipping:
             self._refuge.release([entry])
 
     def _tries_otherwise(self, entry: Entry, verdict: Verdict) -> bool:
-        """A batch is refused as a whole: each is sent alone, to a topic configured anew, then as a reference."""
+        """A batch is refused as a whole: each goes alone, to a topic configured anew, then as a reference."""
         if verdict is Verdict.CLOSED:
             return False
         if not entry.alone:
