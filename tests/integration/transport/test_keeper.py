@@ -34,6 +34,18 @@ def test_leases_are_renewed_while_a_settlement_is_refused(client: Redis) -> None
     assert [entry["log_level"] for entry in refused] == ["warning"]
 
 
+def test_a_worker_says_under_which_name_it_holds_its_claims_until_it_closes(client: Redis) -> None:
+    with _keeping(client) as keeper:
+        keeper.introduce("shop@host")
+        name = f"{places.PREFIX}omninode:1:holder:{keeper.ledger.nonce}"
+
+        wait_until(lambda: client.get(name) == b"shop@host", what="its name")
+
+        lifetime: Any = client.ttl(name)
+        assert 86_000 < lifetime <= 86_400
+    assert not client.exists(name)
+
+
 def test_leases_that_cannot_be_renewed_are_a_warning(client: Redis) -> None:
     with capture_logs() as logs, _keeping(client):
         client.delete(places.LEASES)
