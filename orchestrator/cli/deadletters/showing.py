@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from orchestrator.index.story import Story
 
 _INDENT = "    "
+# How a letter is replayed whose message allows it.
+_HOW = {
+    "open": "yes: omninode dead-letters replay {id}",
+    "replaying": "it is being replayed",
+    "parked": "yes: omninode dead-letters replay {id} --state parked",
+    "resolved": "yes, but its last replay has succeeded: omninode dead-letters reopen {id}",
+    "archived": "yes, when it is open: omninode dead-letters reopen {id}",
+}
 
 
 @click.command()
@@ -85,7 +93,7 @@ def _print(told: dict[str, Any]) -> None:
     if not replay["possible"]:
         _line("possible", f"no: {replay['why_not']}")
     else:
-        _line("possible", f"yes: omninode dead-letters replay {letter.id[:12]}")
+        _line("possible", _HOW[letter.state].format(id=letter.id[:12]))
     for name in replay["changed"]:
         _line("taken off", f"{name}: its time has passed")
     for what in replay["lost"]:
@@ -94,6 +102,7 @@ def _print(told: dict[str, Any]) -> None:
 
 
 def _print_death(death: dict[str, Any]) -> None:
+    from orchestrator import redaction
     from orchestrator.cli.deadletters.telling import as_text
 
     _line("reason", death["reason"])
@@ -108,7 +117,8 @@ def _print_death(death: dict[str, Any]) -> None:
     _line("message", death["body"])
     if death["topic"] is not None:
         _line("record", f"{death['topic']}, partition {death['partition']}, offset {death['offset']}")
-    _block("headers", [f"{name}: {as_text(value)}" for name, value in sorted(death["headers"].items())])
+    headers = redaction.data(death["headers"])
+    _block("headers", [f"{name}: {as_text(value)}" for name, value in sorted(headers.items())])
     _block("traceback", death["traceback"].splitlines())
 
 
