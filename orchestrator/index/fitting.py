@@ -50,6 +50,8 @@ LETTER_COLUMNS = {
 # that was cut already is a little longer than its bound, and must not be cut again.
 _NAME, _MESSAGE, _TRACEBACK, _ALREADY_CUT = 500, 10_000, 32_000, 100
 _ID = 200
+# What a lone surrogate becomes.
+_LONGEST_ESCAPE = len("\\udfff")
 # Whatever a clock said: a moment that PostgreSQL and Python both can write and read.
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(9998, 1, 1, tzinfo=UTC)
@@ -129,7 +131,10 @@ def _identity_of_bytes(death: Death) -> str:
 
 
 def _bounded(text: str, most: int) -> str:
-    return cut(text, max(most, len(text)) if len(text) <= most + _ALREADY_CUT else most)
+    if len(text) > most + _ALREADY_CUT:
+        return cut(text, most)
+    # Most texts need nothing, and to see that is far cheaper than to escape.
+    return text if text.isascii() and "\0" not in text else cut(text, len(text) * _LONGEST_ESCAPE)
 
 
 def _ascii(text: str) -> str:

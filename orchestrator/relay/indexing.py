@@ -9,26 +9,24 @@ from threading import Event
 from typing import Any
 
 import psycopg
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException
 from psycopg import Connection
 
 from orchestrator import kafka, postgres
 from orchestrator.errors import OvertakenIndexer
-from orchestrator.index import offsets, writing
-from orchestrator.index.offsets import Advance, Place
-from orchestrator.relay import reading
+from orchestrator.relay.following import Follower
 from orchestrator.relay.lag import Lag
+from orchestrator.relay.reading import Ahead
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 
 # Any constant will do, as long as it stays and is nobody else's: it names the lock in the database.
 LOCK_ID = 0x6F6D6E78
 _LOCK_SECONDS = 0.5
-# How often new topics are looked for, and how long Kafka may take to tell of them.
-LOOK_SECONDS, ANSWER_SECONDS = 2.0, 1.0
+# How often new topics are looked for.
+LOOK_SECONDS = 2.0
 _WAIT_SECONDS = 0.5
-# Longer than any batch takes: a server that is frozen answers nothing, and nothing ends by itself.
-_WRITE_SECONDS = 120.0
+_ANSWER_SECONDS = 10.0
 _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS = 0.2, 5.0
 # A relay that is frozen, or whose host has vanished, lets go of the lock.
 _LET_GO = (
@@ -90,7 +88,8 @@ class Indexer:
         for setting in _LET_GO:
             connection.execute(setting)
         while not stop.is_set():
-            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_ID,)).fetchone()
+            with postgres.cut_off_after(_ANSWER_SECONDS, connection):
+                row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_ID,)).fetchone()
             if row and row[0]:
                 self._has_lock = True
                 return
@@ -98,15 +97,19 @@ class Indexer:
             stop.wait(_LOCK_SECONDS)
 
     def _index(self, connection: Connection[Any], stop: Event) -> None:
-        with _consumer(self._settings) as consumer:
-            reader = _Reader(self._settings, consumer, connection, self._lag)
+        suffix = self._settings.kafka_dlq_suffix
+        with _consumer(self._settings) as consumer, Ahead(consumer, suffix, _WAIT_SECONDS) as ahead:
+            follower = Follower(self._settings, consumer, connection, self._lag)
             look_at, error = 0.0, ""
             while not stop.is_set():
                 if time.monotonic() >= look_at:
-                    error = _look(reader)
+                    # The server hears that this indexer lives, and so leaves it the lock.
+                    with postgres.cut_off_after(_ANSWER_SECONDS, connection):
+                        connection.execute("SELECT")
+                    error = _look(follower)
                     look_at = time.monotonic() + LOOK_SECONDS
-                self._indexed += reader.read_on()
-                self._tell(error or reader.failure)
+                self._indexed += follower.take(ahead.next())
+                self._tell(error or follower.failure)
 
     def _tell(self, error: str) -> None:
         if error:
@@ -115,94 +118,9 @@ class Indexer:
             self._trouble.is_over()
 
 
-class _Reader:
-    """One consumer's way through the topics, from the stored offsets on."""
-
-    def __init__(self, settings: Settings, consumer: Consumer, connection: Connection[Any], lag: Lag) -> None:
-        self._settings = settings
-        self._consumer = consumer
-        self._connection = connection
-        self._lag = lag
-        self._stored = offsets.stored(connection)
-        # How far each partition is known to be read; more than is stored where it ends in what is no record.
-        self._read: dict[Place, int] = {}
-        self._failures: dict[Place, str] = {}
-        self._has_looked = False
-
-    @property
-    def failure(self) -> str:
-        """What keeps a topic from being read while others are; empty when nothing does."""
-        return next((f"{topic}: {error}" for (topic, _), error in self._failures.items()), "")
-
-    def look(self) -> None:
-        """Read also what partitions are new, and no longer what is gone; keep the lock."""
-        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, ANSWER_SECONDS)
-        new, gone = found - self._read.keys(), self._read.keys() - found
-        with postgres.cut_off_after(_WRITE_SECONDS, self._connection):
-            self._forget_topics({topic for topic, _ in found})
-        if gone:
-            self._consumer.incremental_unassign([TopicPartition(*place) for place in gone])
-            for place in gone:
-                del self._read[place]
-                self._failures.pop(place, None)
-        if new:
-            self._consumer.incremental_assign(
-                [TopicPartition(*place, self._stored.get(place, 0)) for place in sorted(new)]
-            )
-            self._read |= {place: self._stored.get(place, 0) for place in new}
-        if new or gone:
-            self._lag.forget()
-        self._has_looked = True
-
-    def read_on(self) -> int:
-        """Index what is there, or comes in a moment, in one transaction; returns how many deaths are new."""
-        messages = reading.gather(self._consumer, _WAIT_SECONDS)
-        records = reading.records(messages)
-        written = self._write(records) if records else 0
-        ends = filter(reading.is_end, messages)
-        self._read |= {reading.place(message): int(message.offset() or 0) for message in ends}
-        heard = {reading.place(message) for message in messages}
-        self._failures = {
-            place: error for place, error in self._failures.items() if place not in heard
-        } | reading.failures(messages)
-        if self._has_looked:
-            self._lag.look({place: self._end(place) for place in self._read}, self._read)
-        return written
-
-    def _write(self, records: list[Any]) -> int:
-        next_offsets = {reading.place(record): int(record.offset()) + 1 for record in records}
-        deaths = [reading.death(record, self._settings.kafka_dlq_suffix) for record in records]
-        with postgres.cut_off_after(_WRITE_SECONDS, self._connection):
-            written = writing.write(
-                self._connection,
-                deaths,
-                {place: Advance(self._stored.get(place), then) for place, then in next_offsets.items()},
-                max_replays=self._settings.max_replays,
-            )
-        self._stored |= next_offsets
-        self._read |= next_offsets
-        return written
-
-    def _forget_topics(self, existing: set[str]) -> None:
-        """A topic that was deleted begins anew when it is made again. This also tells the server we live."""
-        suffix = self._settings.kafka_dlq_suffix
-        gone = {
-            place: offset
-            for place, offset in self._stored.items()
-            if place[0].endswith(suffix) and place[0] not in existing
-        }
-        offsets.forget(self._connection, gone)
-        for place in gone:
-            del self._stored[place]
-
-    def _end(self, place: Place) -> int | None:
-        marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-        return marks[1] if marks and marks[1] >= 0 else None
-
-
-def _look(reader: _Reader) -> str:
+def _look(follower: Follower) -> str:
     try:
-        reader.look()
+        follower.look()
     except KafkaException as error:
         # Its consumer finds it again by itself.
         return str(error.args[0].str())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message
@@ -38,11 +38,66 @@ def places(consumer: Consumer, suffix: str, timeout_seconds: float) -> set[Place
     }
 
 
-def gather(consumer: Consumer, wait_seconds: float) -> list[Message]:
-    """Messages to write in one transaction, bounded in number and bytes; waits for the first one.
+@dataclass(frozen=True)
+class Batch:
+    """What was gathered: deaths, and by partition the offset after the last one.
 
-    Among them are those that say something of a partition instead: see `is_end`.
+    `ends` are those partitions that have no more, from that offset on; `failures` says what keeps others from
+    being read, such as a permission that is missing.
     """
+
+    deaths: list[Death]
+    next_offsets: dict[Place, int]
+    ends: dict[Place, int]
+    failures: dict[Place, str]
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing came at all."""
+        return not (self.deaths or self.ends or self.failures)
+
+
+class Ahead:
+    """Gathers and reads the next batch while the last one is being written."""
+
+    def __init__(self, consumer: Consumer, suffix: str, wait_seconds: float) -> None:
+        self._consumer = consumer
+        self._suffix = suffix
+        self._wait_seconds = wait_seconds
+        self._thread = ThreadPoolExecutor(1, "relay-reading")
+        self._coming: Future[Batch] | None = None
+
+    def next(self) -> Batch:
+        """The next batch; it is empty when nothing has come for `wait_seconds`."""
+        batch = (self._coming or self._begin()).result()
+        self._coming = self._begin()
+        return batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # What it has gathered is not stored as read, and so is read again. The consumer must outlive it.
+        self._thread.shutdown(wait=True)
+
+    def _begin(self) -> Future[Batch]:
+        return self._thread.submit(lambda: _read(_gather(self._consumer, self._wait_seconds), self._suffix))
+
+
+# The topic was deleted, or its leader moves: what is there is asked for again and again anyway.
+_PASSING = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+
+
+def _gather(consumer: Consumer, wait_seconds: float) -> list[Message]:
+    """Messages to write in one transaction, bounded in number and bytes; waits for the first one."""
     gathered = consumer.consume(1, wait_seconds)
     size = sum(map(_size, gathered))
     until = time.monotonic() + wait_seconds
@@ -55,35 +110,37 @@ def gather(consumer: Consumer, wait_seconds: float) -> list[Message]:
     return gathered
 
 
-def records(messages: Iterable[Message]) -> list[Message]:
-    """Those that are records."""
-    return [message for message in messages if message.error() is None]
+def _read(messages: list[Message], suffix: str) -> Batch:
+    records = [message for message in messages if message.error() is None]
+    return Batch(
+        deaths=[_death(record, suffix) for record in records],
+        next_offsets={_place(record): int(record.offset() or 0) + 1 for record in records},
+        ends={_place(message): int(message.offset() or 0) for message in messages if _is_end(message)},
+        failures={
+            _place(message): error.str()
+            for message in messages
+            if (error := message.error()) is not None
+            and not _is_end(message)
+            and error.code() not in _PASSING
+        },
+    )
 
 
-def failures(messages: Iterable[Message]) -> dict[Place, str]:
-    """What keeps partitions from being read, such as a permission that is missing."""
-    return {
-        place(message): error.str()
-        for message in messages
-        if (error := message.error()) is not None and not is_end(message) and error.code() not in _PASSING
-    }
-
-
-def is_end(message: Message) -> bool:
+def _is_end(message: Message) -> bool:
     """Whether it says that its partition has no more records, from its offset on."""
     error = message.error()
     return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 (its public name)
 
 
-def place(message: Message) -> Place:
+def _place(message: Message) -> Place:
     """The partition that a message is of."""
     return str(message.topic()), int(message.partition() or 0)
 
 
-def death(message: Message, suffix: str) -> Death:
+def _death(message: Message, suffix: str) -> Death:
     """The death that a record tells of; what cannot be read at all is a foreign one."""
     headers: Any = message.headers() or ()
-    topic, partition = place(message)
+    topic, partition = _place(message)
     found = Found(
         topic=topic,
         partition=partition,
@@ -98,18 +155,6 @@ def death(message: Message, suffix: str) -> Death:
     except Exception:
         _LOG.exception("record_not_understood", topic=topic, partition=partition, offset=found.offset)
         return from_record(replace(found, headers=()), suffix)
-
-
-# The topic was deleted, or its leader moves: what is there is asked for again and again anyway.
-_PASSING = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-    KafkaError._TRANSPORT,  # noqa: SLF001
-}
 
 
 def _bytes(content: Any) -> bytes | None:

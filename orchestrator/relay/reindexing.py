@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,19 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg import Connection
 
 from orchestrator import kafka, postgres
+from orchestrator.deadletter.death import Death
 from orchestrator.errors import KafkaUnavailable
 from orchestrator.index import writing
 from orchestrator.index.offsets import Place
 from orchestrator.index.writing import Written
 from orchestrator.relay import reading
+from orchestrator.relay.reading import Ahead, Batch
 from orchestrator.settings import Settings
 
 ANSWER_SECONDS = 5.0
 # For how long a cluster that was there may be silent.
 SILENCE_SECONDS = 30.0
+_WAIT_SECONDS = 0.5
 _WITHOUT_RECORD = """
     SELECT count(*) FROM dead_letter_deaths d
     WHERE NOT EXISTS (
@@ -104,40 +108,41 @@ class _Reindexing:
         read, written = 0, Written()
         self._on_progress(read, total)
         self._consumer.assign([TopicPartition(*place, first) for place, (first, _) in ranges.items()])
-        while left:
-            messages = reading.gather(self._consumer, SILENCE_SECONDS)
-            if not messages:
-                raise KafkaUnavailable(_sentence(self._settings, f"nothing came for {SILENCE_SECONDS:g} s"))
-            for (topic, _), error in reading.failures(messages).items():
-                raise KafkaUnavailable(f"{topic} cannot be read: {error}")
-            # What has come since is the indexer's.
-            records = [
-                record
-                for record in reading.records(messages)
-                if int(record.offset() or 0) < left.get(reading.place(record), 0)
-            ]
-            written += self._write(records)
-            read += len(records)
-            for message in messages:
-                self._strike_off(message, left)
-            self._on_progress(read, total)
+        heard_at = time.monotonic()
+        with Ahead(self._consumer, self._settings.kafka_dlq_suffix, _WAIT_SECONDS) as ahead:
+            while left:
+                batch = ahead.next()
+                self._refuse(batch, time.monotonic() - heard_at)
+                heard_at = heard_at if batch.is_silence else time.monotonic()
+                # What has come since is the indexer's.
+                deaths = [death for death in batch.deaths if (death.offset or 0) < left.get(_place(death), 0)]
+                written += self._write(deaths)
+                read += len(deaths)
+                self._strike_off(batch, left)
+                self._on_progress(read, total)
         return read, written
 
-    def _write(self, records: list[Any]) -> Written:
-        deaths = [reading.death(record, self._settings.kafka_dlq_suffix) for record in records]
-        with self._connection.transaction():
-            return writing.write_counted(
-                self._connection, deaths, max_replays=self._settings.max_replays, rewrite=True
-            )
+    def _refuse(self, batch: Batch, silent_seconds: float) -> None:
+        for (topic, _), error in batch.failures.items():
+            raise KafkaUnavailable(f"the topic {topic} cannot be read: {error}")
+        if batch.is_silence and silent_seconds > SILENCE_SECONDS:
+            raise KafkaUnavailable(_sentence(self._settings, f"nothing came for {SILENCE_SECONDS:g} s"))
 
-    def _strike_off(self, message: Any, left: dict[Place, int]) -> None:
-        place = reading.place(message)
-        if place not in left:
-            return
-        # The last offset of all may be no record, or may be gone by now: then the partition's end is told.
-        if reading.is_end(message) or (message.error() is None and int(message.offset()) + 1 >= left[place]):
+    def _write(self, deaths: list[Death]) -> Written:
+        return writing.write_counted(
+            self._connection, deaths, max_replays=self._settings.max_replays, rewrite=True
+        )
+
+    def _strike_off(self, batch: Batch, left: dict[Place, int]) -> None:
+        # The last offset of all may be no record, or be gone by now: then the partition's end is told.
+        done = {
+            *batch.ends,
+            *(place for place, offset in batch.next_offsets.items() if offset >= left.get(place, offset + 1)),
+        } & left.keys()
+        for place in done:
             del left[place]
-            self._consumer.incremental_unassign([TopicPartition(*place)])
+        if done:
+            self._consumer.incremental_unassign([TopicPartition(*place) for place in done])
 
     def _without_record(self, first: Mapping[Place, int]) -> int:
         columns = ([topic for topic, _ in first], [number for _, number in first], list(first.values()))
@@ -150,3 +155,7 @@ def _sentence(settings: Settings, detail: str) -> str:
         f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({detail}): "
         "is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
     )
+
+
+def _place(death: Death) -> Place:
+    return death.topic or "", death.partition or 0

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from orchestrator import settings
-from orchestrator.relay import indexing, reindexing
+from orchestrator.relay import following, indexing, reindexing
 from orchestrator.settings import Settings
 
 
@@ -13,7 +13,7 @@ from orchestrator.settings import Settings
 def topics(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The environment with a suffix that no other test's topics have; they are looked for more often."""
     monkeypatch.setattr(indexing, "LOOK_SECONDS", 0.2)
-    monkeypatch.setattr(indexing, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(following, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(reindexing, "ANSWER_SECONDS", 0.5)
     monkeypatch.setenv("KAFKA_DLQ_SUFFIX", f".dlq-{uuid4().hex[:8]}")
     return settings.use(settings.load())
