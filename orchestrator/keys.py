@@ -131,7 +131,5 @@ def reserves(group: str, prefix: str = "") -> str:
 
 
 def batch(identity: str, prefix: str = "") -> str:
-    """String: how many rows of a chunk were pushed, and their digest. By `enqueue_many`, for a day; by replays,
-    for a month.
-    """
+    """String: how many rows of a chunk were pushed, and their digest. Written with them; for days."""
     return f"{prefix}{_PREFIX}:batch:{identity}"

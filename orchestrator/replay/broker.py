@@ -12,6 +12,9 @@ from orchestrator.settings import Settings
 from orchestrator.transport import options
 from orchestrator.transport.amqp import Connection
 
+# Who asks every few seconds need not wait.
+_PATIENCE_SECONDS = 1.0
+
 
 @contextmanager
 def channel(settings: Settings, prefix: str) -> Iterator[Any]:
@@ -20,7 +23,7 @@ def channel(settings: Settings, prefix: str) -> Iterator[Any]:
     Raises:
         ReplayInterrupted: Redis is away.
     """
-    chosen = options.of(settings) | ({"global_keyprefix": prefix} if prefix else {})
+    chosen = options.of(settings) | {"global_keyprefix": prefix, "connect_retries_timeout": _PATIENCE_SECONDS}
     with Connection(settings.broker_url, transport_options=chosen) as connection:
         try:
             opened = connection.default_channel

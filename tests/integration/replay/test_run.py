@@ -12,8 +12,8 @@ from orchestrator import keys
 from orchestrator.errors import InvalidFilter, ReplayInterrupted, UnknownOperation
 from orchestrator.replay import order
 from orchestrator.replay.run import Pace, replay
-from tests.integration.replay.conftest import Shop, death
 from tests.processes import wait_until
+from tests.shop import Shop, death
 
 
 def test_letters_go_back_to_their_queues_in_the_order_of_their_death(shop: Shop) -> None:

@@ -1,0 +1,87 @@
+"""Letters whose replay is nowhere any more are opened, and no others."""
+
+import json
+
+from orchestrator import keys
+from orchestrator.replay.reconciling import reconcile
+from tests.shop import Shop, death
+
+
+def _replay_long_ago(shop: Shop, *numbers: int) -> None:
+    shop.die(*(death(number) for number in numbers))
+    shop.replay()
+    shop.database.execute("UPDATE dead_letters SET state_at = state_at - interval '61 minutes'")
+    shop.database.execute("UPDATE replay_batches SET enqueued_at = enqueued_at - interval '61 minutes'")
+
+
+def test_a_letter_whose_message_was_purged_is_open_again_with_the_reason(shop: Shop) -> None:
+    _replay_long_ago(shop, 1, 2)
+    shop.server.rpop("shop")
+
+    account = reconcile(shop.settings)
+
+    assert account == {"enqueued": 0, "opened": 1, "error": ""}
+    rows = shop.database.execute(
+        "SELECT task_id, state, batch_id FROM dead_letters ORDER BY task_id"
+    ).fetchall()
+    assert rows[0] == ("task-1", "open", None)
+    assert rows[1][1] == "replaying"
+    told = shop.database.execute(
+        "SELECT event, detail FROM dead_letter_history ORDER BY position DESC LIMIT 1"
+    ).fetchone()
+    assert told == ("reopened", "its message is gone: purged, or run by a worker that is not ours")
+
+
+def test_one_that_is_delayed_in_flight_or_held_by_a_stock_worker_is_not_lost(shop: Shop) -> None:
+    _replay_long_ago(shop, 1, 2, 3)
+    delayed, claimed, stock = (str(shop.server.rpop("shop")) for _ in range(3))
+    shop.server.hset(keys.delayed_messages(), "d", f"shop\n{delayed}")
+    shop.server.hset(keys.claims(), "c", f"shop\n{claimed}")
+    shop.server.hset("unacked", "s", json.dumps([json.loads(stock), "", "shop"]))
+
+    assert reconcile(shop.settings)["opened"] == 0
+
+
+def test_one_in_a_list_that_nobody_has_declared_is_not_lost(shop: Shop) -> None:
+    _replay_long_ago(shop, 1)
+    shop.server.rename("shop", "elsewhere")
+
+    assert reconcile(shop.settings)["opened"] == 0
+
+
+def test_nothing_is_opened_while_deaths_or_outcomes_are_on_their_way(shop: Shop) -> None:
+    _replay_long_ago(shop, 1)
+    shop.server.delete("shop")
+    for stream in (keys.outbox(), keys.outcomes()):
+        entry = shop.server.xadd(stream, {"id": "1"})
+        assert reconcile(shop.settings)["opened"] == 0
+        shop.server.xdel(stream, entry)
+        shop.server.delete(keys.sought())
+
+    assert reconcile(shop.settings)["opened"] == 1
+
+
+def test_a_replay_of_the_last_hour_is_not_looked_for(shop: Shop) -> None:
+    shop.die(death(1))
+    shop.replay()
+    shop.server.delete("shop")
+
+    assert reconcile(shop.settings)["opened"] == 0
+
+
+def test_a_broker_that_is_away_is_said(shop: Shop) -> None:
+    _replay_long_ago(shop, 1)
+    away = shop.settings.model_copy(update={"celery_broker_url": "redis://127.0.0.1:1/0"})
+
+    assert "Redis is away" in reconcile(away)["error"]
+
+
+def test_letters_of_a_broker_with_a_prefix_are_looked_for_under_it(shop: Shop) -> None:
+    shop.die(death(1))
+    shop.replay(prefix="mine:")
+    shop.database.execute("UPDATE dead_letters SET state_at = state_at - interval '61 minutes'")
+    shop.database.execute("UPDATE replay_batches SET enqueued_at = enqueued_at - interval '61 minutes'")
+    shop.server.rename("shop", "mine:shop")
+
+    assert reconcile(shop.settings)["opened"] == 0
+    assert shop.server.exists(keys.sought("mine:")) == 1

@@ -1,0 +1,30 @@
+"""What is wrongly asked of a replay is a sentence, before any server is asked."""
+
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli import cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--yes"], "say which: name ids or a filter"),
+        (["--state", "open", "--yes"], "say which: name ids or a filter"),
+        (["--all", "--edit", "{"], "--edit is no JSON"),
+        (["--all", "--edit", '{"arg": []}'], "no key 'arg'"),
+        (["--all", "--rate", "0"], "--rate"),
+        (["--all", "--limit", "0"], "--limit"),
+        (["--all", "--since", "yesterday"], "is no time such as"),
+        (["--resume", str(uuid4()), "--queue", "shop"], "--resume goes on with"),
+        (["--resume", "the last one"], "--resume"),
+    ],
+)
+def test_what_is_wrongly_used_is_a_sentence(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(cli, ["dead-letters", "replay", *arguments])
+
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
