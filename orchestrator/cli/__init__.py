@@ -14,7 +14,7 @@ _COMMANDS = {
         "orchestrator.cli.deadletters:dead_letters", "Find, explain and replay what has failed for good."
     ),
     "demo": Entry("tasks.cli.demo:demo", "Run the main job on real input, end to end, and report."),
-    "dev": Entry("orchestrator.cli.dev:dev", "Run servers, worker, beat and Flower until Ctrl-C."),
+    "dev": Entry("orchestrator.cli.dev:dev", "Run servers, worker, beat, relay and Flower until Ctrl-C."),
     "enqueue": Entry("orchestrator.cli.enqueue:enqueue", "Enqueue a task, or many from a file."),
     "health": Entry("monitoring.cli.health:health", "Say whether everything works, and what does not."),
     "hooks": Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),

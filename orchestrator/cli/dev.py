@@ -1,4 +1,4 @@
-"""`omninode dev`: the servers, a worker, beat and Flower in the foreground, until Ctrl-C."""
+"""`omninode dev`: the servers, a worker, beat, a relay and Flower in the foreground, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from orchestrator.errors import StackError
 )
 @click.option("--json", "as_json", is_flag=True, help="When ready, print one JSON object; logs go to stderr.")
 def dev(*, directory: Path | None, concurrency: int, as_json: bool) -> None:
-    """Run servers, worker, beat and Flower until Ctrl-C, and leave nothing running.
+    """Run servers, worker, beat, relay and Flower until Ctrl-C, and leave nothing running.
 
     The servers listen on free ports of the loopback interface, without passwords. A second Ctrl-C kills at
     once.

@@ -1,1 +1,1 @@
-"""The embedded stack: real servers, a worker, beat and Flower on one machine, for development and tests."""
+"""The embedded stack: real servers, a worker, beat, a relay and Flower on one machine, for development."""

@@ -1,4 +1,4 @@
-"""A whole small OmniNode for the time of a `with` block: the servers, a worker, beat and Flower."""
+"""A whole small OmniNode for the time of a `with` block: the servers, a worker, beat, a relay and Flower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.dev.report import Report, Step, silent
 from orchestrator.dev.stack import Stack, start
 from orchestrator.dev.supervisor import Supervisor, supervising
 
-NAMES = (roles.WORKER, roles.BEAT, roles.FLOWER)
+NAMES = (roles.WORKER, roles.BEAT, roles.RELAY, roles.FLOWER)
 _POLL_SECONDS = 0.05
 
 
@@ -36,6 +36,7 @@ class Fleet:
             {
                 roles.WORKER: roles.start_worker(site, concurrency),
                 roles.BEAT: roles.start_beat(site),
+                roles.RELAY: roles.start_relay(site),
                 roles.FLOWER: roles.start_flower(site),
             },
         )
@@ -45,7 +46,7 @@ class Fleet:
         self._followers = [Follower(name, site.children.living[name].log) for name in NAMES]
 
     def wait(self, show: Callable[[str, str], None] = _show_nothing) -> None:
-        """Wait for Ctrl-C or SIGTERM; meanwhile `show` gets name and line of worker, beat and Flower.
+        """Wait for Ctrl-C or SIGTERM; meanwhile `show` gets name and line of worker, beat, relay and Flower.
 
         Raises:
             StackError: a process has ended, with its name and its last lines.

@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
@@ -22,7 +23,7 @@ from orchestrator.dev.processes.children import CLIENT, Child
 from orchestrator.dev.processes.steps import Steps
 from orchestrator.dev.servers.serving import Site
 
-WORKER, BEAT, FLOWER = "worker", "beat", "flower"
+WORKER, BEAT, RELAY, FLOWER = "worker", "beat", "relay", "flower"
 _ANSWER_SECONDS = 0.3
 # Logs are for people unless the user says otherwise.
 _FOR_PEOPLE = {"OMNINODE_LOG_FORMAT": "console"}
@@ -52,6 +53,15 @@ def start_beat(site: Site) -> Steps[str]:
     return str(schedule)
 
 
+def start_relay(site: Site) -> Steps[str]:
+    """Start a relay; returns its process when it says that all of it works."""
+    command = [sys.executable, "-m", "orchestrator.cli", "relay"]
+    # SIGTERM: hand over what it holds, and leave the rest to the next one.
+    child = _start_command(site, RELAY, command, patience_seconds=2.4)
+    yield from site.until_answering(child, lambda: "relay_ready" in child.log.read_text(errors="replace"))
+    return f"process {child.pid}"
+
+
 def start_flower(site: Site) -> Steps[str]:
     """Start Flower; returns its URL when it says that it is healthy."""
     return (yield from site.on_free_ports(FLOWER, 1, lambda ports: _start_flower(site, ports[0])))
@@ -70,9 +80,21 @@ def _start(
     urge: signal.Signals | None = None,
     patience_seconds: float = 1.0,
 ) -> Child:
+    command = [sys.executable, "-m", "celery", "-A", "orchestrator", name, *options]
+    return _start_command(site, name, command, urge=urge, patience_seconds=patience_seconds)
+
+
+def _start_command(
+    site: Site,
+    name: str,
+    command: Sequence[str],
+    *,
+    urge: signal.Signals | None = None,
+    patience_seconds: float,
+) -> Child:
     return site.children.start(
         name,
-        [sys.executable, "-m", "celery", "-A", "orchestrator", name, *options],
+        command,
         order=CLIENT,
         urge=urge,
         patience_seconds=patience_seconds,

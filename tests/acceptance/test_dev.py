@@ -124,7 +124,7 @@ def test_the_second_start_is_ready_within_fifteen_seconds(dev: Dev) -> None:
 
 def test_json_prints_addresses_and_processes_alone(dev: Dev) -> None:
     told = dev.ready()
-    assert sorted(told["pids"]) == ["beat", "flower", "kafka", "postgres", "redis", "worker"]
+    assert sorted(told["pids"]) == ["beat", "flower", "kafka", "postgres", "redis", "relay", "worker"]
     assert all(psutil.pid_exists(pid) for pid in told["pids"].values())
     assert len(_ports(told)) == len(set(_ports(told))) == 4
 
@@ -140,6 +140,20 @@ def test_flower_answers_at_the_printed_address(dev: Dev) -> None:
     connection.request("GET", "/workers?json=1")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+def test_a_task_that_nobody_knows_is_found_among_the_dead_letters(dev: Dev) -> None:
+    told = dev.ready()
+    addresses = {name: told[name] for name in ("redis_url", "kafka_bootstrap_servers", "database_url")}
+    environment = {name.upper(): str(address) for name, address in addresses.items()}
+    with Celery(broker=told["redis_url"], set_as_current=False) as app:
+        app.send_task("nobody.moves", queue="celery")
+
+    def found() -> bool:
+        listed = omninode("dead-letters", "list", "--task", "nobody.moves", "--json", environment=environment)
+        return len(json.loads(listed.stdout)["letters"]) == 1
+
+    wait_until(found, 20.0, "the letter")
 
 
 def test_each_line_has_the_name_of_its_process(dev: Dev) -> None:
