@@ -15,8 +15,8 @@ from orchestrator.index.states import UNSETTLED
 
 BAR_MS, BAR_OF_WORDS_MS = 50.0, 500.0
 
-# The newest letter has the number 1. What a letter has follows from its fingerprint, but for 3 % of them. Of 400
-# fingerprints and 3,000 words few are common; most letters are closed, and the newest ones are not.
+# The newest letter has the number 1. What a letter has follows from its fingerprint, but for 3 % of them. Of
+# 400 fingerprints and 3,000 words few are common; most letters are closed, and the newest ones are not.
 _FILL: LiteralString = """
     INSERT INTO dead_letters (id, task_id, task, queue, correlation_id, reason, exception, message,
         fingerprint, worker, attempts, replays, first_failed_at, died_at, is_foreign, topic, state)
