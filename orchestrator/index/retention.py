@@ -13,18 +13,19 @@ _DAY_SECONDS = 86_400
 # Kafka deletes whole segments, each a week or more after its first record has become too old.
 _KAFKA_IS_LATE_DAYS = 30
 
+# Not the clock's time, for which no index is asked; in no order, for which all of them would be sorted.
 # A letter that is being replayed is not old as long as its replay is young.
 _OPEN = sql.SQL("""
-    (state IN ('open', 'parked') OR state = 'replaying' AND state_at < clock_timestamp() - {age})
-    AND died_at < clock_timestamp() - {age}""")
+    (state IN ('open', 'parked') OR state = 'replaying' AND state_at < now() - {age})
+    AND died_at < now() - {age}""")
 # Counted from when it was closed; none was closed before it died.
 _CLOSED = sql.SQL("""
     state IN ('resolved', 'archived')
-    AND state_at < clock_timestamp() - {age} AND died_at < clock_timestamp() - {age}""")
+    AND state_at < now() - {age} AND died_at < now() - {age}""")
 _LETTERS = sql.SQL("""
     WITH old AS (
         SELECT id, state, state_at FROM dead_letters WHERE {which}
-        ORDER BY died_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+        LIMIT %(most)s FOR UPDATE SKIP LOCKED
     ), remembered AS (
         INSERT INTO dead_letter_tombstones (id, closed_at)
         SELECT id, state_at FROM old WHERE state IN ('resolved', 'archived')
