@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from orchestrator import redaction
@@ -39,7 +40,7 @@ class Record:
     @cached_property
     def size(self) -> int:
         """Bytes, roughly as the broker counts them."""
-        named = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        named = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
         return len(self.key or b"") + len(self.value or b"") + named + _OVERHEAD_BYTES
 
 
@@ -160,9 +161,13 @@ def _write(death: Death, message_most: int, traceback_most: int, repr_most: int)
     return Record(
         key=cut(death.task_id, _NAME).encode(errors="backslashreplace") or None,
         value=death.value,
-        headers=[(name, text.encode(errors="backslashreplace")) for name, text in named],
+        headers=[(name, _bytes(text)) for name, text in named],
         timestamp_ms=int(death.died_at.timestamp() * 1000),
     )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode() if text.isascii() else text.encode(errors="backslashreplace")
 
 
 def _read(headers: Mapping[str, str], value: bytes | None, at: datetime) -> Death:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from orchestrator.deadletter import death
 from orchestrator.deadletter.death import Death
 from orchestrator.relay.topics import topic_of
 
-RAW = "raw"
+RAW = b"raw"
 # What an entry without a message is called.
 _ODD = "bad_envelope"
 
@@ -37,7 +38,7 @@ class Entry:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = len(self.raw) + sum(len(name) + len(text) for name, text in self.fields.items())
+        self.size = len(self.raw) + sum(map(len, self.fields.values()))
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -52,9 +53,9 @@ class Entry:
 
 def from_stream(entry_id: bytes, content: Mapping[bytes, bytes], suffix: str) -> Entry:
     """Read an entry, whoever wrote it: what it lacks is made up from what it has, the same each time."""
-    fields = {_text(name): _text(value) for name, value in content.items() if name != RAW.encode()}
+    fields = {_name(name): _text(value) for name, value in content.items() if name != RAW}
     identity = entry_id.decode()
-    raw = content.get(RAW.encode())
+    raw = content.get(RAW)
     if raw is None:
         raw = json.dumps(fields).encode()
         fields.setdefault("reason", _ODD)
@@ -64,6 +65,11 @@ def from_stream(entry_id: bytes, content: Mapping[bytes, bytes], suffix: str) ->
         written_at = datetime.fromtimestamp(int(identity.partition("-")[0]) / 1000, UTC)
         fields["died_at"] = written_at.isoformat(timespec="milliseconds")
     return Entry(identity, topic_of(fields.get("queue", ""), suffix), fields, raw)
+
+
+@lru_cache(maxsize=256)
+def _name(content: bytes) -> str:
+    return _text(content)
 
 
 def _text(content: bytes) -> str:

@@ -57,6 +57,9 @@ class Lanes:
     def __init__(self) -> None:
         self._lanes: dict[str, Lane] = {}
 
+    def __len__(self) -> int:
+        return len(self._lanes)
+
     def of(self, topic: str) -> Lane:
         """The topic's lane."""
         return self._lanes.setdefault(topic, Lane())
@@ -70,8 +73,12 @@ class Lanes:
                 del self._lanes[topic]
 
     def shut(self, now: float) -> list[str]:
-        """The topics for which everything has to wait now."""
-        return [topic for topic, lane in self._lanes.items() if lane.opens_at > now or lane.alone]
+        """The topics for which everything has to wait now, behind what waits already."""
+        return [
+            topic
+            for topic, lane in self._lanes.items()
+            if lane.opens_at > now or lane.alone or lane.waiting
+        ]
 
     def due(self, now: float, under_way: Container[str]) -> list[Entry]:
         """What can be sent now; it no longer waits."""

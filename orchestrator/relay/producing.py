@@ -30,7 +30,8 @@ class Report:
 class Sending:
     """The records that Kafka has not yet answered for. For one thread.
 
-    `size` is how many bytes they hold, `error` what librdkafka last said of the cluster as a whole.
+    `size` is how many bytes they hold, `rows` how many of them are from the overflow, `error` what librdkafka
+    last said of the cluster as a whole.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +40,7 @@ class Sending:
         self._flying: dict[int, Entry] = {}
         self._reports: list[Report] = []
         self._is_broken = False
-        self.size = 0
+        self.size = self.rows = 0
         self.error = ""
 
     def __len__(self) -> int:
@@ -54,6 +55,7 @@ class Sending:
         """Send a record; what becomes of it `poll` will say, also where it is refused at once."""
         self._flying[id(entry)] = entry
         self.size += entry.size
+        self.rows += entry.position is not None
         # Brokers refuse what is later than their own clock, and negative times.
         timestamp_ms = max(0, min(record.timestamp_ms, int(time.time() * 1000)))
         try:
@@ -118,6 +120,7 @@ class Sending:
         if self._flying.pop(id(entry), None) is None:
             return
         self.size -= entry.size
+        self.rows -= entry.position is not None
         self._reports.append(Report(entry, error))
         if error is not None:
             self._look_at(error)

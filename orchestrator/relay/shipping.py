@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.deadletter.record import refer
 from orchestrator.relay.entry import Entry
@@ -50,12 +50,18 @@ class Shipping:
     def turn(self) -> None:
         """Work off reports, and send what is due."""
         self.wait(0.0)
-        under_way = {entry.topic for entry in self.sending.entries}
-        self._send(self.lanes.due(self._clock(), under_way))
+        if self.lanes:
+            under_way = {entry.topic for entry in self.sending.entries}
+            self._send(self.lanes.due(self._clock(), under_way))
 
     def wait(self, seconds: float) -> None:
         """Wait for a report, but not longer."""
-        self._settle(self.sending.poll(seconds))
+        reports = self.sending.poll(seconds)
+        if any(_is_late(report.error) for report in reports):
+            # What was sent after it must not arrive before it.
+            self.sending.give_up()
+            reports += self.sending.poll()
+        self._settle(reports)
 
     def ship(self, entries: Sequence[Entry]) -> None:
         """Send them, or let them wait with others of their topic."""
@@ -67,6 +73,15 @@ class Shipping:
                 self._put_away(topic, some, lane.error, lane.opens_at - self._clock())
             else:
                 self._wait(topic, some)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it holds nothing."""
+        return not self.sending and next(self.lanes.waiting(), None) is None
+
+    def rows(self) -> int:
+        """How many rows of the overflow it holds."""
+        return self.sending.rows + sum(entry.position is not None for entry in self.lanes.waiting())
 
     def held(self) -> list[Entry]:
         """Everything that is neither safe nor given back."""
@@ -182,6 +197,10 @@ class Shipping:
         lane = self.lanes.of(topic)
         for entry in entries:
             lane.add(entry)
+
+
+def _is_late(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError._MSG_TIMED_OUT  # noqa: SLF001 (its public name)
 
 
 def _by_topic(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:

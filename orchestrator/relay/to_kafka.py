@@ -68,7 +68,8 @@ class ToKafka:
 
     def give_way(self, entries: int) -> int:
         """Store the oldest of what it holds, and let go of the rest: PostgreSQL comes first then."""
-        if all(entry.position is not None for entry in self._shipping.held()) or self._refuge.count() is None:
+        held = self._shipping.held()
+        if all(entry.position is not None for entry in held) or self._refuge.count() is None:
             return 0
         held = self._shipping.give_back()
         self._refuge.release(held)
@@ -110,7 +111,7 @@ class ToKafka:
         self._refuge.release(self._shipping.held())
 
     def _look_whether_kafka_takes_any(self) -> None:
-        now, is_idle = self._clock(), not self._shipping.held()
+        now, is_idle = self._clock(), self._shipping.is_idle
         if is_idle:
             self._idle_at = now
         if now - max(self._shipping.took_at, self._idle_at) > self._stalled_seconds:
@@ -129,9 +130,10 @@ class ToKafka:
             self._refuge.is_sent(entry)
 
     def _drain(self) -> None:
-        flying = sum(entry.position is not None for entry in self._shipping.held())
         shut = self._shipping.lanes.shut(self._clock())
-        self._shipping.ship(self._draining.claim(flying, shut, is_stalled=self.is_stalled))
+        rows = self._draining.claim(self._shipping.rows(), shut, is_stalled=self.is_stalled)
+        if rows:
+            self._shipping.ship(rows)
 
     def _waits_for_too_much(self) -> bool:
         number = size = 0
