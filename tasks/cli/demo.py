@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from tasks.demo.dying import Act
     from tasks.hooks.delivery import Delivery
 
     Deliveries = dict[str, Delivery]
@@ -41,11 +42,11 @@ _INPUT = Path(__file__).parent.parent.parent / "examples" / "github-webhooks.jso
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: bool) -> None:
-    """Process real webhooks with a local AI model: on servers, a worker, beat and Flower of its own.
+    """Process real webhooks with a local AI model: on servers, a worker, beat, relay and Flower of its own.
 
-    The report's figures are asked of PostgreSQL and Redis afterwards. On a terminal everything stays up
-    until Ctrl-C. Exits with 0, with 1 when anything is missing, and with 130 when it was stopped before the
-    report.
+    Then some tasks die, and are replayed until no dead letter is open. The report's figures are asked of
+    PostgreSQL and Redis afterwards. On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when
+    anything is missing, and with 130 when it was stopped before the report.
     """
     # The servers' libraries are slow to import; --help must not wait for them.
     from psycopg import OperationalError
@@ -72,18 +73,19 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
 
 
 def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json: bool) -> list[str]:
-    from orchestrator.dev import report
+    from orchestrator.dev import environment, report
     from orchestrator.dev.fleet import running_fleet
     from orchestrator.dev.processes.interrupts import Interrupted
+    from tasks.demo import dying
     from tasks.demo.run import send, wait_for_the_texts
 
-    with ExitStack() as spinner:
+    with ExitStack() as spinner, environment.entered(dying.imported()):
         tell = spinner.enter_context(report.on(Console(stderr=True)))
         with running_fleet(directory, report=tell, who="omninode demo") as fleet:
             spinner.close()
             send(fleet, lines)
             wait_for_the_texts(fleet.check)
-            missing = _report(deliveries, as_json=as_json)
+            missing = _report(deliveries, dying.play(fleet), as_json=as_json)
             if not as_json:
                 _say_where_to_look(fleet.flower_url, fleet.stack.environment())
             if sys.stdin.isatty() and sys.stdout.isatty():
@@ -100,7 +102,7 @@ def _report_only(lines: Path, *, as_json: bool) -> list[str]:
     deliveries = _deliveries(lines)
     # It says within seconds when the server is away.
     schema.migrate(settings.current().database_url)
-    return _report(deliveries, as_json=as_json)
+    return _report(deliveries, None, as_json=as_json)
 
 
 def _deliveries(lines: Path) -> Deliveries:
@@ -110,7 +112,7 @@ def _deliveries(lines: Path) -> Deliveries:
     return deliveries_of(lines, settings.current().hook_max_bytes)
 
 
-def _report(deliveries: Deliveries, *, as_json: bool) -> list[str]:
+def _report(deliveries: Deliveries, act: Act | None, *, as_json: bool) -> list[str]:
     """Ask, show, and return what is missing."""
     from orchestrator import postgres, redis, settings
     from tasks.demo.figures import ask_for_figures
@@ -121,10 +123,12 @@ def _report(deliveries: Deliveries, *, as_json: bool) -> list[str]:
         figures = ask_for_figures(database, redis.client())
         threshold = settings.current().similarity_threshold
         missing = whatever_is_missing(database, deliveries, figures, threshold)
+    missing += act.missing() if act else ()
     if as_json:
-        click.echo(json.dumps(asdict(figures) | {"missing": missing}))
+        letters = asdict(act) if act else None
+        click.echo(json.dumps(asdict(figures) | {"letters": letters, "missing": missing}))
     else:
-        show(Console(), figures, missing)
+        show(Console(), figures, act, missing)
     return missing
 
 

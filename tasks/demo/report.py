@@ -4,15 +4,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.demo.dying import Act
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
 
 _TEXT_WIDTH = 60
 _SHOWN_MISSING = 20
 
 
-def show(console: Console, figures: Figures, missing: list[str]) -> None:
-    """Print the report: what was processed, what the model found, and what is missing."""
-    for table in (_summary(figures), _similar(figures.pairs), _labels(figures.labels)):
+def show(console: Console, figures: Figures, act: Act | None, missing: list[str]) -> None:
+    """Print the report: what was processed, what the model found, what has died, and what is missing."""
+    tables = [_summary(figures), _similar(figures.pairs), _labels(figures.labels)]
+    for table in [*tables, _died(act)] if act else tables:
         console.print()
         console.print(table)
     console.print()
@@ -83,6 +85,24 @@ def _labels(labels: tuple[Label, ...]) -> Table:
     _add_text_column(table, "fits best")
     for label in labels:
         table.add_row(escape(label.label), str(label.texts), _first_line(label.example))
+    return table
+
+
+def _died(act: Act) -> Table:
+    table = Table(
+        title="What died, by group, before its replay",
+        title_justify="left",
+        caption=f"replayed: {act.died_again} died again, and was mended by --edit; {act.resolved} are resolved, "
+        f"{act.open} open; {act.orders} orders are stored",
+        caption_justify="left",
+        expand=True,
+    )
+    table.add_column("letters", justify="right", no_wrap=True)
+    table.add_column("exception", no_wrap=True)
+    _add_text_column(table, "message")
+    for group in act.died:
+        name = group.exception.rpartition(".")[2]
+        table.add_row(str(group.letters), escape(name), _first_line(group.message))
     return table
 
 

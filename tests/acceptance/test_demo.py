@@ -101,6 +101,11 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     assert report["queued"] == {"models": 0, "hooks": 0, "admin": 0, "celery": 0}
     assert report["pairs"][0]["score"] > 0.99
     assert sum(label["texts"] for label in report["labels"]) == 20
+    assert [(group["letters"], group["exception"]) for group in report["letters"].pop("died")] == [
+        (20, "psycopg.errors.UndefinedTable"),
+        (1, "orchestrator.errors.InvalidArguments"),
+    ]
+    assert report["letters"] == {"died_again": 1, "resolved": 21, "open": 0, "orders": 21}
     assert _left_in(tmp_path) == []
 
 
