@@ -92,7 +92,7 @@ def _died(act: Act) -> Table:
     table = Table(
         title="What died, by group, before its replay",
         title_justify="left",
-        caption=f"replayed: {act.died_again} died again, and was mended by --edit; {act.resolved} are resolved, "
+        caption=f"replayed: {act.died_again} died again, and was edited; {act.resolved} are resolved, "
         f"{act.open} open; {act.orders} orders are stored",
         caption_justify="left",
         expand=True,
