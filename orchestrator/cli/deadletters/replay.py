@@ -93,10 +93,10 @@ def replay(
         )
         if dry_run:
             sys.exit(at.plan(asked))
-        if not yes and not at.confirmed(asked):
-            raise click.Abort
         at.check(asked)
         at.warn(asked)
+        if not filter_.ids and not yes and sys.stdin.isatty():
+            at.ask(asked)
         sys.exit(at.run(begin(at.connection, asked, identity(), why)))
 
 

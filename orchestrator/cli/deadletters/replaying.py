@@ -84,11 +84,15 @@ class Desk:
         self._warn(made.unconsumed, made.paused)
         return 0
 
-    def confirmed(self, asked: Order) -> bool:
-        """Ask the user."""
+    def ask(self, asked: Order) -> None:
+        """Let the user say whether these are meant.
+
+        Raises:
+            click.Abort: they are not.
+        """
         letters = reading.count(self.connection, asked, reading.now(self.connection))
-        letters = min(letters, asked.limit or letters)
-        return not letters or click.confirm(f"Enqueue {letters:,} dead tasks again?", err=True)
+        if letters := min(letters, asked.limit or letters):
+            click.confirm(f"Enqueue {letters:,} dead tasks again?", abort=True, err=True)
 
     def check(self, asked: Order) -> None:
         """Hold the edit against every letter.
