@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery.utils.saferepr import saferepr
-from kombu.compression import decompress
 
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS, Death, moment
 from orchestrator.errors import NotReplayable
+from orchestrator.replay.contents import NO_LINKS, Contents
 from orchestrator.replay.edit import Edit, check
 from orchestrator.replay.parts import JSON, UTF_8, Parts, read_json, take_apart
 from orchestrator.stamp import ENQUEUED_AT
@@ -25,8 +25,6 @@ DEADLINE = "omninode-deadline"
 # What is taken off where its time has passed.
 TIMES = ("eta", "expires", DEADLINE)
 _HOW_TO_NAME = """replay it with --edit '{"task": "name", "args": […]}'"""
-_NO_LINKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-_PROTOCOL_2 = range(2, 4)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def rebuild(  # noqa: PLR0917 (in the order in which they are thought of)
         InvalidEdit: the edit does not fit this letter.
     """
     parts = take_apart(death)
-    old = _Old(parts)
+    old = Contents(parts)
     task = (edit.task if edit else "") or old.task or death.task
     if not task:
         raise NotReplayable(f"its message names no task: {_HOW_TO_NAME}")
@@ -100,47 +98,7 @@ def _must_be_json(death: Death, parts: Parts) -> bool:
     return death.value_is == "envelope" and parts.content_type == JSON
 
 
-class _Old:
-    """What can be read of the old message: its task, its arguments, and what was linked to it.
-
-    `body` is None where it is not JSON, or is compressed in a way that nobody knows: it is never unpickled.
-    """
-
-    def __init__(self, parts: Parts) -> None:
-        self.body: Any = None
-        if parts.content_type == JSON:
-            self.body = read_json(_plain(parts.body, parts.headers.get("compression")))
-        headers, body = parts.headers, self.body
-        # Celery's first protocol has everything in the body.
-        self.is_first_protocol = (
-            not isinstance(headers.get("task"), str)
-            and isinstance(body, dict)
-            and isinstance(body.get("task"), str)
-        )
-        about = body if self.is_first_protocol else headers
-        self.task = _text(about.get("task"))
-        self.task_id = _text(about.get("id"))
-        self.args: list[Any] = []
-        self.kwargs: dict[str, Any] = {}
-        self.links: dict[str, Any] = {}
-        self.is_readable = self._read()
-
-    def _read(self) -> bool:
-        if self.is_first_protocol:
-            parts = [self.body.get("args", []), self.body.get("kwargs", {}), self.body]
-        elif isinstance(self.body, list) and len(self.body) in _PROTOCOL_2:
-            parts = [*self.body, {}][:3]
-        else:
-            return False
-        args, kwargs, links = parts
-        if not isinstance(args, list) or not isinstance(kwargs, dict) or not isinstance(links, dict):
-            return False
-        self.args, self.kwargs = args, kwargs
-        self.links = {name: links.get(name) for name in _NO_LINKS} if self.is_first_protocol else links
-        return True
-
-
-def _edited(parts: Parts, old: _Old, edit: Edit, task: str, tasks: Mapping[str, Any] | None) -> Parts:
+def _edited(parts: Parts, old: Contents, edit: Edit, task: str, tasks: Mapping[str, Any] | None) -> Parts:
     args = old.args if edit.args is None else edit.args
     kwargs = old.kwargs if edit.kwargs is None else edit.kwargs
     if tasks is not None:
@@ -148,7 +106,7 @@ def _edited(parts: Parts, old: _Old, edit: Edit, task: str, tasks: Mapping[str, 
     shown = {"argsrepr": saferepr(args), "kwargsrepr": saferepr(kwargs)}
     headers = (_second_protocol(old.body) if old.is_first_protocol else parts.headers) | shown
     headers.pop("compression", None)
-    body = json.dumps([args, kwargs, _NO_LINKS | old.links]).encode()
+    body = json.dumps([args, kwargs, NO_LINKS | old.links]).encode()
     return replace(parts, headers=headers, body=body, content_type=JSON, content_encoding=UTF_8)
 
 
@@ -198,16 +156,3 @@ def _properties(old: dict[str, Any], death: Death, replay: int, queue: str, task
         "body_encoding": "base64",
     }
     return usual | old | own
-
-
-def _plain(body: bytes, compression: Any) -> bytes:
-    if not isinstance(compression, str):
-        return body
-    try:
-        return bytes(decompress(body, compression))
-    except Exception:
-        return b""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

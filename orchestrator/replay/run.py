@@ -17,6 +17,7 @@ from orchestrator.replay.claiming import Held
 from orchestrator.replay.enqueuing import confirm, enqueue
 from orchestrator.replay.holding import Queues
 from orchestrator.replay.order import Order
+from orchestrator.replay.pace import Pace
 
 _HELD_PAUSE_SECONDS = 0.5
 _OTHER_STATES: LiteralString = """
@@ -180,24 +181,3 @@ class _Run:
             _OTHER_STATES, (list(filter_.ids), list(filter_.states), self._operation.id)
         )
         return Counter({_WHY_NOT[state]: letters for state, letters in rows})
-
-
-class Pace:
-    """Keeps to a number of letters a second; a second's worth may come at once."""
-
-    def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
-        self._rate, self._clock = rate, clock
-        self._due = clock()
-
-    def most(self, otherwise: int) -> int:
-        """How many may come at once."""
-        return otherwise if self._rate is None else max(1, min(otherwise, int(self._rate)))
-
-    def wait_seconds(self) -> float:
-        """How long to wait before the next ones."""
-        return max(0.0, self._due - self._clock())
-
-    def count(self, letters: int) -> None:
-        """So many went."""
-        if self._rate is not None:
-            self._due = max(self._due, self._clock()) + letters / self._rate

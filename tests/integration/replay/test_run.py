@@ -11,7 +11,8 @@ import pytest
 from orchestrator import keys
 from orchestrator.errors import InvalidFilter, ReplayInterrupted, UnknownOperation
 from orchestrator.replay import order
-from orchestrator.replay.run import Pace, replay
+from orchestrator.replay.pace import Pace
+from orchestrator.replay.run import replay
 from tests.processes import wait_until
 from tests.shop import Shop, death
 
