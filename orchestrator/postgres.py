@@ -41,6 +41,19 @@ def transaction() -> Iterator[Connection[TupleRow]]:
         yield connection
 
 
+@contextmanager
+def nested(connection: Connection[Any]) -> Iterator[None]:
+    """Undo the block alone when it raises; what it did is committed with the caller's transaction.
+
+    In autocommit mode, where the caller has begun none, it is a transaction of its own. Psycopg's own
+    `transaction()` would also be one on any connection that has not been used yet, and commit too early.
+    """
+    if not connection.autocommit:
+        connection.execute("SELECT")
+    with connection.transaction():
+        yield
+
+
 def pool() -> ConnectionPool[Connection[TupleRow]]:
     """The pool of this process: a forked child gets its own, connections are never shared across a fork."""
     return _pool(os.getpid(), settings.current().database_url)

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from orchestrator.index.fitting import identity, writable
+from orchestrator.postgres import nested
 
 RESOLVED, REVOKED = "resolved", "revoked"
 _STATES = {RESOLVED: "resolved", REVOKED: "open"}
@@ -68,7 +69,7 @@ def apply(connection: Connection[Any], outcomes: Sequence[Outcome]) -> int:
     replay is only made of a letter that is there, and if PostgreSQL was lost, so was that.
     """
     outcomes = [each for each in outcomes if _can_be(each)]
-    with connection.transaction():
+    with nested(connection):
         connection.execute(_LOCK, (sorted({each.letter_id for each in outcomes}),))
         return sum(
             _apply(connection, statement, [each for each in outcomes if each.outcome == outcome])

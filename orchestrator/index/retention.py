@@ -6,6 +6,8 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
+from orchestrator.postgres import nested
+
 # Small enough not to hold up others; the rest of a large backlog is left to the next run.
 BATCH_ROWS = 1_000
 BATCHES = 500
@@ -88,7 +90,7 @@ def _in_batches(connection: Connection[Any], statement: sql.Composed, days: floa
     parameters = {"seconds": days * _DAY_SECONDS, "most": BATCH_ROWS}
     deleted = 0
     for _ in range(BATCHES):
-        with connection.transaction():
+        with nested(connection):
             batch = connection.execute(statement, parameters).rowcount
         deleted += batch
         if batch < BATCH_ROWS:

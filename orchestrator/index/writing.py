@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from orchestrator.deadletter.death import Death
 from orchestrator.index import fitting, statements
 from orchestrator.index.offsets import Advance, Place, advance
+from orchestrator.postgres import nested
 
 Row = list[Any]
 
@@ -85,7 +86,7 @@ def write_counted(
     def attempt(some: Sequence[Row]) -> Written:
         return _Batch(connection, max_replays, rewrite=rewrite).write(some)
 
-    with connection.transaction():
+    with nested(connection):
         advance(connection, offsets or {})
         return _bit_by_bit(connection, rows, attempt) if rows else Written()
 
@@ -110,7 +111,7 @@ def _bit_by_bit(
 ) -> Written:
     """All at once; by halves what is refused, so that one bad row costs some attempts and not a batch."""
     try:
-        with connection.transaction():
+        with nested(connection):
             return attempt(rows)
     except _REFUSALS as refused:
         if len(rows) == 1:

@@ -16,6 +16,7 @@ from orchestrator.errors import OvertakenIndexer
 from orchestrator.index.offsets import Advance, stored
 from orchestrator.index.writing import write, write_counted
 from tests.integration.index.deaths import NOON, Database, death, history, letters, own_columns, set_state
+from tests.processes import wait_until
 
 PLACE = ("bills.dlq", 0)
 
@@ -181,6 +182,17 @@ def test_offsets_are_written_with_their_letters(database: Database) -> None:
     assert stored(database) == {PLACE: 12, ("x.dlq", 1): 1}
 
 
+def test_letters_are_committed_with_the_callers_transaction_and_not_before(
+    database: Database, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as other:
+        write(other, [death("a")], {PLACE: Advance(None, 8)}, max_replays=3)
+        assert (letters(database), stored(database)) == ({}, {})
+        other.rollback()
+        write(other, [death("b")], max_replays=3)
+    assert letters(database) == {"b": ("open", 0)}
+
+
 def test_an_indexer_that_was_overtaken_writes_nothing(database: Database) -> None:
     write(database, [death("a")], {PLACE: Advance(None, 8)}, max_replays=3)
 
@@ -203,7 +215,8 @@ def test_to_rewrite_restores_own_columns_and_nothing_else(database: Database) ->
 
     # On the topic a second time, with other words.
     again = replace(told[1], offset=33, message="other")
-    written = write_counted(database, [*told, again], max_replays=3, rewrite=True)
+    written = write_counted(database, told, max_replays=3, rewrite=True)
+    written += write_counted(database, [again], max_replays=3, rewrite=True)
     assert (written.deaths, written.rewritten) == (0, 1)
     assert (own_columns(database), database.execute(untouched).fetchall(), history(database, "a")) == before
 
@@ -217,23 +230,47 @@ def test_a_letter_that_was_closed_and_deleted_is_opened_by_a_new_death_alone(dat
     assert letters(database)["a"] == ("open", 1)
 
 
-def test_two_that_write_deaths_of_the_same_letters_agree(database: Database, database_url: str) -> None:
+def test_two_that_write_deaths_of_one_letter_at_the_same_time_agree_which_is_the_latest(
+    database: Database, database_url: str
+) -> None:
+    _write(database, death("a"))
+
+    def write_earlier() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            write(connection, [death("b", "a", replay=1, minutes=1)], max_replays=9)
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as other:
+        write(other, [death("c", "a", replay=2, minutes=2)], max_replays=9)
+        earlier = pool.submit(write_earlier)
+        wait_until(lambda: _waits_for_a_lock(database))
+        other.commit()
+        earlier.result(10)
+
+    assert letters(database) == {"a": ("open", 2)}
+    row = database.execute("SELECT replays, message FROM dead_letters").fetchone()
+    assert row == (2, "c is no number")
+    assert len(history(database, "a")) == 3
+
+
+def test_two_that_write_the_same_letters_in_other_orders_do_not_stop_each_other(
+    database: Database, database_url: str
+) -> None:
     names = [f"letter-{number}" for number in range(40)]
-    _write(database, *(death(name) for name in names))
 
     def one(replay: int) -> None:
-        ordered = names if replay == 1 else names[::-1]
         with psycopg.connect(database_url, autocommit=True) as connection:
-            for start in range(0, len(names), 10):
-                part = [
-                    death(f"{name}/{replay}", name, replay=replay, minutes=replay)
-                    for name in ordered[start : start + 10]
-                ]
-                write(connection, part, max_replays=9)
+            for _ in range(5):
+                told = [death(f"{name}/{replay}", name, replay=replay, minutes=replay) for name in names]
+                write(connection, told if replay == 1 else told[::-1], max_replays=9, rewrite=True)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(one, (1, 2)))
 
     assert set(letters(database).values()) == {("open", 2)}
-    latest = database.execute("SELECT DISTINCT replays, message = id || '/2 is no number' FROM dead_letters")
-    assert latest.fetchall() == [(2, True)]
+
+
+def _waits_for_a_lock(database: Database) -> bool:
+    row = database.execute(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchone()
+    return row is not None
