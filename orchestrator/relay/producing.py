@@ -77,30 +77,31 @@ class Sending:
         if self._producer is not None:
             self._producer.poll(0.0 if self._reports else wait_seconds)
         if self._is_broken:
-            self.give_up()
+            self._replace()
         reports, self._reports = self._reports, []
         return reports
 
     def give_up(self) -> None:
-        """Have everything that is under way reported as failed, and go on with a new producer.
+        """Have everything that is under way reported: as failed, where Kafka had not yet acknowledged it.
 
-        What Kafka had received but not acknowledged may be there twice afterwards.
+        What it had received all the same may be there twice afterwards. The producer is kept: a new one each
+        time would never come to send anything.
         """
-        producer, self._producer, self._is_broken = self._producer, None, False
-        if producer is None:
+        if self._producer is None:
             return
-        producer.purge()
-        producer.flush(_LAST_WORD_SECONDS)
-        lost = KafkaError(KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
-        for entry in self.entries:
-            self._report(entry, lost)
+        self._producer.purge()
+        self._producer.flush(_LAST_WORD_SECONDS)
+        if self._flying:
+            self._replace()
 
     def finish(self, within_seconds: float) -> list[Report]:
         """Wait for what is under way, as long as that is allowed."""
         if self._producer is not None:
             self._producer.flush(within_seconds)
         self.give_up()
-        return self.poll()
+        reports = self.poll()
+        self._producer = None
+        return reports
 
     @property
     def _living(self) -> Producer:
@@ -112,6 +113,15 @@ class Sending:
                 on_error=self._failed,
             )
         return self._producer
+
+    def _replace(self) -> None:
+        producer, self._producer, self._is_broken = self._producer, None, False
+        if producer is not None:
+            producer.purge()
+            producer.flush(_LAST_WORD_SECONDS)
+        # Late words of the old producer find nothing any more.
+        for entry in self.entries:
+            self._report(entry, KafkaError(KafkaError._PURGE_INFLIGHT))  # noqa: SLF001
 
     def _delivered(self, entry: Entry, error: KafkaError | None, _message: Message) -> None:
         self._report(entry, error)

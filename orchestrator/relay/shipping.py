@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
@@ -57,11 +58,16 @@ class Shipping:
     def wait(self, seconds: float) -> None:
         """Wait for a report, but not longer."""
         reports = self.sending.poll(seconds)
-        if any(_is_late(report.error) for report in reports):
-            # What was sent after it must not arrive before it.
-            self.sending.give_up()
-            reports += self.sending.poll()
-        self._settle(reports)
+        self._settle([*reports, *self._behind(reports)])
+
+    def _behind(self, reports: Iterable[Report]) -> list[Report]:
+        """What was sent to a topic after a letter that came too late must not arrive before it."""
+        late = {report.entry.topic: report.error for report in reports if _is_late(report.error)}
+        error = next((late[entry.topic] for entry in self.sending.entries if entry.topic in late), None)
+        if error is None:
+            return []
+        self.sending.give_up()
+        return [replace(each, error=error) if each.error else each for each in self.sending.poll()]
 
     def ship(self, entries: Sequence[Entry]) -> None:
         """Send them, or let them wait with others of their topic."""
@@ -108,7 +114,7 @@ class Shipping:
         for entry in entries:
             place = self.topics.place(entry.topic)
             if place is None:
-                self._later(entry, error)
+                self._later(entry, error or self.topics.error(entry.topic))
             else:
                 self._send_one(entry, place)
 

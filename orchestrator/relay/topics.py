@@ -70,12 +70,17 @@ class Topics:
         self._clock = clock
         self._admin: AdminClient | None = None
         self._ready: dict[str, str] = {}
+        self._impossible: dict[str, str] = {}
         self._unanswered_until = -_ASK_AGAIN_SECONDS
         self._told: set[str] = set()
 
     def place(self, topic: str) -> str | None:
         """Where a topic's records go: usually the topic itself. None before `ensure`."""
         return self._ready.get(topic)
+
+    def error(self, topic: str) -> str:
+        """Why the topic could not be had when it was last wanted; empty where that is not known."""
+        return self._impossible.get(topic, "")
 
     def forget(self, topic: str) -> None:
         """Look at it anew: somebody may have deleted or changed it."""
@@ -97,12 +102,14 @@ class Topics:
         wanted = [topic for topic in dict.fromkeys(topics) if topic not in self._ready]
         if not wanted:
             return
+        self._impossible = {}
         existing = self._client.list_topics(timeout=_LOOK_SECONDS).topics
         missing = [topic for topic in wanted if topic not in existing]
         self._create(missing)
         self._configure([topic for topic in wanted if topic in existing])
         for topic in wanted:
-            self._ready.setdefault(topic, topic)
+            if topic not in self._impossible:
+                self._ready.setdefault(topic, topic)
 
     @property
     def _client(self) -> AdminClient:
@@ -117,10 +124,14 @@ class Topics:
         failed |= self._try_to_create(refused, replication=1)
         # Kafka refuses names that differ from another topic's only by `.` and `_`.
         colliding = [topic for topic, code in failed.items() if code == KafkaError.TOPIC_EXCEPTION]
-        for topic in colliding:
-            suffix = self._settings.kafka_dlq_suffix
-            self._ready[topic] = _told_apart(topic.removesuffix(suffix), topic, suffix)
-        self._try_to_create([self._ready[topic] for topic in colliding], replication=-1)
+        suffix = self._settings.kafka_dlq_suffix
+        others = {topic: _told_apart(topic.removesuffix(suffix), topic, suffix) for topic in colliding}
+        failed = self._try_to_create(list(others.values()), replication=-1)
+        for topic, other in others.items():
+            if failed.get(other) == KafkaError.TOPIC_EXCEPTION:
+                self._impossible[topic] = "Kafka takes its name for another topic's"
+            else:
+                self._ready[topic] = other
 
     def _try_to_create(self, topics: Collection[str], replication: int) -> dict[str, int | None]:
         if not topics or not self._administers():
