@@ -72,7 +72,8 @@ def _records(stores: Stores) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("away_seconds", "variables"),
     [
-        (10.0, {"OMNINODE_ALERT_OUTBOX_SECONDS": "2"}),
+        # Sending is given up and begun anew several times.
+        (10.0, {"OMNINODE_ALERT_OUTBOX_SECONDS": "2", "KAFKA_TIMEOUT_SECONDS": "3"}),
         (10.0, {"OMNINODE_ALERT_OUTBOX_SECONDS": "2", "OMNINODE_OUTBOX_HIGH_WATER": "20"}),
         (120.0, {}),
     ],
