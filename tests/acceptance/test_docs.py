@@ -55,7 +55,7 @@ def test_a_block_of_the_how_to_runs(dev: Path, alone: dict[str, str], number: in
 def test_the_hook_that_an_application_of_the_how_to_sends_is_received(
     dev: Path, alone: dict[str, str]
 ) -> None:
-    (block,) = [each for each in blocks("docs/how-to.md") if "send_task" in each.body]
+    (block,) = [each for each in blocks("docs/how-to.md") if "hooks.process" in each.body]
     run(_with_exports(block), alone)
 
     with psycopg.connect(run(Block("sh", f'{EXPORTS}printf %s "$DATABASE_URL"'), alone)) as database:
