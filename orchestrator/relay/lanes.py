@@ -75,9 +75,7 @@ class Lanes:
     def shut(self, now: float) -> list[str]:
         """The topics for which everything has to wait now, behind what waits already."""
         return [
-            topic
-            for topic, lane in self._lanes.items()
-            if lane.opens_at > now or lane.alone or lane.waiting
+            topic for topic, lane in self._lanes.items() if lane.opens_at > now or lane.alone or lane.waiting
         ]
 
     def due(self, now: float, under_way: Container[str]) -> list[Entry]:
