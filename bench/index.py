@@ -94,15 +94,13 @@ def measure(rounds: int, letters: int) -> Rates:
             DATABASE_URL=stack.database_url, KAFKA_BOOTSTRAP_SERVERS=stack.kafka_bootstrap_servers
         )
         _fill(settings, letters)
-        contenders: list[tuple[Callable[[Settings, int], None], list[float]]] = [(_index, []), (_copy, [])]
+        contenders: list[tuple[Callable[[Settings, int], float], list[float]]] = [(_index, []), (_copy, [])]
         with psycopg.connect(settings.database_url, autocommit=True) as database:
             database.execute(_BARE_TABLE)
             for number in range(rounds):
                 for read, rates in contenders if number % 2 else reversed(contenders):
                     database.execute("TRUNCATE dead_letters, dead_letter_offsets, bare CASCADE")
-                    began = time.monotonic()
-                    read(settings, letters)
-                    rates.append(letters / (time.monotonic() - began))
+                    rates.append(letters / read(settings, letters))
                     _check(database, letters, "dead_letters" if read is _index else "bare")
         return Rates(contenders[0][1], contenders[1][1])
 
@@ -152,19 +150,25 @@ def _death(number: int) -> Death:
     )
 
 
-def _index(settings: Settings, letters: int) -> None:
+def _index(settings: Settings, letters: int) -> float:
+    began = time.monotonic()
     indexer, stop = Indexer(settings), Event()
     thread = Thread(target=indexer.run, args=(stop,))
     thread.start()
     try:
         _wait(lambda: indexer.state()["indexed"] >= letters)
+        return time.monotonic() - began
     finally:
         stop.set()
         thread.join()
 
 
-def _copy(settings: Settings, letters: int) -> None:
-    with _bare_consumer(settings) as consumer, psycopg.connect(settings.database_url) as connection:
+def _copy(settings: Settings, letters: int) -> float:
+    began = time.monotonic()
+    with (
+        _bare_consumer(settings) as consumer,
+        psycopg.connect(settings.database_url, autocommit=True) as connection,
+    ):
         copied = 0
         while copied < letters:
             messages: list[Any] = consumer.consume(_BATCH, 0.2)
@@ -172,6 +176,7 @@ def _copy(settings: Settings, letters: int) -> None:
                 for message in messages:
                     copy.write_row(_row(message))
             copied += len(messages)
+        return time.monotonic() - began
 
 
 def _row(message: Any) -> tuple[Any, ...]:

@@ -39,17 +39,16 @@ _OWN_COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _OWN))
 
 TOMBSTONES = sql.SQL("SELECT id, closed_at FROM dead_letter_tombstones WHERE id = ANY(%(ids)s::text[])")
 
-# For the life of the connection: a table a transaction would fill the catalogue.
-CREATE_INCOMING = sql.SQL(
+# For the life of the connection: a table a transaction would fill the catalogue. Two statements in one go.
+EMPTY_INCOMING = sql.SQL(
     "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_deaths (LIKE dead_letter_deaths, {letter})"
-    " ON COMMIT DELETE ROWS"
+    " ON COMMIT DELETE ROWS; DELETE FROM incoming_deaths"
 ).format(
     letter=sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(type_))
         for name, type_ in LETTER_COLUMNS.items()
     )
 )
-EMPTY_INCOMING = sql.SQL("DELETE FROM incoming_deaths")
 COPY_INCOMING = sql.SQL("COPY incoming_deaths ({}) FROM STDIN (FORMAT binary)").format(_INCOMING)
 
 # In the order of their ids, in which everybody locks them.

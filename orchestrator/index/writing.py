@@ -134,8 +134,9 @@ class _Batch:
         letters = {each[_LETTER_ID] for each in kept}
         new_letters = self._ids(statements.ADD_LETTERS)
         known = sorted(letters - new_letters)
-        # Others that write deaths of the same letters wait here, and then see what was written.
-        self._connection.execute(statements.LOCK_LETTERS, {"known": known})
+        if known:
+            # Others that write deaths of the same letters wait here, and then see what was written.
+            self._connection.execute(statements.LOCK_LETTERS, {"known": known})
         new = sorted(self._ids(statements.ADD_DEATHS))
         if new_letters and len(new) < len(kept):
             self._execute(statements.DROP_EMPTY_LETTERS, new_letters=list(new_letters))
@@ -159,7 +160,6 @@ class _Batch:
         ]
 
     def _copy(self, rows: Sequence[Row]) -> None:
-        self._connection.execute(statements.CREATE_INCOMING)
         self._connection.execute(statements.EMPTY_INCOMING)
         with self._connection.cursor() as cursor, cursor.copy(statements.COPY_INCOMING) as copy:
             copy.set_types(_TYPES)

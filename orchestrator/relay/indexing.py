@@ -14,9 +14,9 @@ from psycopg import Connection
 
 from orchestrator import kafka, postgres
 from orchestrator.errors import OvertakenIndexer
+from orchestrator.relay import reading
 from orchestrator.relay.following import Follower
 from orchestrator.relay.lag import Lag
-from orchestrator.relay.reading import Ahead
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 
@@ -98,7 +98,7 @@ class Indexer:
 
     def _index(self, connection: Connection[Any], stop: Event) -> None:
         suffix = self._settings.kafka_dlq_suffix
-        with _consumer(self._settings) as consumer, Ahead(consumer, suffix, _WAIT_SECONDS) as ahead:
+        with _consumer(self._settings) as consumer:
             follower = Follower(self._settings, consumer, connection, self._lag)
             look_at, error = 0.0, ""
             while not stop.is_set():
@@ -108,7 +108,7 @@ class Indexer:
                         connection.execute("SELECT")
                     error = _look(follower)
                     look_at = time.monotonic() + LOOK_SECONDS
-                self._indexed += follower.take(ahead.next())
+                self._indexed += follower.take(reading.next_batch(consumer, suffix, _WAIT_SECONDS))
                 self._tell(error or follower.failure)
 
     def _tell(self, error: str) -> None:

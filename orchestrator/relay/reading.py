@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message
@@ -57,31 +56,9 @@ class Batch:
         return not (self.deaths or self.ends or self.failures)
 
 
-class Ahead:
-    """Gathers and reads the next batch while the last one is being written."""
-
-    def __init__(self, consumer: Consumer, suffix: str, wait_seconds: float) -> None:
-        self._consumer = consumer
-        self._suffix = suffix
-        self._wait_seconds = wait_seconds
-        self._thread = ThreadPoolExecutor(1, "relay-reading")
-        self._coming: Future[Batch] | None = None
-
-    def next(self) -> Batch:
-        """The next batch; it is empty when nothing has come for `wait_seconds`."""
-        batch = (self._coming or self._begin()).result()
-        self._coming = self._begin()
-        return batch
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        # What it has gathered is not stored as read, and so is read again. The consumer must outlive it.
-        self._thread.shutdown(wait=True)
-
-    def _begin(self) -> Future[Batch]:
-        return self._thread.submit(lambda: _read(_gather(self._consumer, self._wait_seconds), self._suffix))
+def next_batch(consumer: Consumer, suffix: str, wait_seconds: float) -> Batch:
+    """What can be written in one transaction; it is empty when nothing has come for `wait_seconds`."""
+    return _read(_gather(consumer, wait_seconds), suffix)
 
 
 # The topic was deleted, or its leader moves: what is there is asked for again and again anyway.

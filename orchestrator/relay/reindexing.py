@@ -17,7 +17,7 @@ from orchestrator.index import writing
 from orchestrator.index.offsets import Place
 from orchestrator.index.writing import Written
 from orchestrator.relay import reading
-from orchestrator.relay.reading import Ahead, Batch
+from orchestrator.relay.reading import Batch
 from orchestrator.settings import Settings
 
 ANSWER_SECONDS = 5.0
@@ -109,17 +109,16 @@ class _Reindexing:
         self._on_progress(read, total)
         self._consumer.assign([TopicPartition(*place, first) for place, (first, _) in ranges.items()])
         heard_at = time.monotonic()
-        with Ahead(self._consumer, self._settings.kafka_dlq_suffix, _WAIT_SECONDS) as ahead:
-            while left:
-                batch = ahead.next()
-                self._refuse(batch, time.monotonic() - heard_at)
-                heard_at = heard_at if batch.is_silence else time.monotonic()
-                # What has come since is the indexer's.
-                deaths = [death for death in batch.deaths if (death.offset or 0) < left.get(_place(death), 0)]
-                written += self._write(deaths)
-                read += len(deaths)
-                self._strike_off(batch, left)
-                self._on_progress(read, total)
+        while left:
+            batch = reading.next_batch(self._consumer, self._settings.kafka_dlq_suffix, _WAIT_SECONDS)
+            self._refuse(batch, time.monotonic() - heard_at)
+            heard_at = heard_at if batch.is_silence else time.monotonic()
+            # What has come since is the indexer's.
+            deaths = [death for death in batch.deaths if (death.offset or 0) < left.get(_place(death), 0)]
+            written += self._write(deaths)
+            read += len(deaths)
+            self._strike_off(batch, left)
+            self._on_progress(read, total)
         return read, written
 
     def _refuse(self, batch: Batch, silent_seconds: float) -> None:
