@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from orchestrator.index import stats
+from orchestrator.index.stats import figures
 
 _SHOWN_TOPICS = 3
 _SHOWN_CHARS = 200
@@ -36,12 +36,12 @@ def indexed(connection: Connection[Any]) -> Indexed:
     """Ask PostgreSQL."""
     overflow, seconds = connection.execute(_OVERFLOW).fetchall()[0]
     refused = connection.execute(_REFUSED, (_SHOWN_TOPICS,)).fetchall()
-    figures = stats.figures(connection)
+    letters = figures(connection)
     return Indexed(
         overflow=overflow,
         overflow_seconds=float(seconds),
         refused={topic: error[:_SHOWN_CHARS] for topic, error in refused},
-        open_letters=figures.open,
-        letters_per_minute=figures.new_in_last_minute,
-        open_letter_hours=figures.oldest_open_seconds / 3600,
+        open_letters=letters.open,
+        letters_per_minute=letters.new_in_last_minute,
+        open_letter_hours=letters.oldest_open_seconds / 3600,
     )

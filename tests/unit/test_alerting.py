@@ -11,7 +11,7 @@ from orchestrator.settings import Settings
 LIMITS = Limits(
     outbox_seconds=60.0, outbox=100, open_letters=1000, letters_per_minute=100.0, open_letter_hours=72.0
 )
-CALM = {
+CALM: dict[str, Any] = {
     "outbox": 0,
     "outbox_seconds": 0.0,
     "overflow": 0,
