@@ -29,7 +29,7 @@ from orchestrator import schema
 from orchestrator.deadletter.death import Death
 from orchestrator.deadletter.record import to_record
 from orchestrator.dev.stack import running
-from orchestrator.relay.indexing import Indexer
+from orchestrator.relay.indexing.indexer import Indexer
 from orchestrator.settings import Settings
 
 BAR = 5_000

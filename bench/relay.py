@@ -46,7 +46,7 @@ _TRACEBACK = f"Traceback (most recent call last):\n{_FRAMES}ValueError: no such 
 _MOVER = """
 import signal, sys, threading
 from orchestrator import settings
-from orchestrator.relay.moving import Mover
+from orchestrator.relay.outbox.mover import Mover
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 Mover(settings.load(), "bench").run(stop)

@@ -1,7 +1,8 @@
 """How long a start takes: `omninode --help` beside `celery --help`, and `omninode dev` beside a bare worker.
 
-The peer of `omninode dev` (three servers, a worker, beat, a relay and Flower) is a plain Celery worker on a Redis that
-already runs: what anybody waits for who works on a Celery task. Alternating rounds, medians, ratios.
+The peer of `omninode dev` (three servers, a worker, beat, a relay and Flower) is a plain Celery worker on a
+Redis that already runs: what anybody waits for who works on a Celery task. Alternating rounds, medians,
+ratios.
 """
 
 import json

@@ -73,7 +73,8 @@ def _check() -> int:
     from redis.exceptions import RedisError
 
     from orchestrator import settings
-    from orchestrator.relay import broker, heartbeat
+    from orchestrator.relay import broker
+    from orchestrator.relay.watching import heartbeat
 
     host = socket.gethostname()
     try:

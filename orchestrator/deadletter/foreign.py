@@ -37,7 +37,7 @@ _MOST = 10_000
 
 
 def read(place: str, queue: str, value: bytes | None, headers: Mapping[str, str], at: datetime) -> Death:
-    """The death that the record at `place` (topic/partition/offset) tells of.
+    """The death that the record at `place` (topic/partition/offset/timestamp) tells of.
 
     It names a task where its headers are those of a Celery message, or its value is one.
     """

@@ -85,7 +85,8 @@ def from_record(found: Found, suffix: str) -> Death:
     if _is_ours(headers):
         death = _read(headers, found.value, at)
     else:
-        place = f"{found.topic}/{found.partition}/{found.offset}"
+        # A topic that was deleted and made again has other records at the same offsets.
+        place = f"{found.topic}/{found.partition}/{found.offset}/{found.timestamp_ms}"
         death = foreign.read(place, found.topic.removesuffix(suffix), found.value, headers, at)
     return replace(death, topic=found.topic, partition=found.partition, offset=found.offset)
 

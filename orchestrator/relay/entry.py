@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from orchestrator.deadletter import death
 from orchestrator.deadletter.death import Death
-from orchestrator.relay.topics import topic_of
+from orchestrator.relay.naming import topic_of
 
 RAW = b"raw"
 # What an entry without a message is called.

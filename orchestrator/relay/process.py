@@ -14,13 +14,13 @@ import structlog
 
 from orchestrator import schema
 from orchestrator.errors import SchemaError
-from orchestrator.relay.heartbeat import Heartbeat
-from orchestrator.relay.indexing import Indexer
-from orchestrator.relay.moving import Mover
+from orchestrator.relay.indexing.indexer import Indexer
+from orchestrator.relay.outbox.mover import Mover
 from orchestrator.relay.reconciling import Reconciler
 from orchestrator.relay.returning import Returner
 from orchestrator.relay.trouble import Trouble
-from orchestrator.relay.watching import Watcher
+from orchestrator.relay.watching.heartbeat import Heartbeat
+from orchestrator.relay.watching.watcher import Watcher
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)

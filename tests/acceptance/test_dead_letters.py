@@ -1,4 +1,4 @@
-"""Every reason to die: one record in Kafka with the bytes of the message, and after a replay it has run once."""
+"""Every reason to die: one record in Kafka with the message's bytes, and after a replay it has run once."""
 
 import base64
 import json

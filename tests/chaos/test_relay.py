@@ -12,7 +12,7 @@ from celery import Celery
 from confluent_kafka import Consumer, TopicPartition
 
 from orchestrator import redis
-from orchestrator.relay import alarms
+from orchestrator.relay.watching import alarms
 from tests.chaos.letters import index, trial
 from tests.chaos.letters.stores import KAFKA, Stores, running_stores
 from tests.processes import let_pass, start_worker, wait_until

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.relay.alerting import Alert, Figures, Limits, judge, limits
+from orchestrator.relay.watching.alerting import Alert, Figures, Limits, judge, limits
 from orchestrator.settings import Settings
 
 LIMITS = Limits(

@@ -8,11 +8,12 @@ from redis.exceptions import RedisError
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
 from orchestrator import settings
-from orchestrator.relay import alarms, broker, heartbeat
-from orchestrator.relay import outbox as outboxes
-from orchestrator.relay.alarms import Raised
-from orchestrator.relay.alerting import OUTBOX_WAITS
-from orchestrator.relay.outbox import Outbox
+from orchestrator.relay import broker
+from orchestrator.relay.watching import alarms, heartbeat
+from orchestrator.relay.watching import backlog as outboxes
+from orchestrator.relay.watching.alarms import Raised
+from orchestrator.relay.watching.alerting import OUTBOX_WAITS
+from orchestrator.relay.watching.backlog import Outbox
 
 States = Mapping[str, Mapping[str, Any]]
 

@@ -20,7 +20,7 @@ def reindex(*, yes: bool, as_json: bool) -> None:
     from orchestrator.cli.deadletters.opening import index
     from orchestrator.cli.deadletters.rendering import echo_json
     from orchestrator.cli.progress import bar
-    from orchestrator.relay.reindexing import reindex as rebuild
+    from orchestrator.relay.indexing.reindexing import reindex as rebuild
 
     if not yes and sys.stdin.isatty():
         click.confirm("Read all dead-letter topics anew?", abort=True, err=True)

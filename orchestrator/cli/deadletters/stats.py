@@ -69,7 +69,8 @@ def _ask_redis() -> _Redis:
     from redis.exceptions import RedisError
 
     from orchestrator import keys, redaction, settings
-    from orchestrator.relay import alarms, broker
+    from orchestrator.relay import broker
+    from orchestrator.relay.watching import alarms
 
     try:
         with broker.client(settings.current(), decode=True) as client:

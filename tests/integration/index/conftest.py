@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 
 from orchestrator import settings
-from orchestrator.relay import following, indexing, reindexing
+from orchestrator.relay.indexing import following, reindexing
+from orchestrator.relay.indexing import indexer as indexing
 from orchestrator.settings import Settings
 
 

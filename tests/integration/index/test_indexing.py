@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 from orchestrator.index.offsets import stored
-from orchestrator.relay.indexing import Indexer
+from orchestrator.relay.indexing.indexer import Indexer
 from orchestrator.settings import Settings
 from tests.integration.index import topics as kafka_topics
 from tests.integration.index.deaths import Database, death, letters
@@ -20,7 +20,7 @@ from tests.processes import wait_until
 # An indexer of its own process, which can be killed.
 _PROGRAM = (
     "from threading import Event; from orchestrator import settings;"
-    "from orchestrator.relay.indexing import Indexer; Indexer(settings.load()).run(Event())"
+    "from orchestrator.relay.indexing.indexer import Indexer; Indexer(settings.load()).run(Event())"
 )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.errors import KafkaUnavailable
 from orchestrator.index.writing import write
-from orchestrator.relay.indexing import Indexer
-from orchestrator.relay.reindexing import Account, reindex
+from orchestrator.relay.indexing.indexer import Indexer
+from orchestrator.relay.indexing.reindexing import Account, reindex
 from orchestrator.settings import Settings
 from tests.integration.index.deaths import Database, death, own_columns, set_state
 from tests.integration.index.topics import put, put_foreign

@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 
 from orchestrator import keys, redis
 from orchestrator.dev.ports import LOOPBACK
-from orchestrator.relay import alarms, watching
-from orchestrator.relay.alarms import Raised
-from orchestrator.relay.watching import Watcher
+from orchestrator.relay.watching import alarms
+from orchestrator.relay.watching import watcher as watching
+from orchestrator.relay.watching.alarms import Raised
+from orchestrator.relay.watching.watcher import Watcher
 from orchestrator.settings import Settings
 from tests.processes import wait_until
 

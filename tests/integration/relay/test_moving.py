@@ -8,9 +8,9 @@ import psycopg
 
 from orchestrator import keys
 from orchestrator.relay import scripts
-from orchestrator.relay.overflow import Overflow
-from orchestrator.relay.stream import GROUP, Stream
-from orchestrator.relay.topics import topic_of
+from orchestrator.relay.naming import topic_of
+from orchestrator.relay.outbox.stream import GROUP, Stream
+from orchestrator.relay.overflow.table import Overflow
 from orchestrator.settings import Settings
 from tests.integration.relay.moved import headers_of, message, moving, put, records
 from tests.processes import wait_until

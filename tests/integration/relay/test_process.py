@@ -15,8 +15,8 @@ import pytest
 
 from orchestrator import keys, redis
 from orchestrator.dev.ports import LOOPBACK
-from orchestrator.relay import heartbeat
 from orchestrator.relay.process import keep_running
+from orchestrator.relay.watching import heartbeat
 from orchestrator.settings import Settings
 from tests.commands import omninode
 from tests.processes import let_pass, wait_until

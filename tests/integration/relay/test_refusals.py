@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from orchestrator import kafka, keys
 from orchestrator.dev import ports
-from orchestrator.relay.topics import SLACK_BYTES, Topics
+from orchestrator.relay.kafka.topics import SLACK_BYTES, Topics
 from orchestrator.settings import Settings
 from tests.integration.relay.moved import headers_of, moving, put, records
 from tests.processes import wait_until
@@ -155,7 +155,7 @@ def test_a_queue_whose_topic_kafka_takes_for_anothers_gets_one_of_its_own(
 def test_a_kafka_that_administers_nothing_creates_topics_as_it_likes(
     settings: Settings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.relay.topics._WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("orchestrator.relay.kafka.topics._WAIT_SECONDS", 0.5)
     command = [sys.executable, "-m", "orchestrator.dev.servers.kafka_mock"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         assert mock.stdout

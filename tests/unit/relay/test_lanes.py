@@ -3,8 +3,9 @@
 from confluent_kafka import KafkaError
 
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.lanes import Lanes, closed_seconds
-from orchestrator.relay.verdict import Verdict, judge
+from orchestrator.relay.kafka.lanes import Lanes
+from orchestrator.relay.kafka.verdict import Verdict, judge
+from orchestrator.relay.overflow.refuge import closed_seconds
 
 
 def test_a_topic_is_left_in_peace_longer_each_time_and_at_once_open_when_it_takes_one() -> None:

@@ -14,9 +14,9 @@ from psycopg import Connection
 
 from orchestrator import kafka, postgres
 from orchestrator.errors import OvertakenIndexer
-from orchestrator.relay import reading
-from orchestrator.relay.following import Follower
-from orchestrator.relay.lag import Lag
+from orchestrator.relay.indexing import reading
+from orchestrator.relay.indexing.following import Follower
+from orchestrator.relay.indexing.lag import Lag
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 

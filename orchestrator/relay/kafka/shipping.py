@@ -11,12 +11,12 @@ from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.deadletter.record import refer
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.lanes import Lanes, closed_seconds
-from orchestrator.relay.producing import Report, Sending
-from orchestrator.relay.records import record_of
-from orchestrator.relay.refuge import Refuge
-from orchestrator.relay.topics import Topics
-from orchestrator.relay.verdict import Verdict, judge
+from orchestrator.relay.kafka.lanes import Lanes
+from orchestrator.relay.kafka.producing import Report, Sending
+from orchestrator.relay.kafka.records import record_of
+from orchestrator.relay.kafka.topics import Topics
+from orchestrator.relay.kafka.verdict import Verdict, judge
+from orchestrator.relay.overflow.refuge import Refuge, closed_seconds
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)

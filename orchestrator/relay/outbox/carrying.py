@@ -10,10 +10,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.figures import Figures
-from orchestrator.relay.refuge import Refuge
-from orchestrator.relay.stream import IDLE_SECONDS, Stream
-from orchestrator.relay.way import Way
+from orchestrator.relay.outbox.figures import Figures
+from orchestrator.relay.outbox.stream import IDLE_SECONDS, Stream
+from orchestrator.relay.outbox.way import Way
+from orchestrator.relay.overflow.refuge import Refuge
 
 _MOST_AT_ONCE, _FIRST_AT_ONCE = 500, 50
 # As many entries are read at once as had this size together the last time: they may be large.

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator.relay.draining import Draining
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.refuge import Refuge
-from orchestrator.relay.shipping import Shipping
+from orchestrator.relay.kafka.shipping import Shipping
+from orchestrator.relay.overflow.draining import Draining
+from orchestrator.relay.overflow.refuge import Refuge
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 

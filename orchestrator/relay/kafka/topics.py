@@ -1,9 +1,7 @@
-"""Dead-letter topics: what they are called, that they exist, and how they are configured."""
+"""Dead-letter topics: that they exist, and how they are configured."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
@@ -21,13 +19,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from orchestrator import kafka
+from orchestrator.relay.naming import told_apart
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)
 
-_LONGEST_NAME = 249
-_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9._-]")
-_HASH_DIGITS = 8
 # A record's size is bounded by itself; its batch is a little larger.
 SLACK_BYTES = 16 * 1024
 _DAY_MS = 86_400_000
@@ -38,25 +34,6 @@ _WAIT_SECONDS = 3.0
 _ASK_AGAIN_SECONDS = 300.0
 _NO_SUCH_REPLICATION = {KafkaError.INVALID_REPLICATION_FACTOR, KafkaError.UNSUPPORTED_VERSION}
 _EXPECTED = {KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.TOPIC_EXCEPTION, *_NO_SUCH_REPLICATION}
-
-
-def topic_of(queue: str, suffix: str) -> str:
-    """The topic of a queue's dead letters: its name and the suffix, which is not added twice.
-
-    What Kafka does not allow in a name is replaced. As two queues could then have one topic, a hash of the
-    queue's name is added; so it is where the name would be too long.
-    """
-    stem = queue.removesuffix(suffix)
-    allowed = _NOT_ALLOWED.sub("_", stem)
-    if allowed == stem and (stem or queue) and len(stem) + len(suffix) <= _LONGEST_NAME:
-        return stem + suffix
-    return _told_apart(allowed or "unknown", queue, suffix)
-
-
-def _told_apart(stem: str, name: str, suffix: str) -> str:
-    digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:_HASH_DIGITS]
-    room = _LONGEST_NAME - len(suffix) - _HASH_DIGITS - 1
-    return f"{stem[:room]}-{digest}{suffix}"
 
 
 class Topics:
@@ -125,7 +102,7 @@ class Topics:
         # Kafka refuses names that differ from another topic's only by `.` and `_`.
         colliding = [topic for topic, code in failed.items() if code == KafkaError.TOPIC_EXCEPTION]
         suffix = self._settings.kafka_dlq_suffix
-        others = {topic: _told_apart(topic.removesuffix(suffix), topic, suffix) for topic in colliding}
+        others = {topic: told_apart(topic.removesuffix(suffix), topic, suffix) for topic in colliding}
         failed = self._try_to_create(list(others.values()), replication=-1)
         for topic, other in others.items():
             if failed.get(other) == KafkaError.TOPIC_EXCEPTION:

@@ -7,14 +7,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from orchestrator.relay.entry import Entry
+from orchestrator.relay.overflow.refuge import closed_seconds
 
 _LATER_BASE_SECONDS, _LATER_MOST_SECONDS = 0.2, 10.0
-_CLOSED_BASE_SECONDS, _CLOSED_MOST_SECONDS = 5.0, 300.0
-
-
-def closed_seconds(refusals: int) -> float:
-    """How long to leave in peace what was refused that often."""
-    return float(min(_CLOSED_BASE_SECONDS * 2.0 ** min(max(refusals - 1, 0), 30), _CLOSED_MOST_SECONDS))
 
 
 @dataclass

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.relay.refuge import Refuge
-from orchestrator.relay.stream import Stream
+from orchestrator.relay.outbox.stream import Stream
+from orchestrator.relay.overflow.refuge import Refuge
 
 _EVERY_SECONDS = 1.0
 # Counting a million rows takes a while: no more than this part of the time is spent on it.

@@ -15,9 +15,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator import keys, postgres
-from orchestrator.relay import alarms, alerting, broker, heartbeat, measuring, outbox
-from orchestrator.relay.measuring import Indexed
+from orchestrator.relay import broker
 from orchestrator.relay.trouble import Trouble
+from orchestrator.relay.watching import alarms, alerting, heartbeat, measuring
+from orchestrator.relay.watching import backlog as outbox
+from orchestrator.relay.watching.measuring import Indexed
 from orchestrator.settings import Settings
 
 _LOOK_SECONDS = 1.0

@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator.deadletter.death import Death
 from orchestrator.deadletter.record import Found, Record, from_record, refer
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.records import record_of
-from orchestrator.relay.refuge import Refuge
+from orchestrator.relay.kafka.records import record_of
+from orchestrator.relay.overflow.refuge import Refuge
 from orchestrator.settings import Settings
 
 _ROWS_AT_ONCE = 200

@@ -11,13 +11,13 @@ from redis.exceptions import RedisError
 
 from orchestrator import redaction
 from orchestrator.relay import broker
-from orchestrator.relay.carrying import Carrier
-from orchestrator.relay.refuge import Refuge
-from orchestrator.relay.stream import Stream
-from orchestrator.relay.to_index import ToIndex
-from orchestrator.relay.to_kafka import ToKafka
+from orchestrator.relay.outbox.carrying import Carrier
+from orchestrator.relay.outbox.stream import Stream
+from orchestrator.relay.outbox.to_index import ToIndex
+from orchestrator.relay.outbox.to_kafka import ToKafka
+from orchestrator.relay.outbox.way import Way
+from orchestrator.relay.overflow.refuge import Refuge
 from orchestrator.relay.trouble import Trouble
-from orchestrator.relay.way import Way
 from orchestrator.settings import Settings
 
 _AGAIN_BASE_SECONDS, _AGAIN_MOST_SECONDS = 0.1, 5.0

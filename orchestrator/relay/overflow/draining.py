@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from orchestrator.relay.entry import Entry
-from orchestrator.relay.refuge import Refuge
+from orchestrator.relay.overflow.refuge import Refuge
 
 _AT_ONCE, _MOST_FLYING = 500, 1500
 # While Kafka takes nothing, these see whether it does.

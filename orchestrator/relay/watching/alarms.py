@@ -12,7 +12,7 @@ import structlog
 from redis import Redis
 
 from orchestrator import keys
-from orchestrator.relay.alerting import Alert
+from orchestrator.relay.watching.alerting import Alert
 
 _LOG = structlog.get_logger(__name__)
 # KEYS alerts; ARGV name, alert as JSON; returns whether it was not there. A full Redis lets it through.

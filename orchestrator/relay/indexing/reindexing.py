@@ -16,8 +16,8 @@ from orchestrator.errors import KafkaUnavailable
 from orchestrator.index import writing
 from orchestrator.index.offsets import Place
 from orchestrator.index.writing import Written
-from orchestrator.relay import reading
-from orchestrator.relay.reading import Batch
+from orchestrator.relay.indexing import reading
+from orchestrator.relay.indexing.reading import Batch
 from orchestrator.settings import Settings
 
 ANSWER_SECONDS = 5.0

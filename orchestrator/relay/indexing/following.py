@@ -10,9 +10,9 @@ from psycopg import Connection
 from orchestrator import postgres
 from orchestrator.index import offsets, writing
 from orchestrator.index.offsets import Advance, Place
-from orchestrator.relay import reading
-from orchestrator.relay.lag import Lag
-from orchestrator.relay.reading import Batch
+from orchestrator.relay.indexing import reading
+from orchestrator.relay.indexing.lag import Lag
+from orchestrator.relay.indexing.reading import Batch
 from orchestrator.settings import Settings
 
 # How long Kafka may take to say which topics there are.

@@ -1,0 +1,1 @@
+"""From the outbox on: an entry is read by one relay, carried its way, and forgotten when it is safe."""

@@ -1,0 +1,1 @@
+"""What waits in PostgreSQL for Kafka."""

@@ -1,0 +1,1 @@
+"""What a relay says of itself, and the alerts that follow."""
