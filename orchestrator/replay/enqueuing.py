@@ -22,7 +22,6 @@ from orchestrator.replay.message import Rebuilt
 from orchestrator.replay.order import Order
 from orchestrator.replay.reading import Dead
 from orchestrator.transport.collecting import Rendered
-from orchestrator.transport.envelope import delay_ms, encode, held
 from orchestrator.transport.pushing import AWAY, Chunk, OtherRows, Refused
 
 # How long a batch can be pushed again without a second message.
@@ -108,7 +107,5 @@ def _pushed(channel: Any, name: str) -> int:
 
 
 def _rendered(channel: Any, queue: str, rebuilt: Rebuilt) -> Rendered:
-    envelope = rebuilt.envelope
-    wait_ms = delay_ms(envelope["headers"])
-    target = channel.list_of(queue, channel._get_message_priority(envelope, reverse=False))  # noqa: SLF001
-    return Rendered(target, wait_ms, encode(held(envelope) if wait_ms else envelope))
+    priority = channel._get_message_priority(rebuilt.envelope, reverse=False)  # noqa: SLF001
+    return Rendered(channel.list_of(queue, priority), rebuilt.wait_ms, rebuilt.raw)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from celery.utils.saferepr import saferepr
@@ -18,7 +19,7 @@ from orchestrator.replay.contents import NO_LINKS, Contents
 from orchestrator.replay.edit import Edit, check
 from orchestrator.replay.parts import JSON, UTF_8, Parts, read_json, take_apart
 from orchestrator.stamp import ENQUEUED_AT
-from orchestrator.transport.envelope import HELD, Envelope
+from orchestrator.transport.envelope import HELD, Envelope, delay_ms, encode, held
 from orchestrator.worker.unstored import UNSENT
 
 DEADLINE = "omninode-deadline"
@@ -31,11 +32,14 @@ _HOW_TO_NAME = """replay it with --edit '{"task": "name", "args": […]}'"""
 class Rebuilt:
     """The message, and what is different about it.
 
-    `changed` names what was taken off because its time has passed, `lost` says what will not come back.
+    `raw` is the envelope as it goes into a list, once `wait_ms` are over. `changed` names what was taken off
+    because its time has passed, `lost` says what will not come back.
     """
 
     task: str
     envelope: Envelope
+    wait_ms: int
+    raw: str
     changed: frozenset[str]
     lost: frozenset[str]
 
@@ -88,7 +92,16 @@ def rebuild(  # noqa: PLR0917 (in the order in which they are thought of)
         "properties": _properties(parts.properties, death, replay, queue, task_id),
         **parts.rest,
     }
-    return Rebuilt(task, envelope, frozenset(changed), frozenset(lost))
+    return Rebuilt(task, envelope, *_render(envelope), frozenset(changed), frozenset(lost))
+
+
+def _render(envelope: Envelope) -> tuple[int, str]:
+    """Before anything is claimed: a message that cannot be written would hold up its batch for ever."""
+    wait_ms = delay_ms(envelope["headers"])
+    try:
+        return wait_ms, encode(held(envelope) if wait_ms else envelope)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise NotReplayable(f"its headers cannot be written as JSON ({error}): {_HOW_TO_NAME}") from None
 
 
 def _must_be_json(death: Death, parts: Parts) -> bool:
@@ -140,7 +153,8 @@ def _has_passed(value: Any, now: datetime) -> bool:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value <= now.timestamp()
     at = moment(value)
-    return at is not None and at.astimezone(UTC) <= now
+    # Not in UTC, where the first and the last hours there are cannot be expressed.
+    return at is not None and at <= now
 
 
 def _properties(old: dict[str, Any], death: Death, replay: int, queue: str, task_id: str) -> dict[str, Any]:
@@ -150,9 +164,13 @@ def _properties(old: dict[str, Any], death: Death, replay: int, queue: str, task
     """
     tag = uuid.uuid5(uuid.NAMESPACE_OID, f"{death.letter_id}:{replay}")
     usual = {"correlation_id": death.correlation_id or task_id, "delivery_mode": 2, "priority": 0}
-    own = {
+    own: dict[str, Any] = {
         "delivery_tag": str(tag),
         "delivery_info": {"exchange": "", "routing_key": queue},
         "body_encoding": "base64",
     }
+    priority = old.get("priority")
+    if isinstance(priority, float) and math.isinf(priority):
+        # Kombu, which takes anything else for a priority, fails of it.
+        own["priority"] = 0
     return usual | old | own

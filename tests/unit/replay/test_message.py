@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,6 +113,28 @@ def test_times_to_come_stay() -> None:
 
     assert (made.envelope["headers"]["eta"], made.envelope["headers"]["expires"]) == (FUTURE, FUTURE)
     assert made.changed == frozenset()
+
+
+def test_a_time_that_utc_cannot_express_is_a_time_all_the_same() -> None:
+    first = _replay(_died({"eta": "0001-01-01T00:00:00+10:00"}))
+    last = _replay(_died({"eta": "9999-12-31T23:59:59-10:00"}))
+
+    assert (first.changed, first.wait_ms) == (frozenset({"eta"}), 0)
+    assert last.changed == set()
+    assert last.wait_ms > 0
+
+
+def test_a_message_that_cannot_be_written_is_not_replayable_rather_than_claimed() -> None:
+    nested: Any = []
+    for _ in range(20_000):
+        nested = [nested]
+
+    with pytest.raises(NotReplayable, match="its headers cannot be written as JSON"):
+        _replay(replace(_died(), value_is="body", headers={"task": "shop.pay", "id": "1", "deep": nested}))
+
+
+def test_an_endless_priority_is_none() -> None:
+    assert _replay(_died(properties={"priority": float("inf")})).envelope["properties"]["priority"] == 0
 
 
 def test_its_priority_and_its_correlation_id_stay() -> None:
