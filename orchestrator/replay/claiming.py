@@ -69,7 +69,7 @@ def claim(
         done = connection.execute(_LOCK, (operation.id,)).fetchone()
         if asked.limit is not None and done:
             ids = ids[: max(0, asked.limit - done[0])]
-        letters, batch.taken = reading.read(connection, ids, asked, operation.started_at, lock=True)
+        letters, batch.taken = reading.read(connection, ids, asked, operation.started_at, operation.id)
         letters = [each for each in letters if _may_go(each, asked, batch, held, refusal)]
         made = _make(reading.with_values(connection, letters), asked, batch.skipped)
         if not made:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
+from uuid import UUID
 
 from kombu.utils.encoding import bytes_to_str
 from psycopg import Connection
@@ -23,13 +27,10 @@ _LOST: LiteralString = """
       LEFT JOIN dead_letter_operations o ON o.id = b.operation_id
      WHERE l.state = 'replaying' AND l.state_at < clock_timestamp() - make_interval(secs => %s)
        AND (b.id IS NULL OR b.enqueued_at < clock_timestamp() - make_interval(secs => %s))"""
-_PREFIX: LiteralString = "coalesce(o.options ->> 'prefix', '')"
-_WHERE_TO: LiteralString = (
-    "SELECT " + _PREFIX + ", array_agg(DISTINCT coalesce(nullif(o.options ->> 'to_queue', ''), l.queue))"
-    "\n" + _LOST + " GROUP BY 1"
-)
+# Options are read here: PostgreSQL's operators fail of JSON with a NUL anywhere in it, as an edit may have.
+_WHERE_TO: LiteralString = "SELECT o.id, o.options, array_agg(DISTINCT l.queue)\n" + _LOST + " GROUP BY o.id"
 _LOST_LETTERS: LiteralString = (
-    "SELECT l.id" + _LOST + " AND " + _PREFIX + " = %s AND l.id <> ALL(%s)"
+    "SELECT l.id" + _LOST + " AND (o.id = ANY(%s) OR o.id IS NULL AND %s) AND l.id <> ALL(%s)"
     " ORDER BY l.id LIMIT %s FOR NO KEY UPDATE OF l SKIP LOCKED"
 )
 _OPEN: LiteralString = """
@@ -42,12 +43,32 @@ _OPEN: LiteralString = """
 _OVERFLOW: LiteralString = "SELECT EXISTS (SELECT FROM outbox_overflow)"
 
 
-def where_to(connection: Connection[Any]) -> dict[str, list[str]]:
-    """Where letters went that have been replaying for longer than an hour: queues by the broker's prefix."""
-    return dict(connection.execute(_WHERE_TO, (_AFTER_SECONDS, _AFTER_SECONDS)).fetchall())
+@dataclass
+class Sought:
+    """Where letters of one broker's prefix went: by which operations, to which queues.
+
+    `unknown`: also those of which no operation is known any more.
+    """
+
+    operations: list[UUID] = field(default_factory=list)
+    queues: set[str] = field(default_factory=set)
+    unknown: bool = False
 
 
-def open_lost(connection: Connection[Any], channel: Any, queues: list[str]) -> int:
+def where_to(connection: Connection[Any]) -> dict[str, Sought]:
+    """Where letters went that have been replaying for longer than an hour, by the broker's prefix."""
+    found: defaultdict[str, Sought] = defaultdict(Sought)
+    for operation_id, options, queues in connection.execute(_WHERE_TO, (_AFTER_SECONDS, _AFTER_SECONDS)):
+        sought = found[(options or {}).get("prefix") or ""]
+        sought.queues.update([options["to_queue"]] if options and options.get("to_queue") else queues)
+        if operation_id:
+            sought.operations.append(operation_id)
+        else:
+            sought.unknown = True
+    return dict(found)
+
+
+def open_lost(connection: Connection[Any], channel: Any, sought: Sought) -> int:
     """Open those that are nowhere, and return how many that were; every ten minutes, by whoever is first.
 
     None are opened where more messages wait than can be looked at in one moment, or where what became of
@@ -57,16 +78,23 @@ def open_lost(connection: Connection[Any], channel: Any, queues: list[str]) -> i
     with channel.plain_client() as client:
         if not client.set(keys.sought(prefix), 1, nx=True, ex=_EVERY_SECONDS):
             return 0
-        present = _present(client, channel, queues)
+        present = _present(client, channel, sought.queues)
     if present is None or _has_overflow(connection):
         return 0
+    opened = 0
+    while some := _open_some(connection, sought, present):
+        opened += some
+    return opened
+
+
+def _open_some(connection: Connection[Any], sought: Sought, present: list[str]) -> int:
     with connection.transaction():
-        parameters = (_AFTER_SECONDS, _AFTER_SECONDS, prefix, present, _MOST_LETTERS)
-        lost = [row[0] for row in connection.execute(_LOST_LETTERS, parameters)]
-        return connection.execute(_OPEN, (lost, WHY)).rowcount
+        which = (sought.operations, sought.unknown, present, _MOST_LETTERS)
+        rows = connection.execute(_LOST_LETTERS, (_AFTER_SECONDS, _AFTER_SECONDS, *which)).fetchall()
+        return connection.execute(_OPEN, ([row[0] for row in rows], WHY)).rowcount
 
 
-def _present(client: Redis, channel: Any, queues: list[str]) -> list[str] | None:
+def _present(client: Redis, channel: Any, queues: Iterable[str]) -> list[str] | None:
     prefix = channel.global_keyprefix
     lists = {bytes_to_str(name) for name in client.scan_iter(count=1000, _type="list")}
     # One that is empty at one moment, and not at the next.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +14,13 @@ from orchestrator.index import operations
 from orchestrator.index.filters import Filter
 from orchestrator.index.operations import Operation
 from orchestrator.replay.edit import Edit
+from orchestrator.storable import is_clean
 
 ACTION = "replay"
 # Those that a replay takes; parked ones only where the filter names them.
-_REPLAYABLE = ("open", "parked")
+REPLAYABLE = ("open", "parked")
+# Letters a second: more than any broker takes, and less than the numbers that overflow.
+_FASTEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,27 @@ def order(filter_: Filter, **options: Any) -> Order:
     Raises:
         InvalidFilter: it names states that are not replayed, or a rate or limit that is none.
     """
-    states = filter_.states or _REPLAYABLE[:1]
-    wrong = [state for state in states if state not in _REPLAYABLE]
+    states = filter_.states or REPLAYABLE[:1]
+    wrong = [state for state in states if state not in REPLAYABLE]
     if wrong:
         raise InvalidFilter(
             f"letters that are {wrong[0]} are not replayed: only open ones, and parked ones where they are "
             "asked for; reopen those that were put away"
         )
     asked = Order(replace(filter_, states=states), **options)
-    if asked.rate is not None and not (isfinite(asked.rate) and asked.rate > 0):
-        raise InvalidFilter(f"a rate is a number of letters a second above 0, not {asked.rate}")
-    if asked.limit is not None and asked.limit < 1:
-        raise InvalidFilter(f"a limit is a number of letters above 0, not {asked.limit}")
+    _check(asked.to_queue, asked.rate, asked.limit)
     return asked
+
+
+def _check(to_queue: Any, rate: Any, limit: Any) -> None:
+    """They come from a program, which may say anything."""
+    if not isinstance(to_queue, str) or not is_clean(to_queue):
+        raise InvalidFilter(f"a queue to replay to is named by a text, not {to_queue!r:.80}")
+    is_rate = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate <= _FASTEST
+    if rate is not None and not is_rate:
+        raise InvalidFilter(f"a rate is a number of letters a second above 0, not {rate!r:.80}")
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise InvalidFilter(f"a limit is a whole number of letters above 0, not {limit!r:.80}")
 
 
 def begin(

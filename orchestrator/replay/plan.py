@@ -115,6 +115,6 @@ def _letters(connection: Connection[Any], asked: Order, now: datetime) -> Iterat
     with reading.wanted(connection, asked, now) as lists:
         for ids in lists:
             while ids:
-                letters, taken = reading.read(connection, ids, asked, now, lock=False)
+                letters, taken = reading.read(connection, ids, asked, now)
                 yield from reading.with_values(connection, letters)
                 ids = ids[taken:]  # noqa: PLW2901 (what is left of them)

@@ -39,9 +39,10 @@ _VALUES: LiteralString = """
     SELECT d.id, coalesce(d.value, v.value) FROM dead_letter_deaths d
       LEFT JOIN dead_letter_values v ON v.id = d.id AND d.value_is = 'reference'
      WHERE d.id = ANY(%s)"""
-_STILL_THERE: LiteralString = (
-    "SELECT id FROM dead_letters WHERE id = ANY(%s) AND state = ANY(%s) AND state_at <= %s"
-)
+# Whatever PostgreSQL's clock does: what a replay has taken, it does not take again.
+_STILL_THERE: LiteralString = """
+    SELECT id FROM dead_letters l WHERE id = ANY(%s) AND state = ANY(%s) AND state_at <= %s
+       AND NOT EXISTS (SELECT FROM dead_letter_history h WHERE h.letter_id = l.id AND h.operation_id = %s)"""
 # A replay has its number already; whoever asks for the next one wants the latest death of all.
 _EVERY_DEATH = 2**30
 
@@ -103,15 +104,20 @@ def queues(connection: Connection[Any], asked: Order, started_at: datetime) -> l
 
 
 def read(
-    connection: Connection[Any], ids: Sequence[str], asked: Order, started_at: datetime, *, lock: bool
+    connection: Connection[Any],
+    ids: Sequence[str],
+    asked: Order,
+    started_at: datetime,
+    operation_id: UUID | None = None,
 ) -> tuple[list[Dead], int]:
     """Those of the letters that may still be taken, without their bytes, and how many ids were looked at.
 
-    They are no more than fit into a portion. With `lock` they stay as they are until the transaction's end,
-    and those that another one holds are left out.
+    They are no more than fit into a portion. For an operation they stay as they are until the transaction's
+    end, and those that another one holds, or that this one has taken before, are left out.
     """
-    query = _STILL_THERE + (" FOR NO KEY UPDATE SKIP LOCKED" if lock else "")
-    rows = connection.execute(query, (list(ids), list(asked.filter.states), started_at)).fetchall()
+    query = _STILL_THERE + (" FOR NO KEY UPDATE SKIP LOCKED" if operation_id else "")
+    parameters = (list(ids), list(asked.filter.states), started_at, operation_id)
+    rows = connection.execute(query, parameters).fetchall()
     found = connection.execute(_OF_IDS, (_EVERY_DEATH, [row[0] for row in rows])).fetchall()
     place = {identifier: number for number, identifier in enumerate(ids)}
     letters = sorted((_read(row) for row in found), key=lambda each: place[each.id])

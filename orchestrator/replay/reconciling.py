@@ -40,9 +40,9 @@ def reconcile(settings: Settings) -> Account:
     with postgres.connect(settings.database_url) as connection:
         try:
             _enqueue(settings, connection, account)
-            for prefix, queues in missing.where_to(connection).items():
+            for prefix, sought in missing.where_to(connection).items():
                 with channel(settings, prefix) as opened:
-                    account["opened"] += missing.open_lost(connection, opened, queues)
+                    account["opened"] += missing.open_lost(connection, opened, sought)
         except (ReplayInterrupted, RedisError, OSError) as error:
             account["error"] = redaction.text(str(error))
     return account

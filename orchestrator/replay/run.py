@@ -18,14 +18,16 @@ from orchestrator.replay.enqueuing import confirm, enqueue
 from orchestrator.replay.holding import Queues
 from orchestrator.replay.order import Order
 from orchestrator.replay.pace import Pace
+from orchestrator.storable import clean
 
 _HELD_PAUSE_SECONDS = 0.5
 _OTHER_STATES: LiteralString = """
-    SELECT state, count(*) FROM dead_letters
-     WHERE id = ANY(%s) AND state <> ALL(%s) AND id NOT IN (
-           SELECT letter_id FROM dead_letter_history WHERE operation_id = %s)
-     GROUP BY state"""
+    SELECT l.state, count(*) FROM unnest(%s::text[]) AS named (id) LEFT JOIN dead_letters l USING (id)
+     WHERE l.state IS NULL OR l.state <> ALL(%s) AND NOT EXISTS (
+           SELECT FROM dead_letter_history h WHERE h.letter_id = l.id AND h.operation_id = %s)
+     GROUP BY l.state"""
 _WHY_NOT = {
+    None: "there is no such letter",
     "archived": "it is archived: reopen it first",
     "open": "it is open: leave --state away to replay it",
     "parked": "it is parked: say --state parked to replay it",
@@ -177,7 +179,7 @@ class _Run:
     def _not_taken(self) -> Counter[str]:
         """Letters that were named, and are in no state to be replayed."""
         filter_ = self._asked.filter
-        rows = self._connection.execute(
-            _OTHER_STATES, (list(filter_.ids), list(filter_.states), self._operation.id)
-        )
+        # What PostgreSQL cannot store is the id of none, whatever it looks like now.
+        ids = list(dict.fromkeys(map(clean, filter_.ids)))
+        rows = self._connection.execute(_OTHER_STATES, (ids, list(filter_.states), self._operation.id))
         return Counter({_WHY_NOT[state]: letters for state, letters in rows})

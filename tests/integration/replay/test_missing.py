@@ -1,15 +1,19 @@
 """Letters whose replay is nowhere any more are opened, and no others."""
 
 import json
+from typing import Any
+
+import pytest
 
 from orchestrator import keys
+from orchestrator.replay import missing
 from orchestrator.replay.reconciling import reconcile
 from tests.shop import Shop, death
 
 
-def _replay_long_ago(shop: Shop, *numbers: int) -> None:
+def _replay_long_ago(shop: Shop, *numbers: int, **options: Any) -> None:
     shop.die(*(death(number) for number in numbers))
-    shop.replay()
+    shop.replay(**options)
     shop.database.execute("UPDATE dead_letters SET state_at = state_at - interval '61 minutes'")
     shop.database.execute("UPDATE replay_batches SET enqueued_at = enqueued_at - interval '61 minutes'")
 
@@ -30,6 +34,25 @@ def test_a_letter_whose_message_was_purged_is_open_again_with_the_reason(shop: S
         "SELECT event, detail FROM dead_letter_history ORDER BY position DESC LIMIT 1"
     ).fetchone()
     assert told == ("reopened", "its message is gone: purged, or run by a worker that is not ours")
+
+
+def test_an_edit_that_postgresql_cannot_read_keeps_none_from_being_opened(shop: Shop) -> None:
+    _replay_long_ago(shop, 1, edit={"kwargs": {"name": "a\0b"}}, is_foreign=True)
+    shop.server.delete("shop")
+
+    assert reconcile(shop.settings)["opened"] == 1
+
+
+def test_all_are_opened_however_many_and_also_those_whose_operation_is_unknown(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing, "_MOST_LETTERS", 2)
+    _replay_long_ago(shop, 1, 2, 3)
+    _replay_long_ago(shop, 4, 5)
+    shop.server.delete("shop")
+    shop.database.execute("UPDATE dead_letters SET batch_id = NULL WHERE task_id = 'task-5'")
+
+    assert reconcile(shop.settings)["opened"] == 5
 
 
 def test_one_that_is_delayed_in_flight_or_held_by_a_stock_worker_is_not_lost(shop: Shop) -> None:
@@ -77,10 +100,7 @@ def test_a_broker_that_is_away_is_said(shop: Shop) -> None:
 
 
 def test_letters_of_a_broker_with_a_prefix_are_looked_for_under_it(shop: Shop) -> None:
-    shop.die(death(1))
-    shop.replay(prefix="mine:")
-    shop.database.execute("UPDATE dead_letters SET state_at = state_at - interval '61 minutes'")
-    shop.database.execute("UPDATE replay_batches SET enqueued_at = enqueued_at - interval '61 minutes'")
+    _replay_long_ago(shop, 1, prefix="mine:")
     shop.server.rename("shop", "mine:shop")
 
     assert reconcile(shop.settings)["opened"] == 0

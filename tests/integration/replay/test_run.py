@@ -78,8 +78,11 @@ def test_what_dies_again_is_not_taken_again_by_the_same_replay(shop: Shop) -> No
     assert shop.states() == {"open": 1}
 
     account = replay(shop.database, shop.channel, operation, stop=Event())
+    # PostgreSQL's clock has jumped back by an hour since it began.
+    shop.database.execute("UPDATE dead_letter_operations SET started_at = started_at + interval '1 hour'")
+    jumped = replay(shop.database, shop.channel, order.named(shop.database, operation.id), stop=Event())
 
-    assert account.enqueued == 1
+    assert (account.enqueued, jumped.enqueued) == (1, 1)
     assert shop.tasks() == ["task-1"]
 
 
@@ -114,11 +117,32 @@ def test_letters_that_were_put_away_are_not_replayed(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"rate": 0}, {"rate": float("inf")}, {"rate": float("nan")}, {"limit": 0}]
+    "options",
+    [
+        {"rate": 0},
+        {"rate": float("inf")},
+        {"rate": float("nan")},
+        {"rate": "5"},
+        {"rate": True},
+        {"rate": 10**400},
+        {"limit": 0},
+        {"limit": 2.5},
+        {"limit": "3"},
+        {"to_queue": 5},
+        {"to_queue": "a\0b"},
+    ],
 )
-def test_a_rate_or_limit_that_is_none_is_refused(shop: Shop, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidFilter, match="is a number of letters"):
+def test_options_that_are_none_are_refused(shop: Shop, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidFilter, match=r"a rate is a|a limit is a|a queue to replay to is named"):
         shop.order(**options)
+
+
+def test_ids_that_no_letter_has_are_counted_as_such(shop: Shop) -> None:
+    (letter_id,) = shop.die(death(1))
+
+    account = shop.replay(filter={"ids": [letter_id, "f" * 64, "a\0b"]})
+
+    assert (account.enqueued, account.skipped) == (1, {"there is no such letter": 2})
 
 
 def test_a_limit_leaves_the_youngest(shop: Shop) -> None:
