@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import uuid
@@ -42,8 +43,8 @@ def replay_dead_letters(
 ) -> dict[str, Any]:
     """Do what `omninode dead-letters replay` does; the filter and the account are the same JSON.
 
-    Run twice, it goes on where it was, as the replay belongs to the task's id. A long one, and one that waits
-    for a paused queue, is put back time and again, so that it keeps no worker.
+    Run twice, it goes on where it was, as the replay belongs to the task's id and arguments. A long one, and
+    one that waits for a paused queue, is put back time and again, so that it keeps no worker.
 
     Raises:
         InvalidFilter, InvalidEdit: what was asked for is none; nothing is replayed.
@@ -57,7 +58,7 @@ def replay_dead_letters(
         channel = broker.default_channel
         asked = order.order(
             Filter.from_json(filter),
-            to_queue=to_queue or "",
+            to_queue="" if to_queue is None else to_queue,
             edit=None if edit is None else Edit.from_json(edit),
             rate=rate,
             limit=limit,
@@ -65,7 +66,7 @@ def replay_dead_letters(
         )
         if dry_run:
             return _plan(connection, self.app, channel, asked)
-        identifier = uuid.uuid5(uuid.NAMESPACE_OID, f"omninode-replay:{task_id}")
+        identifier = _identity(task_id, asked)
         if operations.named(connection, identifier) is None:
             check_edit(connection, asked, reading.now(connection), self.app.tasks)
         operation = order.begin(connection, asked, f"task {task_id}", why, identifier)
@@ -74,6 +75,12 @@ def replay_dead_letters(
     if not done.is_finished:
         raise Wait(turn.pause_seconds)
     return done.as_json()
+
+
+def _identity(task_id: str, asked: Order) -> uuid.UUID:
+    """The replay that this task has begun, whoever runs it again. With other arguments it is another one."""
+    what = json.dumps([task_id, asked.filter.as_json(), asked.options()], sort_keys=True)
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"omninode-replay:{what}")
 
 
 class _Turn:

@@ -40,7 +40,11 @@ def app(shop: Shop) -> Iterator[Celery]:
 
 
 def _call(app: Celery, *args: Any, task_id: str = "replay-1", **kwargs: Any) -> Any:
-    return app.send_task(_TASK, args=args, kwargs=kwargs, task_id=task_id, queue="admin").get(timeout=30)
+    sent = app.send_task(_TASK, args=args, kwargs=kwargs, task_id=task_id, queue="admin")
+    account = sent.get(timeout=30)
+    # The next one with this id shall not be answered with it.
+    sent.forget()
+    return account
 
 
 def test_the_admin_task_replays_and_returns_the_account(shop: Shop, app: Celery) -> None:
@@ -49,13 +53,15 @@ def test_the_admin_task_replays_and_returns_the_account(shop: Shop, app: Celery)
     planned = _call(app, {"queues": ["shop"]}, dry_run=True, task_id="plan")
     account = _call(app, {"queues": ["shop"]}, why="every night")
     again = _call(app, {"queues": ["shop"]}, why="every night")
+    edited = _call(app, {"queues": ["nothing"]}, why="every day")
 
     assert (planned["dry_run"], planned["enqueued"], planned["unconsumed"]) == (True, 1, ["shop"])
     assert (account["matched"], account["enqueued"], account["by_queue"]) == (1, 1, {"shop": 1})
     assert again["operation"] == account["operation"]
+    assert (edited["operation"] != account["operation"], edited["matched"]) == (True, 0)
     assert shop.tasks() == ["task-1"]
-    row = shop.database.execute("SELECT who, why FROM dead_letter_operations").fetchone()
-    assert row == ("task replay-1", "every night")
+    rows = shop.database.execute("SELECT who, why FROM dead_letter_operations ORDER BY started_at").fetchall()
+    assert rows == [("task replay-1", "every night"), ("task replay-1", "every day")]
 
     # It waits for a paused queue without keeping a process of the worker.
     shop.server.sadd(keys.paused(), "mails")
