@@ -225,19 +225,22 @@ def test_stats_count_letters_and_show_what_waits_and_what_was_done(
     index.execute("INSERT INTO outbox_overflow (entry_id, topic, fields, raw) VALUES ('1-1', 't', '{}', '')")
     with broker.client(settings.current()) as client:
         client.xadd(keys.outbox(), {"id": "x"})
-        alert = {"name": "outbox_waits", "severity": "warning", "sentence": "it waits", "since": "2026"}
+        sentence = "it waits for \x1b[31mred"
+        alert = {"name": "outbox_waits", "severity": "warning", "sentence": sentence, "since": "2026"}
         client.hset(keys.alerts(), "outbox_waits", json.dumps(alert))
+    write(index, [death("f" * 64, queue="token-mails")], max_replays=5)
     run("park", A, "--why", "until Monday")
 
     told = json.loads(run("stats", "--json").stdout)
     shown = run("stats").stdout
 
-    assert told["by_state"] == {"open": 1, "replaying": 0, "parked": 1, "resolved": 1, "archived": 0}
-    assert (told["outbox"], told["overflow"], told["by_queue"]) == (1, 1, {"bills": 1, "mails": 1})
-    assert told["alerts"]["outbox_waits"]["sentence"] == "it waits"
+    assert told["by_state"] == {"open": 2, "replaying": 0, "parked": 1, "resolved": 1, "archived": 0}
+    assert (told["outbox"], told["overflow"]) == (1, 1)
+    assert told["by_queue"] == {"bills": 1, "mails": 1, "token-mails": 1}
+    assert told["alerts"]["outbox_waits"]["sentence"] == sentence
     assert [each["why"] for each in told["operations"]] == ["until Monday"]
     assert "waiting for Kafka: 1 in Redis, 1 in PostgreSQL" in shown
-    assert "warning: outbox_waits since 2026: it waits" in shown
+    assert "warning: outbox_waits since 2026: it waits for \\x1b[31mred" in shown
 
 
 def test_stats_without_redis_show_what_postgresql_has(

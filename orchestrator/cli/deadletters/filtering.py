@@ -19,7 +19,6 @@ from orchestrator.index.states import STATES
 ANY = "any"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
-_MOST_TEXT = 1000
 
 
 class _Moment(click.ParamType[datetime]):
@@ -73,12 +72,13 @@ _OPTIONS = (
 
 
 def filter_options(
-    default_states: Sequence[str], *, bulk: bool = False
+    default_states: Sequence[str], *, bulk: bool = False, states: Sequence[str] = (*STATES, ANY)
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the arguments IDS and the options of a filter; it gets them as `filter_`, a Filter.
 
     Ids are whole in it: first digits are looked up, and an unknown one ends the command with 1. Without
     --state it has the `default_states`; with ids, all. `bulk` wants a condition, or --all, from the user.
+    `states` are those that --state takes.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def filter_options(
                 raise click.UsageError("say which: name ids or a filter (see --help), or --all")
             return command(filter_=Filter(**_read(chosen, default_states)), **options)
 
-        for option in reversed([*_OPTIONS, _states(default_states), *([_ALL] if bulk else [])]):
+        for option in reversed([*_OPTIONS, _states(default_states, states), *([_ALL] if bulk else [])]):
             run = option(run)
         return run
 
@@ -102,15 +102,16 @@ def filter_options(
 _ALL = click.option("--all", "all_", is_flag=True, help="All, where no filter is given.")
 
 
-def _states(default_states: Sequence[str]) -> Callable[[Any], Any]:
+def _states(default_states: Sequence[str], states: Sequence[str]) -> Callable[[Any], Any]:
     usual = ", ".join(default_states) or ANY
+    default = f"{usual}; of ids: {ANY}" if ANY in states else usual
     return click.option(
         "--state",
         "states",
         multiple=True,
-        type=click.Choice([*STATES, ANY]),
+        type=click.Choice(states),
         metavar="STATE",
-        help=f"In this state: {', '.join(STATES)}, {ANY}.  [default: {usual}; of ids: {ANY}]",
+        help=f"In this state: {', '.join(states)}.  [default: {default}]",
     )
 
 
@@ -120,10 +121,11 @@ def _is_condition(chosen: dict[str, Any]) -> bool:
 
 def _read(chosen: dict[str, Any], default_states: Sequence[str]) -> dict[str, Any]:
     from orchestrator.cli.deadletters.opening import index
+    from orchestrator.index.filters import MOST_TEXT
     from orchestrator.index.naming import resolve
 
-    if len(chosen["text"]) > _MOST_TEXT:
-        raise click.UsageError(f"--text takes {_MOST_TEXT} characters at most")
+    if len(chosen["text"]) > MOST_TEXT:
+        raise click.UsageError(f"--text takes {MOST_TEXT} characters at most")
     states, ids = chosen["states"] or (() if chosen["ids"] else tuple(default_states)), chosen["ids"]
     if ids:
         with index() as connection:

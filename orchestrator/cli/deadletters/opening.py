@@ -39,10 +39,12 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except InvalidFilter as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(redaction.printable(error)) from None
     except (SchemaError, UnknownLetter) as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(redaction.printable(error)) from None
     except (psycopg.OperationalError, PoolTimeout) as error:
-        raise click.ClickException(f"PostgreSQL went away: {redaction.text(str(error).strip())}") from None
+        raise click.ClickException(
+            f"PostgreSQL went away: {redaction.printable(str(error).strip())}"
+        ) from None
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -18,9 +18,9 @@ _WIDTH, _LEAST, _GAP = 100, 20, "  "
 _AGES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
-def echo_json(shown: Mapping[str, Any]) -> None:
-    """Print one JSON object."""
-    click.echo(json.dumps(redaction.data(_plain(shown)), default=str))
+def echo_json(shown: Mapping[str, Any], **counts: Mapping[str, int]) -> None:
+    """Print one JSON object. `counts` are numbers by name, and no secrets whatever the name."""
+    click.echo(json.dumps(redaction.data(_plain(shown)) | counts, default=str))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:

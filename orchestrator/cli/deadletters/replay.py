@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@filter_options(("open",))
+@filter_options(("open",), states=("open", "parked"))
 @click.option("--all", "all_", is_flag=True, help="All that are open, where no filter is given.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and what would not.")
 @click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from orchestrator import redaction
 from orchestrator.celery import app
 from orchestrator.cli.deadletters.opening import INTERRUPTED, index
+from orchestrator.cli.progress import bar
 from orchestrator.errors import InvalidEdit, ReplayInterrupted, UnknownOperation
 from orchestrator.index.operations import Operation
 from orchestrator.modules import import_modules
@@ -42,11 +43,11 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
             with app.connection_for_write() as broker:
                 yield Desk(connection, app, broker.default_channel, as_json)
         except InvalidEdit as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(redaction.printable(error)) from None
         except UnknownOperation as error:
             raise click.ClickException(str(error)) from None
         except (OperationalError, RedisError, OSError, ReplayInterrupted) as error:
-            raise click.ClickException(f"the broker cannot be asked: {redaction.text(str(error))}") from None
+            raise click.ClickException(f"the broker cannot be asked: {redaction.printable(error)}") from None
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Desk:
     def plan(self, asked: Order) -> int:
         """Print what would be done; returns the exit code."""
         queues = Queues(self.channel)
-        with _progress() as show:
+        with bar() as show:
             made = plan(
                 self.connection,
                 asked,
@@ -113,10 +114,10 @@ class Desk:
         stop, stopped = Event(), ""
         click.echo(f"replay {operation.id}: go on after a kill with --resume {operation.id}", err=True)
         try:
-            with _progress() as show, _finishing(stop):
+            with bar() as show, _finishing(stop):
                 done = replay(self.connection, self.channel, operation, stop=stop, say=_say, on_progress=show)
         except ReplayInterrupted as error:
-            stopped = redaction.text(str(error))
+            stopped = redaction.printable(error)
             to_queue = order.of(operation).to_queue
             done = account.draw_up(self.connection, operation.id, to_queue)
         self._show(done)
@@ -155,17 +156,18 @@ class Desk:
 
 
 def _say(sentence: str) -> None:
-    click.echo(sentence, err=True)
+    click.echo(redaction.printable(sentence), err=True)
 
 
 def _show_numbers(numbers: Mapping[str, int], about: str) -> None:
     for name, letters in numbers.items():
-        click.echo(f"{letters:9,}  {about.format(redaction.text(name))}")
+        click.echo(f"{letters:9,}  {about.format(redaction.printable(name))}")
 
 
 def _show_groups(groups: list[Group]) -> None:
     for group in groups[:_MOST_GROUPS]:
-        click.echo(f"{group.letters:9,}  {group.fingerprint}  {group.exception or '-'}  {group.task or '-'}")
+        about = f"{group.fingerprint}  {group.exception or '-'}  {group.task or '-'}"
+        click.echo(f"{group.letters:9,}  {redaction.printable(about)}")
     if more := groups[_MOST_GROUPS:]:
         click.echo(f"{sum(group.letters for group in more):9,}  in {len(more):,} other groups")
 
@@ -184,16 +186,3 @@ def _finishing(stop: Event) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; yields what moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda done, matched: progress.update(bar, completed=done, total=matched)

@@ -72,10 +72,11 @@ def _write_bytes(story: Story) -> None:
 
 
 def _print(told: dict[str, Any]) -> None:
+    from orchestrator import redaction
     from orchestrator.cli.deadletters.rendering import when
 
     letter, deaths, replay = told["letter"], told["deaths"], told["replay"]
-    click.echo(f"letter {letter.id}")
+    click.echo(f"letter {redaction.printable(letter.id)}")
     _line("state", f"{letter.state} since {when(letter.state_at)}, replayed {letter.replay} times")
     _line("task", f"{letter.task or '-'}[{letter.task_id or '-'}]")
     _line("queue", letter.queue)

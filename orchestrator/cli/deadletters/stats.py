@@ -45,8 +45,6 @@ def stats(*, as_json: bool) -> None:
         echo_json(
             {
                 "by_state": totals.by_state,
-                "by_reason": totals.by_reason,
-                "by_queue": totals.by_queue,
                 "per_minute": totals.per_minute,
                 "new_in_last_minute": figures.new_in_last_minute,
                 "oldest_open_seconds": figures.oldest_open_seconds,
@@ -54,7 +52,9 @@ def stats(*, as_json: bool) -> None:
                 "overflow": totals.overflow,
                 "alerts": on_its_way.alerts,
                 "operations": done,
-            }
+            },
+            by_reason=totals.by_reason,
+            by_queue=totals.by_queue,
         )
     else:
         _print(figures, totals, on_its_way, done)
@@ -81,6 +81,7 @@ def _ask_redis() -> _Redis:
 
 
 def _print(figures: Figures, totals: Totals, on_its_way: _Redis, done: list[Operation]) -> None:
+    from orchestrator import redaction
     from orchestrator.cli.deadletters.rendering import length, sparkline
 
     _print_numbers("state", totals.by_state)
@@ -92,7 +93,8 @@ def _print(figures: Figures, totals: Totals, on_its_way: _Redis, done: list[Oper
     outbox = "unknown" if on_its_way.outbox is None else f"{on_its_way.outbox:,}"
     click.echo(f"waiting for Kafka: {outbox} in Redis, {totals.overflow:,} in PostgreSQL")
     for name, alert in on_its_way.alerts.items():
-        click.echo(f"{alert['severity']}: {name} since {alert['since']}: {alert['sentence']}")
+        sentence = f"{alert['severity']}: {name} since {alert['since']}: {alert['sentence']}"
+        click.echo(redaction.printable(sentence))
     if done:
         _print_operations(done)
 
@@ -103,9 +105,10 @@ def _print_numbers(what: str, numbers: dict[str, int]) -> None:
     if not numbers:
         return
     click.echo(what)
-    width = max(len(name) for name in numbers)
-    for name, number in numbers.items():
-        click.echo(f"  {redaction.printable(name):{width}}  {number:10,}")
+    shown = {redaction.printable(name) or "-": number for name, number in numbers.items()}
+    width = max(map(len, shown))
+    for name, number in shown.items():
+        click.echo(f"  {name:{width}}  {number:10,}")
 
 
 def _print_operations(done: list[Operation]) -> None:
