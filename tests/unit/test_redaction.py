@@ -23,6 +23,16 @@ from orchestrator import redaction
         ('{"my_token" : "LEAK', '{"my_token" : "****'),
         ("Authorization: Bearer LEAK.x-y", "Authorization: Bearer ****"),
         ("authorization: basic TEVBSw==", "authorization: basic ****"),
+        ("password: LEAK", "password: ****"),
+        ("X-Api-Key: LEAK", "X-Api-Key: ****"),
+        ("mysql --password LEAK --host h", "mysql --password **** --host h"),
+        ("AWS_SECRET_ACCESS_KEY=LEAK", "AWS_SECRET_ACCESS_KEY=****"),
+        ("client_secret='LE AK'", "client_secret=****"),
+        ("Cookie: session=LEAK; path=/", "Cookie: ****"),
+        ("it was ghp_LEAKLEAKLEAKLEAK1234", "it was ****"),
+        ("it was sk-proj-LEAKLEAKLEAKLEAK", "it was ****"),
+        ("it was AKIALEAKLEAKLEAKLEAK", "it was ****"),
+        ("it was eyJLEAKLEAKLEAK.eyJLEAKLEAKLEAK.LEAKLEAK", "it was ****"),
     ],
 )
 def test_secrets_in_a_text_are_masked(shown: str, expected: str) -> None:
@@ -38,6 +48,8 @@ def test_secrets_in_a_text_are_masked(shown: str, expected: str) -> None:
         '{"monkey": "banana", "model": "m"}',
         "the key to it: patience",
         "12:30:01 all is well",
+        "max_tokens=100 input_tokens: 3 tokenizer=words",
+        "unexpected token at line 3, task-id: 3, secretary=Ann",
     ],
 )
 def test_what_is_no_secret_stays(shown: str) -> None:
@@ -55,7 +67,21 @@ def test_no_password_of_a_url_survives(password: str) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
-    "piece", ["a", '"keykey', "'token': '", "x=", "redis://", "password=", "a:@", '\\"', "bearer "]
+    "piece",
+    [
+        "a",
+        '"keykey',
+        "'token': '",
+        "x=",
+        "redis://",
+        "password=",
+        "a:@",
+        '\\"',
+        "bearer ",
+        "cookie: ",
+        "eyJaaaaaaaa.",
+        "-token",
+    ],
 )
 def test_a_long_text_takes_no_longer_than_it_is_long(piece: str) -> None:
     long = piece * (1_000_000 // len(piece))

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS, Death, from_outbox
 from orchestrator.deadletter.record import Found, Record, from_record, refer, to_record
 
@@ -105,6 +106,20 @@ def test_what_is_too_long_is_cut_in_its_middle_and_said_to_be() -> None:
     assert (read.traceback[0], read.traceback[-1]) == ("a", "z")
     assert "characters left out" in read.traceback
     assert _header(_record(death), "omninode-dlq-truncated") == "message,traceback"
+
+
+def test_texts_as_long_as_their_bounds_are_kept() -> None:
+    death = replace(_death(), message="m" * 10_000, traceback="t" * 8_192)
+
+    read = _read(_record(death))
+
+    assert (len(read.message), len(read.traceback)) == (10_000, 8_192)
+
+
+def test_what_was_cut_before_is_counted_when_it_is_cut_again() -> None:
+    twice = cut(cut("m" * 30_000, 10_000), 1_000)
+
+    assert "… 29050 characters left out …" in twice
 
 
 def test_secrets_are_masked_in_what_explains_a_letter_and_not_in_its_value() -> None:
