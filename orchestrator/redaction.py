@@ -30,8 +30,8 @@ _WORDS = (
 _URL = re.compile(
     r"(?<![\w+.-])(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<rest>[^\s\"'<>]{1,2000})", re.IGNORECASE
 )
-# Also as a part of a name: AWS_SECRET_ACCESS_KEY, client_secret, X-Api-Key, --password. A number of tokens is no
-# secret (max_tokens=5).
+# Also as a part of a name: AWS_SECRET_ACCESS_KEY, client_secret, X-Api-Key, --password. A number of tokens
+# is no secret (max_tokens=5).
 _ASSIGNED = re.compile(
     rf"(?<![\w-])(?P<name>[\w-]{{0,40}}{_NAMES}(?:[_-]\w{{1,20}}){{0,2}})(?P<sign>=|:[ ]?|(?<=-password)[ ])"
     r"(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\"]+)",

@@ -20,8 +20,8 @@ _DLQ = "omninode-dlq-"
 _SPRING = "kafka_dlt-"
 # Bounds in characters: Sidekiq's for a message; of a traceback head and tail are kept, as Wolverine does.
 _MESSAGE, _TRACEBACK, _REPR, _NAME = 10_000, 8_192, 2_000, 500
-# What explains a letter shall not be larger than that, in bytes: message and traceback are there twice, for us
-# and for Spring. Where it is, as not all text is ASCII or a header is long, the bounds are tighter.
+# What explains a letter shall not be larger than that, in bytes: message and traceback are there twice, for
+# us and for Spring. Where it is, as not all text is ASCII or a header is long, the bounds are tighter.
 _EXPLANATION_BYTES = 64 * 1024
 _TIGHT_MESSAGE, _TIGHT_TRACEBACK, _TIGHT_REPR = 1_000, 2_048, 200
 # What the broker adds to a record and its batch.
