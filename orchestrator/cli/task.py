@@ -33,7 +33,7 @@ def show(*, task_id: str, whole: bool, as_json: bool) -> None:
     Looked for is its message (waiting, delayed, in flight, held by stock Celery, dead), its result, whether
     it was revoked, and its dead letters with their history. Exits with 1 when nothing is found.
     """
-    from orchestrator import settings, storable
+    from orchestrator import redaction, settings, storable
     from orchestrator.celery import app
     from orchestrator.queues.tracing import trace
 
@@ -43,7 +43,8 @@ def show(*, task_id: str, whole: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_record(found)))
     else:
-        click.echo("\n".join(_text(found)))
+        # Whatever is told of a task comes from outside.
+        click.echo("\n".join(map(redaction.printable, _text(found))))
     sys.exit(0 if found.is_found else 1)
 
 
@@ -105,12 +106,10 @@ def _letter(story: Story) -> dict[str, Any]:
 
 
 def _text(found: Trace) -> Iterator[str]:
-    from orchestrator.redaction import printable
-
     if not found.is_found:
-        yield f"nothing is known of {printable(found.task_id)}"
+        yield f"nothing is known of {found.task_id}"
         for each in found.searched:
-            yield f"  searched: {printable(each)}"
+            yield f"  searched: {each}"
     for placed in found.messages:
         yield from _message(placed)
     if found.result:
@@ -120,7 +119,7 @@ def _text(found: Trace) -> Iterator[str]:
     for story in found.letters:
         yield from _story(_letter(story))
     for unknown in found.unknown:
-        yield f"not known: {printable(unknown)}"
+        yield f"not known: {unknown}"
 
 
 def _message(placed: Placed) -> Iterator[str]:
@@ -159,14 +158,12 @@ def _lease(seconds: float | None) -> str:
 
 
 def _story(letter: dict[str, Any]) -> Iterator[str]:
-    from orchestrator.redaction import printable
-
-    yield f"dead letter {printable(letter['id'])}: {letter['state']} since {letter['state_at']}"
+    yield f"dead letter {letter['id']}: {letter['state']} since {letter['state_at']}"
     for death in letter["deaths"]:
         again = f" (replay {death['replay']})" if death["replay"] else ""
-        cause = printable(f"{death['reason']} {death['exception']}: {death['message']}")
-        where = printable(f"{death['queue']}, {death['worker'] or 'no worker named'}")
+        cause = f"{death['reason']} {death['exception']}: {death['message']}"
+        where = f"{death['queue']}, {death['worker'] or 'no worker named'}"
         yield f"  died {death['at']}{again}, attempt {death['attempts']}, {where}: {cause}"
     for event in letter["history"]:
-        by = printable(f" by {event['who']}: {event['why']}") if event["who"] else ""
-        yield printable(f"  {event['at']} {event['event']} {event['detail']}").rstrip() + by
+        by = f" by {event['who']}: {event['why']}" if event["who"] else ""
+        yield f"  {event['at']} {event['event']} {event['detail']}".rstrip() + by

@@ -8,8 +8,8 @@ from kombu.utils.encoding import bytes_to_str
 
 from orchestrator.transport import scripts
 
-# A step of small messages takes the server less than a millisecond.
-_STEP = 200
+# A step takes the server about a millisecond, also where messages are large.
+_STEP, _STEP_BYTES = 200, 1024 * 1024
 
 
 def ways_to_write(task_id: str) -> list[bytes]:
@@ -24,8 +24,8 @@ def search(client: Any, key: str, texts: list[bytes]) -> Iterator[tuple[str, byt
     script = client.register_script(scripts.load("find").text)
     cursor: Any = b""
     while True:
-        cursor, *found = script(keys=[key], args=[cursor, _STEP, *texts])
+        cursor, *found = script(keys=[key], args=[cursor, _STEP, _STEP_BYTES, *texts])
         for place, value in zip(found[::2], found[1::2], strict=True):
             yield bytes_to_str(place) if isinstance(place, bytes) else str(place), value
-        if cursor == b"":
+        if not cursor:
             return

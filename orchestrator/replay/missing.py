@@ -19,7 +19,8 @@ from orchestrator.transport import scripts
 WHY = "its message is gone: purged, or run by a worker that is not ours"
 _AFTER_SECONDS = 3600.0
 _EVERY_SECONDS = 600
-_MOST_MESSAGES = 10_000
+# Redis does nothing else while it looks at them.
+_MOST_MESSAGES, _MOST_BYTES = 10_000, 64 * 1024 * 1024
 _MOST_LETTERS = 1000
 
 _LOST: LiteralString = """
@@ -103,7 +104,8 @@ def _present(client: Redis, channel: Any, queues: Iterable[str]) -> list[str] | 
     places = [keys.claims(prefix), delayed, prefix + channel.unacked_key]
     streams = [keys.outbox(prefix), keys.outcomes(prefix)]
     script = client.register_script(scripts.load("replays").text)
-    found: Any = script(keys=[*places, *streams, *sorted(lists)], args=[_MOST_MESSAGES, f'"{LETTER}": "'])
+    bounds = [_MOST_MESSAGES, _MOST_BYTES]
+    found: Any = script(keys=[*places, *streams, *sorted(lists)], args=[*bounds, f'"{LETTER}": "'])
     return None if found is None else [bytes_to_str(each) for each in found]
 
 

@@ -8,17 +8,21 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery, chain
+from click.testing import CliRunner, Result
 
-from orchestrator import keys, redis, schema
+from orchestrator import celery, keys, redis, schema
+from orchestrator.cli import cli
 from orchestrator.deadletter import death, letter
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS
 from orchestrator.dev.stack import Addresses
 from orchestrator.index import writing
 from orchestrator.postgres import connect
 from orchestrator.queues import pausing
+from orchestrator.queues.searching import search
 from orchestrator.queues.tracing import Trace, trace
 from orchestrator.queues.whereabouts import Placed
 from orchestrator.settings import Settings
+from orchestrator.transport import scripts
 from orchestrator.transport.envelope import decode
 from tests.acceptance.shared_place import app_in, place, stock_app_in
 from tests.commands import omninode
@@ -127,7 +131,7 @@ def test_what_a_dead_worker_holds_is_in_flight_with_a_lease_that_has_ended(
     assert found.has_begun
     assert found.lease_seconds is not None
     assert -20 < found.lease_seconds < -4
-    shown = omninode("task", "show", sent.id).stdout
+    shown = _show(app, sent.id).stdout
     assert (
         f"in flight in {queue}, priority 0: since 2025-11-25T19:46:40.000+00:00, has begun, by gone@host"
         in shown
@@ -146,7 +150,7 @@ def test_what_stock_celery_holds_is_said_to_be_adopted(
         assert taken is not None
 
         found = _only(app, environment, sent.id)
-        shown = omninode("task", "show", sent.id).stdout
+        shown = _show(app, sent.id).stdout
         channel.basic_ack(taken.delivery_tag)
 
     assert (found.place, found.message.queue) == ("held by stock Celery", "stock-queue")
@@ -158,10 +162,11 @@ def test_secrets_and_what_a_terminal_would_obey_are_not_shown(app: Celery, queue
     failure = ["2026-01-01T00:00:00+00:00", "ValueError", "token=abc123 \x1b[31m", "w@h"]
     headers = {LETTER: "first", REPLAYS: 2, FAILURES: [failure]}
     kwargs = {"password": "hunter2", "name": "\x1b]0;owned\x07"}
+    queue = f"{queue}\x1b[2J"
     sent = app.send_task("shop.pay", kwargs=kwargs, queue=queue, countdown=600, headers=headers)
 
-    as_text = omninode("task", "show", sent.id)
-    as_json = omninode("task", "show", sent.id, "--json")
+    as_text = _show(app, sent.id)
+    as_json = _show(app, sent.id, "--json")
 
     for shown in (as_text.stdout, as_json.stdout):
         assert "hunter2" not in shown
@@ -208,10 +213,10 @@ def test_a_letter_is_found_in_the_outbox_and_then_in_the_index(
     schema.migrate(environment.database_url)
     with connect(environment.database_url) as connection, connection.transaction():
         writing.write(connection, [death.from_outbox(fields, raw)], max_replays=3)
-    done = omninode("task", "show", sent.id)
+    done = _show(app, sent.id)
     assert f"dead letter {fields['id']}: open since " in done.stdout
     assert "attempt 1, dying, w@h: exception ValueError: password=**** is wrong" in done.stdout
-    assert done.code == 0
+    assert done.exit_code == 0
 
 
 def test_the_result_and_a_revocation_are_shown(app: Celery, environment: Settings, server: Any) -> None:
@@ -253,9 +258,32 @@ def test_what_is_away_is_not_known_and_the_rest_is_told(
     assert "hunter2" not in done.stdout
 
 
-@pytest.mark.parametrize("wrong", ["  ", "a\udcffb"])
-def test_what_can_be_no_id_is_refused(wrong: str) -> None:
-    assert omninode("task", "show", wrong).code == 2
+def test_what_can_be_no_id_is_refused(app: Celery) -> None:
+    assert [_show(app, wrong).exit_code for wrong in ("  ", "a\udcffb")] == [2, 2]
+
+
+def test_a_step_of_the_search_ends_early_where_messages_are_large(server: Any, queue: str) -> None:
+    step = server.register_script(scripts.load("find").text)
+    large = "x" * 100_000
+    with server.pipeline() as fill:
+        for number in range(50):
+            fill.rpush(f"{queue}:list", large)
+            fill.hset(f"{queue}:hash", str(number), large)
+            fill.xadd(f"{queue}:stream", {"raw": large})
+        fill.rpush(f"{queue}:list", large, "wanted")
+        fill.execute()
+
+    for kind in ("list", "hash", "stream"):
+        assert step(keys=[f"{queue}:{kind}"], args=["", 200, 1_000_000, "wanted"])[0] != ""
+    assert [place for place, _ in search(server, f"{queue}:list", [b"wanted"])] == ["51"]
+    server.delete(*(f"{queue}:{kind}" for kind in ("list", "hash", "stream")))
+
+
+def _show(app: Celery, *arguments: str) -> Result:
+    """The command, in this process and with this app."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(celery, "app", app)
+        return CliRunner().invoke(cli, ["task", "show", *arguments])
 
 
 def _trace(app: Celery, environment: Settings, task_id: str, *, whole: bool = False) -> Trace:

@@ -1,19 +1,27 @@
 -- The letters whose replay is somewhere in Redis: waiting, delayed, in flight; all at one moment.
 --
 -- KEYS  1 claims, 2 delayed:messages, 3 what stock workers hold, 4 outbox, 5 outcomes; from 6 the lists
--- ARGV  1 how many messages may be looked at, 2 what stands before a letter's id in its message
+-- ARGV  1 how many messages may be looked at, 2 how many bytes Redis may need for them, 3 what stands before a letter's id
+--       in its message
 -- Returns their ids; false when there are more messages, or outbox or outcomes hold something: then nobody knows.
-local FIRST_LIST, WINDOW = 6, 500
-local most, before = tonumber(ARGV[1]), ARGV[2]
+local FIRST_LIST, WINDOW, SAMPLES = 6, 500, 20
+local most, most_bytes, before = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 
 local function is_list(name) return redis.call('TYPE', name).ok == 'list' end
 
-local messages = 0
-for number = 1, 3 do messages = messages + redis.call('HLEN', KEYS[number]) end
-for number = FIRST_LIST, #KEYS do
-  if is_list(KEYS[number]) then messages = messages + redis.call('LLEN', KEYS[number]) end
+local messages, bytes = 0, 0
+
+local function weigh(name, length)
+  messages = messages + length
+  bytes = bytes + (redis.call('MEMORY', 'USAGE', name, 'SAMPLES', SAMPLES) or 0)
 end
-if messages > most or redis.call('EXISTS', KEYS[4]) == 1 and redis.call('XLEN', KEYS[4]) > 0 then return false end
+
+for number = 1, 3 do weigh(KEYS[number], redis.call('HLEN', KEYS[number])) end
+for number = FIRST_LIST, #KEYS do
+  if is_list(KEYS[number]) then weigh(KEYS[number], redis.call('LLEN', KEYS[number])) end
+end
+if messages > most or bytes > most_bytes then return false end
+if redis.call('EXISTS', KEYS[4]) == 1 and redis.call('XLEN', KEYS[4]) > 0 then return false end
 if redis.call('EXISTS', KEYS[5]) == 1 and redis.call('XLEN', KEYS[5]) > 0 then return false end
 
 local found = {}

@@ -55,6 +55,17 @@ def test_all_are_opened_however_many_and_also_those_whose_operation_is_unknown(
     assert reconcile(shop.settings)["opened"] == 5
 
 
+def test_nothing_is_opened_where_there_is_more_than_redis_can_look_at_in_a_moment(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _replay_long_ago(shop, 1)
+    shop.server.delete("shop")
+    shop.server.rpush("another", "x" * 100_000)
+    monkeypatch.setattr(missing, "_MOST_BYTES", 50_000)
+
+    assert reconcile(shop.settings)["opened"] == 0
+
+
 def test_one_that_is_delayed_in_flight_or_held_by_a_stock_worker_is_not_lost(shop: Shop) -> None:
     _replay_long_ago(shop, 1, 2, 3)
     delayed, claimed, stock = (str(shop.server.rpop("shop")) for _ in range(3))
