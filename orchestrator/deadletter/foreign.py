@@ -41,8 +41,9 @@ def read(place: str, queue: str, value: bytes | None, headers: Mapping[str, str]
 
     It names a task where its headers are those of a Celery message, or its value is one.
     """
-    identity = hashlib.sha256(place.encode()).hexdigest()
     value = value or b""
+    # A topic that was deleted and made anew has other records at the same places.
+    identity = hashlib.sha256(f"{place}\n{at.isoformat()}\n".encode() + value).hexdigest()
     task, task_id = _task(headers, value)
     exception, message, traceback = (
         cut(_first(headers, names), _MOST) for names in (_EXCEPTION, _MESSAGE, _TRACEBACK)

@@ -27,6 +27,10 @@ def test_whatever_is_in_a_record_it_is_a_death(value: bytes | None, headers: dic
     assert (death.topic, death.partition, death.offset) == ("mail.dlq", 1, 7)
 
 
+def test_another_record_at_the_place_of_one_in_a_deleted_topic_is_a_letter_of_its_own() -> None:
+    assert _read(b"a", {}).id != _read(b"b", {}).id
+
+
 def test_each_record_is_a_letter_of_its_own_and_the_same_one_each_time_it_is_read() -> None:
     assert _read(b"x", {}).id == _read(b"x", {}).id
     assert _read(b"x", {}).id != _read(b"x", {}, offset=8).id
