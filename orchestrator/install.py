@@ -28,7 +28,8 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     """Give the app our Task base, limits, retries, routes, serialisation, schedule and logging.
 
     The settings are the environment's unless given. What the app itself already says of routes, schedule and
-    modules is kept beside ours; its broker is kept when the environment names none.
+    modules is kept beside ours; its broker is kept when the environment names none, and so is its
+    `global_keyprefix`, where the process then looks for dead letters too.
 
     Raises:
         SettingsError: naming every environment variable whose value is not allowed, or the app's own broker.
@@ -36,7 +37,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     """
     if "Task" in vars(app):
         raise OmniNodeError("call install(app) right after the app is made, before its first task is used")
-    chosen = environment.use(_with_brokers_of(app, settings or environment.load()))
+    chosen = environment.use(_with_broker_of(app, settings or environment.load()))
     app.task_cls = "orchestrator.task:Task"
     app.control_cls = "orchestrator.worker.revocations:Control"
     app.amqp_cls = "orchestrator.transport.amqp:AMQP"
@@ -53,13 +54,16 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     return app
 
 
-def _with_brokers_of(app: Celery, settings: Settings) -> Settings:
+def _with_broker_of(app: Celery, settings: Settings) -> Settings:
     named = settings.model_fields_set
     own: dict[str, Any] = {}
     if app.conf.broker_url and not named & {"redis_url", "celery_broker_url"}:
         own = {"redis_url": _own_redis(str(app.conf.broker_url))}
     if app.conf.result_backend and not named & {"redis_url", "celery_result_backend"}:
         own["celery_result_backend"] = app.conf.result_backend
+    prefix = app.conf.broker_transport_options.get("global_keyprefix")
+    if prefix is not None:
+        own["key_prefix"] = prefix
     return Settings.model_validate(settings.model_dump(exclude_unset=True) | own) if own else settings
 
 
@@ -76,7 +80,9 @@ def _configuration(app: Celery, settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
-        "broker_transport_options": options.of(settings) | app.conf.broker_transport_options,
+        "broker_transport_options": options.of(settings)
+        | {"global_keyprefix": settings.key_prefix}
+        | app.conf.broker_transport_options,
         "result_backend": settings.result_backend,
         "include": [*TASK_MODULES, *settings.imports, *app.conf.include],
         "task_serializer": "json",

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """The broker, where it is not REDIS_URL."""
     sentinel_master: str = Field("mymaster", alias="OMNINODE_SENTINEL_MASTER", min_length=1)
     """What a Sentinel calls the master, where CELERY_BROKER_URL is one."""
+    key_prefix: str = Field("", alias="OMNINODE_KEY_PREFIX")
+    """What every key of the broker begins with: Celery's `global_keyprefix`, where the app has none."""
     celery_result_backend: Annotated[str, AfterValidator(urls.result_backend)] | None = Field(
         None, alias="CELERY_RESULT_BACKEND", repr=False
     )

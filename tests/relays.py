@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,13 +43,15 @@ class Relay:
 
 
 @contextmanager
-def start_relay(environment: Mapping[str, str] | None = None, until: str = READY) -> Iterator[Relay]:
+def start_relay(
+    environment: Mapping[str, str] | None = None, until: str = READY, options: Sequence[str] = ()
+) -> Iterator[Relay]:
     """Start one, wait until it tells of this event, and end it afterwards."""
     with TemporaryDirectory(prefix="omninode-test-") as folder:
         log_file = Path(folder) / "relay.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator.cli", "relay", "--json"],
+                [sys.executable, "-m", "orchestrator.cli", "relay", "--json", *options],
                 stdout=log,
                 stderr=log,
                 env=os.environ | dict(environment or {}),

@@ -22,7 +22,12 @@ _SAME_SECONDS = 0.3
 @click.option(
     "--check", is_flag=True, help="Only ask whether a relay of this host is heard: exits with 0, or with 1."
 )
-def relay(*, as_json: bool, check: bool) -> None:
+@click.option(
+    "--prefix",
+    help="What the broker's keys begin with, where the app has set a `global_keyprefix`"
+    " (else OMNINODE_KEY_PREFIX).",
+)
+def relay(*, as_json: bool, check: bool, prefix: str | None) -> None:
     """Move dead letters to Kafka, index them in PostgreSQL, and watch over them, until Ctrl-C.
 
     Any number of relays share the work. What one leaves behind when it is killed, the others, or the next
@@ -33,6 +38,8 @@ def relay(*, as_json: bool, check: bool) -> None:
     from orchestrator import logs, settings
 
     chosen = settings.current()
+    if prefix is not None:
+        chosen = settings.use(chosen.model_copy(update={"key_prefix": prefix}))
     if check:
         sys.exit(_check())
     logs.configure("INFO", "json" if as_json else chosen.log_format)
@@ -76,10 +83,11 @@ def _check() -> int:
     from orchestrator.relay import broker
     from orchestrator.relay.watching import heartbeat
 
-    host = socket.gethostname()
+    host, chosen = socket.gethostname(), settings.current()
     try:
-        with broker.client(settings.current(), decode=True) as client:
-            names = [name for name in heartbeat.heard(client) if name.startswith(f"{host}:")]
+        with broker.client(chosen, decode=True) as client:
+            heard = heartbeat.heard(client, chosen.key_prefix)
+            names = [name for name in heard if name.startswith(f"{host}:")]
     except (RedisError, OSError) as error:
         click.echo(f"the broker does not answer: {error}", err=True)
         return 1

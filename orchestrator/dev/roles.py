@@ -37,6 +37,7 @@ def start_worker(site: Site, concurrency: int) -> Steps[str]:
     # SIGTERM: finish what runs, which takes two seconds even where nothing does. SIGQUIT: put it back.
     child = _start(site, WORKER, *options, "--loglevel", "info", urge=signal.SIGQUIT, patience_seconds=2.4)
     app = Celery(broker=settings.current().broker_url, set_as_current=False)
+    app.conf.broker_transport_options = {"global_keyprefix": settings.current().key_prefix}
     try:
         yield from site.until_answering(child, lambda: _is_pinged(app, node))
     finally:

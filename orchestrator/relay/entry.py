@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from orchestrator.deadletter import death
 from orchestrator.deadletter.death import Death
+from orchestrator.relay.moments import written_at
 from orchestrator.relay.naming import topic_of
 
 RAW = b"raw"
@@ -62,8 +62,7 @@ def from_stream(entry_id: bytes, content: Mapping[bytes, bytes], suffix: str) ->
     if not fields.get("id"):
         fields["id"] = hashlib.sha256(b"\n".join((entry_id, raw))).hexdigest()
     if death.moment(fields.get("died_at")) is None:
-        written_at = datetime.fromtimestamp(int(identity.partition("-")[0]) / 1000, UTC)
-        fields["died_at"] = written_at.isoformat(timespec="milliseconds")
+        fields["died_at"] = written_at(entry_id).isoformat(timespec="milliseconds")
     return Entry(identity, topic_of(fields.get("queue", ""), suffix), fields, raw)
 
 

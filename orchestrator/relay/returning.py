@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
@@ -18,6 +17,7 @@ from orchestrator.deadletter.death import moment, number
 from orchestrator.index import outcomes
 from orchestrator.index.outcomes import Outcome
 from orchestrator.relay import broker, scripts
+from orchestrator.relay.moments import written_at
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 
@@ -40,7 +40,7 @@ class Returner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._key = keys.outcomes()
+        self._key = keys.outcomes(settings.key_prefix)
         self._trouble = Trouble("returner")
         self._returned = 0
 
@@ -112,12 +112,11 @@ def _read(entry: tuple[bytes, dict[bytes, bytes] | None]) -> Outcome | None:
     if outcome not in {outcomes.RESOLVED, outcomes.REVOKED}:
         _LOG.warning("outcome_not_understood", entry=entry_id.decode(), outcome=outcome[:100])
         return None
-    written_at = datetime.fromtimestamp(int(entry_id.partition(b"-")[0]) / 1000, UTC)
     return Outcome(
         letter_id=fields.get("letter_id", ""),
         replay=number(fields.get("replay")),
         outcome=outcome,
-        at=moment(fields.get("at")) or written_at,
+        at=moment(fields.get("at")) or written_at(entry_id),
     )
 
 

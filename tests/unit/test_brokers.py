@@ -72,3 +72,15 @@ def test_a_producers_pool_is_of_our_own_transport_on_every_url() -> None:
         connection.switch("redis://two:6379/0")
 
         assert (of_first, connection.transport_cls) == ("orchestrator.transport:Transport",) * 2
+
+
+def test_an_app_without_a_prefix_has_that_of_the_environment() -> None:
+    with install(Celery("shop", set_as_current=False), Settings(key_prefix="shop:")) as app:
+        assert app.conf.broker_transport_options["global_keyprefix"] == "shop:"
+
+
+def test_an_app_with_a_prefix_keeps_it_and_its_processes_look_there() -> None:
+    app = Celery("shop", set_as_current=False, broker_transport_options={"global_keyprefix": "own:"})
+    with install(app, Settings(key_prefix="shop:")):
+        assert app.conf.broker_transport_options["global_keyprefix"] == "own:"
+        assert settings.current().key_prefix == "own:"

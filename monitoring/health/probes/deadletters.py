@@ -22,10 +22,11 @@ States = Mapping[str, Mapping[str, Any]]
 def check_dead_letters() -> str | Degraded:
     """Look at the outbox, at the relays, and at the alerts that they have raised."""
     chosen = settings.current()
+    prefix = chosen.key_prefix
     try:
         with broker.client(chosen, decode=True) as client:
-            outbox, relays = outboxes.measure(client), heartbeat.heard(client)
-            alerts = alarms.raised(client)
+            outbox, relays = outboxes.measure(client, prefix), heartbeat.heard(client, prefix)
+            alerts = alarms.raised(client, prefix)
     except (RedisError, OSError) as error:
         raise Unhealthy(f"unknown, the broker does not answer: {error}") from error
     return judge(outbox, relays, alerts, chosen.alert_outbox_seconds)
@@ -36,7 +37,8 @@ def judge(
 ) -> str | Degraded:
     """What the outbox, the relays that are heard, and the raised alerts mean.
 
-    Nothing is amiss where no relay runs and nothing has died.
+    Nothing is amiss where no relay runs and nothing waits: what a relay once raised nobody has cleared since,
+    and it is told with its age, but not held to be so.
     """
     waiting = f"{outbox.length:,} wait" if outbox.length else "none waits"
     complaints = []
@@ -44,11 +46,19 @@ def judge(
         complaints.append(f"{waiting} and no relay runs: start `omninode relay`")
     elif outbox.oldest_seconds > most_seconds and OUTBOX_WAITS not in alerts:
         complaints.append(f"{waiting}, the oldest for {outbox.oldest_seconds:.0f} s")
-    complaints += [alert.sentence for alert in alerts.values()]
+    if relays:
+        complaints += [alert.sentence for alert in alerts.values()]
     if complaints:
         return Degraded("; ".join(complaints))
-    running = f"{len(relays)} relay{'' if len(relays) == 1 else 's'}" if relays else "no relay runs"
-    return "; ".join([waiting, running, *_open(relays)])
+    if relays:
+        running = f"{len(relays)} relay{'' if len(relays) == 1 else 's'}"
+        return "; ".join([waiting, running, *_open(relays)])
+    return "; ".join([waiting, "no relay runs", *_left_behind(alerts)])
+
+
+def _left_behind(alerts: Mapping[str, Raised]) -> list[str]:
+    told = ", ".join(f"{alert.name} since {alert.since}" for alert in alerts.values())
+    return [f"the last one left behind the alerts {told}"] if told else []
 
 
 def _open(relays: States) -> list[str]:

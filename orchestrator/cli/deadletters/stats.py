@@ -72,10 +72,12 @@ def _ask_redis() -> _Redis:
     from orchestrator.relay import broker
     from orchestrator.relay.watching import alarms
 
+    chosen = settings.current()
     try:
-        with broker.client(settings.current(), decode=True) as client:
-            length: Any = client.xlen(keys.outbox())
-            return _Redis(length, {name: asdict(each) for name, each in alarms.raised(client).items()})
+        with broker.client(chosen, decode=True) as client:
+            length: Any = client.xlen(keys.outbox(chosen.key_prefix))
+            alerts = alarms.raised(client, chosen.key_prefix)
+            return _Redis(length, {name: asdict(each) for name, each in alerts.items()})
     except (RedisError, OSError) as error:
         return _Redis(None, {}, f"Redis does not answer: {redaction.text(str(error))}")
 

@@ -12,14 +12,13 @@ from confluent_kafka import Consumer, KafkaError, Message
 from orchestrator.deadletter.death import Death
 from orchestrator.deadletter.record import Found, from_record
 from orchestrator.index.offsets import Place
+from orchestrator.relay.moments import LAST_MS
 
 _LOG = structlog.get_logger(__name__)
 
 _MOST_RECORDS, _MOST_BYTES = 1000, 8_000_000
 # librdkafka has fetched them already: this is how long it takes to hand them over.
 _AT_ONCE, _GATHER_SECONDS = 200, 0.02
-# The last moment that Python can write, in ms. A record may bear any.
-_LAST_MS = 253_402_300_799_000
 
 
 def places(consumer: Consumer, suffix: str, timeout_seconds: float) -> set[Place]:
@@ -125,7 +124,7 @@ def _death(message: Message, suffix: str) -> Death:
         key=_bytes(message.key()),
         value=_bytes(message.value()),
         headers=[(name, _bytes(content)) for name, content in headers],
-        timestamp_ms=min(message.timestamp()[1], _LAST_MS),
+        timestamp_ms=min(message.timestamp()[1], LAST_MS),
     )
     try:
         return from_record(found, suffix)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from orchestrator import kafka
 from orchestrator.deadletter.record import Record
 from orchestrator.relay.entry import Entry
+from orchestrator.relay.kafka.records import timestamp_ms
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)
@@ -56,15 +56,13 @@ class Sending:
         self._flying[id(entry)] = entry
         self.size += entry.size
         self.rows += entry.position is not None
-        # Brokers refuse what is later than their own clock, and negative times.
-        timestamp_ms = max(0, min(record.timestamp_ms, int(time.time() * 1000)))
         try:
             self._living.produce(
                 topic,
                 record.value,
                 record.key,
                 headers=list(record.headers),
-                timestamp=timestamp_ms,
+                timestamp=timestamp_ms(record, self._settings.dlq_retention_days),
                 on_delivery=partial(self._delivered, entry),
             )
         except KafkaException as error:
@@ -73,7 +71,20 @@ class Sending:
             self._report(entry, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001 (that is its public name)
 
     def poll(self, wait_seconds: float = 0.0) -> list[Report]:
-        """Reports that have come; waits for the first one."""
+        """Reports that have come; waits for the first one.
+
+        What was sent to a topic after a letter that came too late is reported as failed with it: it must not
+        arrive before it.
+        """
+        reports = self._poll(wait_seconds)
+        late = {report.entry.topic: report.error for report in reports if _is_late(report.error)}
+        error = next((late[entry.topic] for entry in self.entries if entry.topic in late), None)
+        if error is None:
+            return reports
+        self.give_up()
+        return [*reports, *(replace(each, error=error) if each.error else each for each in self._poll())]
+
+    def _poll(self, wait_seconds: float = 0.0) -> list[Report]:
         if self._producer is not None:
             self._producer.poll(0.0 if self._reports else wait_seconds)
         if self._is_broken:
@@ -144,3 +155,7 @@ class Sending:
         if is_fatal and not self._is_broken:
             self._is_broken = True
             _LOG.warning("kafka_producer_replaced", error=error.str())
+
+
+def _is_late(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError._MSG_TIMED_OUT  # noqa: SLF001

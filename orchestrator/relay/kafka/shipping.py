@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from orchestrator.deadletter.record import refer
 from orchestrator.relay.entry import Entry
@@ -57,17 +56,7 @@ class Shipping:
 
     def wait(self, seconds: float) -> None:
         """Wait for a report, but not longer."""
-        reports = self.sending.poll(seconds)
-        self._settle([*reports, *self._behind(reports)])
-
-    def _behind(self, reports: Iterable[Report]) -> list[Report]:
-        """What was sent to a topic after a letter that came too late must not arrive before it."""
-        late = {report.entry.topic: report.error for report in reports if _is_late(report.error)}
-        error = next((late[entry.topic] for entry in self.sending.entries if entry.topic in late), None)
-        if error is None:
-            return []
-        self.sending.give_up()
-        return [replace(each, error=error) if each.error else each for each in self.sending.poll()]
+        self._settle(self.sending.poll(seconds))
 
     def ship(self, entries: Sequence[Entry]) -> None:
         """Send them, or let them wait with others of their topic."""
@@ -203,10 +192,6 @@ class Shipping:
         lane = self.lanes.of(topic)
         for entry in entries:
             lane.add(entry)
-
-
-def _is_late(error: KafkaError | None) -> bool:
-    return error is not None and error.code() == KafkaError._MSG_TIMED_OUT  # noqa: SLF001 (its public name)
 
 
 def _by_topic(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:

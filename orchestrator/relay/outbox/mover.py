@@ -29,12 +29,9 @@ class Mover:
     Any number of them share the work; what a dead one leaves behind is taken over after half a minute.
     """
 
-    def __init__(
-        self, settings: Settings, name: str, prefix: str = "", clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._name = name
-        self._prefix = prefix
         self._clock = clock
         self._trouble = Trouble("outbox")
         self._state: dict[str, Any] = {}
@@ -45,7 +42,7 @@ class Mover:
         make = ToKafka if self._settings.kafka_enable_dlq else ToIndex
         way: Way = make(self._settings, refuge, self._clock)
         with broker.client(self._settings) as client:
-            stream = Stream(client, self._name, self._settings.kafka_dlq_suffix, self._prefix)
+            stream = Stream(client, self._name, self._settings.kafka_dlq_suffix, self._settings.key_prefix)
             carrier = Carrier(stream, way, refuge, self._settings.outbox_high_water, self._clock)
             try:
                 self._run(carrier, stop)

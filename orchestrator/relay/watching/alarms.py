@@ -29,28 +29,28 @@ class Raised(Alert):
     since: str
 
 
-def raised(client: Redis) -> dict[str, Raised]:
+def raised(client: Redis, prefix: str = "") -> dict[str, Raised]:
     """The alerts that are raised, by name; `client` answers with text."""
-    stored: Any = client.hgetall(keys.alerts())
+    stored: Any = client.hgetall(keys.alerts(prefix))
     return {name: Raised(**json.loads(alert)) for name, alert in sorted(stored.items())}
 
 
-def tell(client: Redis, before: dict[str, Raised], alerts: Iterable[Alert]) -> None:
+def tell(client: Redis, before: dict[str, Raised], alerts: Iterable[Alert], prefix: str = "") -> None:
     """Raise these and clear all others of `before`; whoever is the first to do so logs it."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    left = dict(before)
+    key, left = keys.alerts(prefix), dict(before)
     for alert in alerts:
         known = left.pop(alert.name, None)
         told = Raised(alert.name, alert.severity, alert.sentence, since=known.since if known else now)
         if known is None:
-            _raise(client, told)
+            _raise(client, key, told)
         elif known != told:
-            client.hset(keys.alerts(), alert.name, json.dumps(asdict(told)))
+            client.hset(key, alert.name, json.dumps(asdict(told)))
     for alert in left.values():
-        if client.hdel(keys.alerts(), alert.name):
+        if client.hdel(key, alert.name):
             _LOG.info("alert_cleared", alert=alert.name, since=alert.since)
 
 
-def _raise(client: Redis, alert: Raised) -> None:
-    if client.eval(_RAISE, 1, keys.alerts(), alert.name, json.dumps(asdict(alert))):
+def _raise(client: Redis, key: str, alert: Raised) -> None:
+    if client.eval(_RAISE, 1, key, alert.name, json.dumps(asdict(alert))):
         _LOG.warning("alert_raised", alert=alert.name, severity=alert.severity, sentence=alert.sentence)

@@ -24,9 +24,9 @@ class Outbox:
     oldest_seconds: float
 
 
-def measure(client: Redis) -> Outbox:
+def measure(client: Redis, prefix: str = "") -> Outbox:
     """Look at the outbox; `client` may answer with text or bytes."""
-    reply: Any = client.eval(_MEASURE, 1, keys.outbox())
+    reply: Any = client.eval(_MEASURE, 1, keys.outbox(prefix))
     length, first, now_ms = reply
     if not first:
         return Outbox(length, 0.0)

@@ -33,14 +33,14 @@ redis.call('ZADD', KEYS[1], now, ARGV[1])
 """
 
 
-def heard(client: Redis, within_seconds: float = SILENT_SECONDS) -> dict[str, dict[str, Any]]:
+def heard(client: Redis, prefix: str = "") -> dict[str, dict[str, Any]]:
     """What each living relay last said of itself, by the relay's name; `client` answers with text."""
     reply: Any = client.time()
     now, _ = reply
-    names: Any = client.zrangebyscore(keys.relays(), now - within_seconds, "+inf")
+    names: Any = client.zrangebyscore(keys.relays(prefix), now - SILENT_SECONDS, "+inf")
     if not names:
         return {}
-    states: Any = client.hmget(keys.relay_states(), names)
+    states: Any = client.hmget(keys.relay_states(prefix), names)
     return {name: _read(state) for name, state in zip(names, states, strict=True)}
 
 
@@ -59,6 +59,8 @@ class Heartbeat:
         self._settings = settings
         self._name = name
         self._states = states
+        self._relays = keys.relays(settings.key_prefix)
+        self._relay_states = keys.relay_states(settings.key_prefix)
         self._trouble = Trouble("heartbeat")
         self.was_heard = Event()
 
@@ -69,7 +71,7 @@ class Heartbeat:
             while True:
                 self._try(
                     lambda: beat(
-                        keys=[keys.relays(), keys.relay_states()],
+                        keys=[self._relays, self._relay_states],
                         args=[self._name, json.dumps(self._states(), default=str), keys.DAY_SECONDS],
                     )
                 )
@@ -92,6 +94,6 @@ class Heartbeat:
 
     def _leave(self, client: Redis) -> None:
         with client.pipeline() as pipeline:
-            pipeline.hdel(keys.relay_states(), self._name)
-            pipeline.zrem(keys.relays(), self._name)
+            pipeline.hdel(self._relay_states, self._name)
+            pipeline.zrem(self._relays, self._name)
             pipeline.execute()

@@ -43,6 +43,7 @@ class Watcher:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
+        self._prefix = settings.key_prefix
         self._limits = alerting.limits(settings)
         self._index = _Index(settings)
         self._trouble = Trouble("watcher")
@@ -57,8 +58,8 @@ class Watcher:
                 stop.wait(_LOOK_SECONDS)
             self._index.close()
             with suppress(RedisError, OSError):
-                if client.get(keys.alerting()) == self._name:
-                    client.delete(keys.alerting())
+                if client.get(keys.alerting(self._prefix)) == self._name:
+                    client.delete(keys.alerting(self._prefix))
 
     def state(self) -> dict[str, Any]:
         """Whether it is the one that judges, what is raised, and what PostgreSQL last said."""
@@ -72,7 +73,7 @@ class Watcher:
 
     def _look(self, client: Redis) -> None:
         try:
-            turn: Any = client.eval(_TAKE_TURN, 1, keys.alerting(), self._name, str(_TURN_MS))
+            turn: Any = client.eval(_TAKE_TURN, 1, keys.alerting(self._prefix), self._name, str(_TURN_MS))
             self._has_turn = bool(turn)
             if self._has_turn:
                 self._judge(client)
@@ -84,10 +85,10 @@ class Watcher:
 
     def _judge(self, client: Redis) -> None:
         self._index.ask()
-        before = alarms.raised(client)
-        figures = _figures(outbox.measure(client), self._index, heartbeat.heard(client))
+        before, waiting = alarms.raised(client, self._prefix), outbox.measure(client, self._prefix)
+        figures = _figures(waiting, self._index, heartbeat.heard(client, self._prefix))
         alerts = alerting.judge(figures, self._limits, before)
-        alarms.tell(client, before, alerts)
+        alarms.tell(client, before, alerts, self._prefix)
         self._raised = [alert.name for alert in alerts]
 
 

@@ -1,7 +1,7 @@
 """Letters on their way from the outbox to Kafka, or straight into the index."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -20,7 +20,7 @@ def test_a_letter_becomes_one_record_with_the_original_bytes_and_the_headers_of_
     settings: Settings, client: Any
 ) -> None:
     raw, envelope = message("task-1", argsrepr="('password=hunter2',)")
-    died_at = "2025-06-01T12:30:00.250+00:00"
+    died_at = (datetime.now(UTC) - timedelta(days=3)).isoformat(timespec="milliseconds")
     entry = {
         "id": "a" * 64,
         "reason": "retries_exhausted",
@@ -47,6 +47,7 @@ def test_a_letter_becomes_one_record_with_the_original_bytes_and_the_headers_of_
     assert record.value() == b'[[1], {"to": "mail@example.org"}, {"callbacks": null}]'
     assert record.timestamp()[1] == datetime.fromisoformat(died_at).timestamp() * 1000
     assert {name: text for name, text in headers.items() if name in _EXPECTED} == _EXPECTED
+    assert headers["omninode-dlq-first-failure"] == headers["omninode-dlq-last-failure"] == died_at
     assert len(headers["omninode-dlq-fingerprint"]) == 16
     assert json.loads(headers["celery-headers"]) == envelope["headers"] | {"argsrepr": "('password=****',)"}
     assert json.loads(headers["celery-properties"]) == envelope["properties"]
@@ -60,8 +61,6 @@ _EXPECTED = {
     "omninode-dlq-queue": "mail",
     "omninode-dlq-attempts": "3",
     "omninode-dlq-replays": "0",
-    "omninode-dlq-first-failure": "2025-06-01T12:30:00.250+00:00",
-    "omninode-dlq-last-failure": "2025-06-01T12:30:00.250+00:00",
     "omninode-dlq-exception": "smtplib.SMTPException",
     "omninode-dlq-message": "451 try later",
     "omninode-dlq-traceback": "Traceback …",
@@ -101,6 +100,23 @@ def test_what_a_dead_relay_has_left_behind_is_taken_over(settings: Settings, cli
 
     assert {headers_of(record)["omninode-dlq-id"] for record in found} == set(identities)
     assert client.xlen(keys.outbox()) == 0
+
+
+def test_a_group_that_somebody_deletes_is_made_anew_and_no_letter_is_missed(
+    settings: Settings, client: Any
+) -> None:
+    with moving(settings) as mover:
+        identities = put(client, "mail", "task-1")
+        wait_until(lambda: mover.state().get("sent") == 1, what="the first letter")
+        client.xgroup_destroy(keys.outbox(), GROUP)
+        identities += put(client, "mail", "task-2")
+        wait_until(lambda: mover.state()["sent"] == 2, what="the second letter")
+        client.delete(keys.outbox())
+        identities += put(client, "mail", "task-3")
+
+        found = records(settings, f"mail{settings.kafka_dlq_suffix}", 3)
+
+    assert {headers_of(record)["omninode-dlq-id"] for record in found} == set(identities)
 
 
 def test_a_relay_that_has_gone_is_removed_from_the_group_but_not_what_is_pending_for_it(

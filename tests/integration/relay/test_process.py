@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrator import keys, redis
+from monitoring.health.probes.deadletters import check_dead_letters
+from orchestrator import keys, redis, settings
 from orchestrator.dev.ports import LOOPBACK
 from orchestrator.relay.process import keep_running
 from orchestrator.relay.watching import heartbeat
@@ -47,10 +48,10 @@ def _loops(environment: Settings) -> set[str]:
     return {loop for state in _relays(environment).values() for loop in state}
 
 
-def _bury(environment: Settings, letter_id: str) -> None:
+def _bury(environment: Settings, letter_id: str, prefix: str = "") -> None:
     with redis.connect(environment.broker_url) as client:
         client.xadd(
-            keys.outbox(),
+            keys.outbox(prefix),
             {"id": letter_id, "reason": "exception", "task_id": letter_id, "queue": "celery", "raw": "{}"},
         )
 
@@ -60,20 +61,37 @@ def _waiting(environment: Settings) -> int:
         return int(client.xlen(keys.outbox()))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_and_it_takes_its_leave(
-    environment: Settings, number: signal.Signals, code: int
-) -> None:
+def test_a_signal_ends_it_and_it_takes_its_leave(environment: Settings) -> None:
     with start_relay() as relay:
         wait_until(lambda: _loops(environment) == LOOPS, what="what its loops say")
-        here = omninode("relay", "--check")
-        relay.process.send_signal(number)
+        relay.process.send_signal(signal.SIGTERM)
 
-        assert relay.process.wait(10) == code
+        assert relay.process.wait(10) == 0
         assert relay.events("relay_has_ended")
-    assert here.code == 0
     assert _relays(environment) == {}
     assert omninode("relay", "--check").code == 1
+
+
+def test_it_works_under_the_brokers_prefix_and_is_seen_there(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis.connect(environment.broker_url) as client, start_relay(options=["--prefix", "shop:"]) as relay:
+        client.xadd(keys.outcomes("shop:"), {"letter_id": "a", "replay": "1", "outcome": "resolved"})
+        _bury(environment, "a", "shop:")
+        wait_until(lambda: client.xlen(keys.outbox("shop:")) == 0, what="the letter's way")
+        wait_until(lambda: client.xlen(keys.outcomes("shop:")) == 0, what="the outcome's way")
+        here = omninode("relay", "--check", "--prefix", "shop:")
+        wait_until(lambda: client.exists(keys.alerting("shop:")), what="its watcher")
+        elsewhere = check_dead_letters()
+        settings.use(environment.model_copy(update={"key_prefix": "shop:"}))
+        seen = str(check_dead_letters())
+        relay.process.send_signal(signal.SIGINT)
+
+        assert relay.process.wait(10) == 130
+        assert {name.partition(":")[0] for name in client.scan_iter()} == {"shop"}
+    assert here.code == 0
+    assert seen.startswith("none waits; 1 relay")
+    assert elsewhere == "none waits; no relay runs"
 
 
 def test_a_second_signal_ends_it_at_once(environment: Settings) -> None:

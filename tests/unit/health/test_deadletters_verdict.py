@@ -27,3 +27,10 @@ def test_a_letter_that_waits_for_too_long_is_told_even_before_the_alert() -> Non
 
 def test_an_alert_is_told_in_its_own_words_once() -> None:
     assert judge(Outbox(3, 61.0), RELAY, {WAITS.name: WAITS}, 60.0) == Degraded(WAITS.sentence)
+
+
+def test_an_alert_that_no_relay_watches_any_more_is_told_with_its_age_and_is_no_complaint() -> None:
+    assert judge(Outbox(0, 0.0), {}, {WAITS.name: WAITS}, 60.0) == (
+        "none waits; no relay runs; the last one left behind the alerts"
+        " outbox_waits since 2026-11-25T12:00:00Z"
+    )
