@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from orchestrator.relay.entry import Entry
 from orchestrator.relay.outbox.figures import Figures
 from orchestrator.relay.outbox.stream import IDLE_SECONDS, Stream
+from orchestrator.relay.outbox.tide import Tide
 from orchestrator.relay.outbox.way import Way
 from orchestrator.relay.overflow.refuge import Refuge
 
@@ -21,6 +22,7 @@ _BYTES_AT_ONCE = 8 * 1024 * 1024
 _IDLE_SECONDS, _FULL_SECONDS, _BUSY_SECONDS = 0.3, 0.1, 0.02
 _KEEP_SECONDS = IDLE_SECONDS / 3
 _SWEEP_SECONDS = 3600.0
+_RELIEVE_SECONDS = 1.0
 _FINISH_SECONDS = 2.0
 _FROM_THE_FIRST = "0-0"
 
@@ -37,6 +39,7 @@ class Carrier:
         self._high_water = high_water
         self._clock = clock
         self._figures = Figures(stream, refuge, clock)
+        self._tide = Tide(high_water, clock)
         self._has_joined = False
         self._safe: list[str] = []
         # After which of its own entries it reads on, where it holds fewer than it has.
@@ -96,18 +99,25 @@ class Carrier:
             self._stream.sweep()
 
     def _relieve(self) -> None:
-        """Redis must not fill up while nothing goes on: the oldest entries go to PostgreSQL."""
-        if not self._way.is_stalled or self._figures.length <= self._high_water:
+        """Redis must not fill up while nothing goes on, or less than comes in: what is too much moves."""
+        is_high = self._tide.is_high(self._figures.length)
+        if self._figures.length <= self._high_water or not (self._way.is_stalled or is_high):
             return
-        if self._refuge.count() is None:
-            return
-        too_many = self._stream.length() - self._high_water
-        moved = self._way.give_way(too_many) if too_many > 0 else 0
+        if self._way.has_overflow and self._refuge.answers():
+            self._move(self._stream.length() - self._high_water)
+
+    def _move(self, too_many: int) -> None:
+        """Have the oldest entries that are not under way in PostgreSQL, as many as a moment lasts for."""
+        moved = self._way.give_way(too_many) if self._way.is_stalled and too_many > 0 else 0
         self._again_after = self._again_after or _FROM_THE_FIRST
-        while moved < too_many:
+        until = self._clock() + _RELIEVE_SECONDS
+        while moved < too_many and self._clock() <= until:
             most = min(too_many - moved, self._at_once)
             found = self._read_again(most) or self._paced(self._stream.read(most))
-            if not found or not self._way.store(found):
+            if not found:
+                break
+            if not self._way.store(found):
+                self._again_after = _FROM_THE_FIRST
                 break
             moved += len(found)
             self._forget()

@@ -21,6 +21,7 @@ _LOOK_FOR_ROWS_SECONDS = 1.0
 class ToIndex:
     """See `Way`. What PostgreSQL cannot take now stays here and in the stream. For one thread."""
 
+    has_overflow = False
     is_stalled = False
     is_busy = False
     lets_go = False
@@ -35,7 +36,7 @@ class ToIndex:
         self._looks_at = 0.0
 
     def room(self) -> int:
-        """None while PostgreSQL is away."""
+        """No more while some wait for PostgreSQL."""
         return 0 if self._waiting else _ROWS_AT_ONCE
 
     def turn(self) -> None:

@@ -25,6 +25,8 @@ _LEASE_SLACK_SECONDS = 60.0
 class ToKafka:
     """See `Way`. For one thread."""
 
+    has_overflow = True
+
     def __init__(self, settings: Settings, refuge: Refuge, clock: Callable[[], float]) -> None:
         self._refuge = refuge
         self._clock = clock
@@ -69,7 +71,7 @@ class ToKafka:
     def give_way(self, entries: int) -> int:
         """Store the oldest of what it holds, and let go of the rest: PostgreSQL comes first then."""
         held = self._shipping.held()
-        if all(entry.position is not None for entry in held) or self._refuge.count() is None:
+        if all(entry.position is not None for entry in held) or not self._refuge.answers():
             return 0
         held = self._shipping.give_back()
         self._refuge.release(held)

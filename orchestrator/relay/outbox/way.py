@@ -11,6 +11,9 @@ from orchestrator.relay.entry import Entry
 class Way(Protocol):
     """Takes entries, and says later which are safe. None is lost with it: each is still in the stream."""
 
+    has_overflow: bool
+    """Whether it can have entries wait in PostgreSQL."""
+
     lets_go: bool
     """Whether it has dropped entries that are to be read once more."""
 

@@ -73,6 +73,10 @@ class Refuge:
         """Have them in the index."""
         return self._postgres.tell(lambda: self._overflow.index(deaths, max_replays))
 
+    def answers(self) -> bool:
+        """Whether PostgreSQL is there."""
+        return self._postgres.tell(self._overflow.ping)
+
     def count(self) -> int | None:
         """How many rows there are; None where PostgreSQL is away."""
         return self._postgres.ask(self._overflow.count)

@@ -23,10 +23,11 @@ _PUT = """
     INSERT INTO outbox_overflow (entry_id, topic, fields, raw, error, attempts, due_at)
     VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))
     ON CONFLICT (entry_id) DO NOTHING"""
-# Rows that are due, and not again before `lease` seconds have passed: others may die or be stopped.
+# Rows that are due, and not again before `lease` seconds have passed: others may die or be stopped. Asked for
+# the clock's time, no index would help.
 _CLAIM = """
     WITH due AS MATERIALIZED (
-        SELECT position FROM outbox_overflow WHERE due_at <= clock_timestamp() AND topic <> ALL(%s)
+        SELECT position FROM outbox_overflow WHERE due_at <= now() AND topic <> ALL(%s)
         ORDER BY position LIMIT %s FOR UPDATE SKIP LOCKED)
     UPDATE outbox_overflow o SET due_at = clock_timestamp() + make_interval(secs => %s)
     FROM due WHERE o.position = due.position
@@ -94,6 +95,11 @@ class Overflow:
         """How many rows there are."""
         with self.asking() as connection:
             return int(connection.execute(_COUNT).fetchall()[0][0])
+
+    def ping(self) -> None:
+        """See whether PostgreSQL answers."""
+        with self.asking() as connection:
+            connection.execute("SELECT")
 
     def keep_value(self, death_id: str, raw: bytes) -> None:
         """Store a message that no record can hold, before the record that refers to it."""

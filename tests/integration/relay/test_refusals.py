@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from orchestrator import kafka, keys
 from orchestrator.dev import ports
 from orchestrator.relay.kafka.topics import SLACK_BYTES, Topics
+from orchestrator.relay.outbox import figures, tide, to_kafka
 from orchestrator.settings import Settings
 from tests.integration.relay.moved import headers_of, moving, put, records
 from tests.processes import wait_until
@@ -102,6 +103,23 @@ def test_above_the_high_water_the_oldest_go_to_postgresql_and_to_kafka_first_whe
     assert [headers_of(each)["omninode-dlq-id"] for each in found] == identities
 
 
+def test_letters_that_come_faster_than_kafka_takes_them_go_to_postgresql_above_the_high_water(
+    settings: Settings, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_kafka, "_MOST_FLYING", 0)
+    monkeypatch.setattr(tide, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(figures, "_EVERY_SECONDS", 0.05)
+    narrow = settings.model_copy(update={"outbox_high_water": 5, "dlq_partitions": 1})
+    identities = put(client, "mail", *(f"task-{number}" for number in range(12)))
+
+    with moving(narrow) as mover:
+        wait_until(lambda: client.xlen(keys.outbox()) == 5, what="a lower water")
+        found = records(narrow, f"mail{settings.kafka_dlq_suffix}", 7)
+
+    assert [headers_of(each)["omninode-dlq-id"] for each in found] == identities[:7]
+    assert mover.state()["kafka"] == "up"
+
+
 def test_without_kafka_and_postgresql_letters_stay_in_redis(settings: Settings, client: Any) -> None:
     nowhere = f"{ports.LOOPBACK}:1"
     alone = settings.model_copy(
@@ -137,6 +155,23 @@ def test_topics_are_created_and_existing_ones_configured_as_the_settings_say(set
     assert len(admin.list_topics(timeout=5).topics[new].partitions) == 3
 
 
+def test_a_topic_that_somebody_has_changed_is_configured_again_after_some_minutes(
+    settings: Settings,
+) -> None:
+    now, topic = [0.0], f"mail{settings.kafka_dlq_suffix}"
+    topics = Topics(settings, lambda: now[0])
+    topics.ensure([topic])
+    before = _configuration(settings, topic)
+    _alter(settings, topic, {"retention.ms": "1000"})
+
+    now[0] = 299.0
+    topics.ensure([topic])
+    assert _configuration(settings, topic)["retention.ms"] == "1000"
+    now[0] = 300.0
+    topics.ensure([topic])
+    assert _configuration(settings, topic) == before
+
+
 def test_a_queue_whose_topic_kafka_takes_for_anothers_gets_one_of_its_own(
     settings: Settings, client: Any
 ) -> None:
@@ -155,7 +190,7 @@ def test_a_queue_whose_topic_kafka_takes_for_anothers_gets_one_of_its_own(
 def test_a_kafka_that_administers_nothing_creates_topics_as_it_likes(
     settings: Settings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.relay.kafka.topics._WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("orchestrator.relay.kafka.answers.WAIT_SECONDS", 0.5)
     command = [sys.executable, "-m", "orchestrator.dev.servers.kafka_mock"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         assert mock.stdout
