@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 # Longer than any module's tests: what a run that was killed has claimed is free again by itself.
 _CLAIM_SECONDS = 3600
+# All but those in which the migrations are noted.
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ 'yoyo'"
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @contextmanager
@@ -41,6 +47,15 @@ def fresh_database(server_url: str, template: str) -> Iterator[str]:
     """A copy of the template; yields its URL."""
     with _database(server_url, f"test_{uuid.uuid4().hex}", template) as url:
         yield url
+
+
+def empty_tables(url: str) -> None:
+    """Empty a database whose schema stays, for the next test of its module."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        # What a process that was killed has left behind may hold a lock.
+        connection.execute(_END_OTHERS)
+        names = [sql.Identifier(name) for (name,) in connection.execute(_TABLES)]
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(names)))
 
 
 @contextmanager

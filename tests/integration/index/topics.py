@@ -10,6 +10,7 @@ from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 from orchestrator import kafka
 from orchestrator.deadletter.death import Death
 from orchestrator.deadletter.record import to_record
+from orchestrator.relay.kafka.records import timestamp_ms
 from orchestrator.settings import Settings
 
 
@@ -33,7 +34,8 @@ def put(settings: Settings, topic: str, deaths: Iterable[Death], partition: int 
                 record.key,
                 partition=partition,
                 headers=list(record.headers),
-                timestamp=record.timestamp_ms,
+                # These topics have Kafka's own retention, by which the letters' own moments are long over.
+                timestamp=timestamp_ms(record, retention_days=1.0),
                 on_delivery=_arrived,
             )
             producer.poll(0)

@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from orchestrator.dev.stack import Addresses
 from orchestrator.relay import broker
 from orchestrator.settings import Settings
+from tests.servers import empty_tables, fresh_database
 
 
 @pytest.fixture
@@ -21,3 +23,17 @@ def client(settings: Settings) -> Iterator[Redis]:
     """The Redis of the outbox; it does not decode."""
     with broker.client(settings) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def module_database(stack: Addresses, template: str) -> Iterator[str]:
+    """A database for all tests of a module: to empty it is cheaper than to make one."""
+    with fresh_database(stack.database_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(module_database: str) -> str:
+    """The module's database, with nothing but the schema in it."""
+    empty_tables(module_database)
+    return module_database
