@@ -86,7 +86,11 @@ def plan(
 
 
 def check_edit(
-    connection: Connection[Any], asked: Order, now: datetime, tasks: Mapping[str, Any] | None
+    connection: Connection[Any],
+    asked: Order,
+    now: datetime,
+    tasks: Mapping[str, Any] | None,
+    on_progress: Callable[[int, int], None] = lambda _done, _matched: None,
 ) -> None:
     """Hold the edit against every letter that was asked for, where it is held against anything.
 
@@ -94,8 +98,9 @@ def check_edit(
         InvalidEdit: it does not fit one of them.
     """
     if asked.edit and tasks is not None:
-        for _ in _messages(connection, asked, now, tasks):
-            pass
+        matched = reading.count(connection, asked, now)
+        for number, _ in enumerate(_messages(connection, asked, now, tasks), 1):
+            on_progress(number, matched)
 
 
 def _messages(

@@ -101,7 +101,8 @@ class Desk:
         Raises:
             InvalidEdit: it does not fit.
         """
-        check_edit(self.connection, asked, reading.now(self.connection), self._tasks(asked))
+        with bar() as show:
+            check_edit(self.connection, asked, reading.now(self.connection), self._tasks(asked), show)
 
     def warn(self, asked: Order) -> None:
         """Say which queues nobody consumes, and which are paused."""
