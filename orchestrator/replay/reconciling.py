@@ -9,7 +9,7 @@ from psycopg import Connection
 from redis.exceptions import RedisError
 
 from orchestrator import postgres, redaction
-from orchestrator.errors import ReplayInterrupted
+from orchestrator.errors import InvalidEdit, InvalidFilter, ReplayInterrupted, UnknownOperation
 from orchestrator.replay import missing, order, unconfirmed
 from orchestrator.replay.broker import channel
 from orchestrator.settings import Settings
@@ -52,13 +52,13 @@ def _enqueue(settings: Settings, connection: Connection[Any], account: Account) 
     with ExitStack() as opened:
         channels: dict[str, Any] = {}
         for batch in unconfirmed.find(connection, age_seconds=_AFTER_SECONDS, most=_MOST_BATCHES):
-            asked = order.of(order.named(connection, batch.operation_id))
-            if asked.prefix not in channels:
-                channels[asked.prefix] = opened.enter_context(channel(settings, asked.prefix))
             try:
+                asked = order.of(order.named(connection, batch.operation_id))
+                if asked.prefix not in channels:
+                    channels[asked.prefix] = opened.enter_context(channel(settings, asked.prefix))
                 unconfirmed.settle(connection, channels[asked.prefix], batch, asked)
-            except ReplayInterrupted as error:
-                # The others' queues may take theirs.
+            except (InvalidEdit, InvalidFilter, ReplayInterrupted, UnknownOperation) as error:
+                # The others' queues may take theirs; and another release knows what this one cannot read.
                 account["error"] = redaction.text(str(error))
             else:
                 account["enqueued"] += batch.letters

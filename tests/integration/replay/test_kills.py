@@ -142,6 +142,22 @@ def test_what_was_killed_with_an_edit_is_enqueued_with_it(shop: Shop) -> None:
     assert message["headers"]["argsrepr"] == "[9]"
 
 
+def test_a_batch_that_another_release_has_asked_for_does_not_hold_up_the_others(shop: Shop) -> None:
+    for number, queue in ((1, "shop"), (2, "mails")):
+        shop.die(death(number, queue=queue))
+        _die_at(shop, _begin(shop), "enqueue", _kill)
+    shop.database.execute(
+        "UPDATE dead_letter_operations SET filter = '{\"moods\": []}'"
+        " WHERE started_at = (SELECT min(started_at) FROM dead_letter_operations)"
+    )
+    _make_older(shop, 61)
+
+    account = reconcile(shop.settings)
+
+    assert (account["enqueued"], shop.tasks("mails")) == (1, ["task-2"])
+    assert "a filter has no key 'moods'" in account["error"]
+
+
 def test_two_processes_share_a_replay_and_its_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "IDS", 2)
     shop.die(*(death(number) for number in range(6)))
