@@ -170,7 +170,7 @@ def test_show_tells_the_whole_story_without_secrets_and_control_characters(
         "2026-11-01T12:00:00+00:00  OSError: disk full  on w@1",
         '[7, {"password": "****"}]',
         '{"to": "ada", "note": "\\u001b[31mred"}',
-        'token: "****"',
+        "token: ****",
         "postgres://joe:****@db said \\x1b]0;owned\\x07",
         "failed again",
         f"yes: omninode dead-letters replay {A[:12]}",
