@@ -67,6 +67,8 @@ def rebuild(  # noqa: PLR0917 (in the order in which they are thought of)
         raise NotReplayable(f"its message names no task: {_HOW_TO_NAME}")
     task_id = old.task_id or death.task_id or str(uuid.uuid5(uuid.NAMESPACE_OID, death.letter_id))
     lost = {"the body of its chord"} if old.links.get("chord") else set()
+    if edit and edit.args is None and not old.is_readable:
+        raise NotReplayable(f"its arguments cannot be read, and the edit names no args: {_HOW_TO_NAME}")
     if edit:
         parts = _edited(parts, old, edit, task, tasks)
         if not old.is_readable:

@@ -184,7 +184,9 @@ def test_bytes_that_name_no_task_are_not_replayable_without_an_edit(raw: bytes) 
 
     assert _body(made)[:2] == [[5], {}]
     assert made.envelope["headers"]["task"] == "shop.pay"
-    assert made.envelope["headers"]["id"] == _replay(death, Edit(task="shop.pay")).envelope["headers"]["id"]
+    assert (
+        made.envelope["headers"]["id"] == _replay(death, Edit([], task="shop.pay")).envelope["headers"]["id"]
+    )
 
 
 def test_a_message_without_a_body_is_not_replayable_without_an_edit() -> None:
@@ -309,6 +311,11 @@ class TestEdit:
         assert _body(made)[:2] == [[9], {"a": 2}]
         assert _body(made)[2]["callbacks"] == [{"task": "shop.next"}]
         assert made.envelope["headers"]["argsrepr"] == "[9]"
+
+    @pytest.mark.parametrize("edit", [Edit(kwargs={"to": "ada"}), Edit(task="shop.send")])
+    def test_arguments_that_cannot_be_read_are_not_replaced_by_none(self, edit: Edit) -> None:
+        with pytest.raises(NotReplayable, match="its arguments cannot be read, and the edit names no args"):
+            _replay(_died(body=b"pickled"), edit)
 
     def test_a_body_that_cannot_be_read_loses_what_was_linked_to_it(self) -> None:
         made = _replay(_died(body=b"{no json"), Edit(args=[9]))
