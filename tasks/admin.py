@@ -12,7 +12,7 @@ from celery import Celery, shared_task
 from psycopg import Connection
 
 from orchestrator import postgres, settings
-from orchestrator.errors import Wait
+from orchestrator.errors import InvalidFilter, Wait
 from orchestrator.index import operations
 from orchestrator.index.filters import Filter
 from orchestrator.replay import order, reading
@@ -29,11 +29,12 @@ _LONGEST_WAIT_SECONDS = 2.0
 _HELD_PAUSE_SECONDS = 10.0
 
 
-@shared_task(name="omninode.admin.replay_dead_letters", bind=True)
+@shared_task(name=order.ADMIN_TASK, bind=True)
 def replay_dead_letters(
     self: Any,
-    filter: dict[str, Any],  # noqa: A002 (the name that callers know)
+    filter: dict[str, Any] | None = None,  # noqa: A002 (the name that callers know)
     *,
+    all_open: bool = False,
     to_queue: str | None = None,
     edit: dict[str, Any] | None = None,
     rate: float | None = None,
@@ -43,6 +44,7 @@ def replay_dead_letters(
 ) -> dict[str, Any]:
     """Do what `omninode dead-letters replay` does; the filter and the account are the same JSON.
 
+    A filter without a condition is refused, unless `all_open` says that every open letter is meant.
     Run twice, it goes on where it was, as the replay belongs to the task's id and arguments. A long one, and
     one that waits for a paused queue, is put back time and again, so that it keeps no worker.
 
@@ -50,6 +52,7 @@ def replay_dead_letters(
         InvalidFilter, InvalidEdit: what was asked for is none; nothing is replayed.
         ReplayInterrupted: Redis is away or full: the task is tried again.
     """
+    filter_ = _filter(filter, all_open=all_open)
     task_id = self.request.id or str(uuid.uuid4())
     with (
         postgres.connect(settings.current().database_url) as connection,
@@ -57,7 +60,7 @@ def replay_dead_letters(
     ):
         channel = broker.default_channel
         asked = order.order(
-            Filter.from_json(filter),
+            filter_,
             to_queue="" if to_queue is None else to_queue,
             edit=None if edit is None else Edit.from_json(edit),
             rate=rate,
@@ -66,7 +69,7 @@ def replay_dead_letters(
         )
         if dry_run:
             return _plan(connection, self.app, channel, asked)
-        identifier = _identity(task_id, asked)
+        identifier = _identity(task_id, filter or {}, asked)
         if operations.named(connection, identifier) is None:
             check_edit(connection, asked, reading.now(connection), self.app.tasks)
         operation = order.begin(connection, asked, f"task {task_id}", why, identifier)
@@ -77,9 +80,23 @@ def replay_dead_letters(
     return done.as_json()
 
 
-def _identity(task_id: str, asked: Order) -> uuid.UUID:
-    """The replay that this task has begun, whoever runs it again. With other arguments it is another one."""
-    what = json.dumps([task_id, asked.filter.as_json(), asked.options()], sort_keys=True)
+def _filter(spelled: dict[str, Any] | None, *, all_open: bool) -> Filter:
+    filter_ = Filter() if spelled is None else Filter.from_json(spelled)
+    if not all_open and not order.is_bounded(filter_):
+        raise InvalidFilter(
+            'this filter is every open letter: say which, as in {"queues": ["mails"]}, or all_open=True'
+        )
+    if all_open and order.is_bounded(filter_):
+        raise InvalidFilter("all_open=True is for no filter: leave one of them away")
+    return filter_
+
+
+def _identity(task_id: str, spelled: dict[str, Any], asked: Order) -> uuid.UUID:
+    """The replay that this task has begun, whoever runs it again. With other arguments it is another one.
+
+    An age in the filter is another time whenever it is read: what was spelled counts.
+    """
+    what = json.dumps([task_id, dict(spelled), asked.options()], sort_keys=True)
     return uuid.uuid5(uuid.NAMESPACE_OID, f"omninode-replay:{what}")
 
 

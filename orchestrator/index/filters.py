@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import sql
 
 from orchestrator.deadletter.death import moment
+from orchestrator.deadletter.foreign import REASON as FOREIGN
+from orchestrator.deadletter.reasons import REASONS as OWN_REASONS
 from orchestrator.errors import InvalidFilter
 from orchestrator.index.states import STATES
 from orchestrator.storable import is_clean
 
+REASONS = (*OWN_REASONS, FOREIGN)
+TIME = "a time in ISO 8601 such as 2026-01-31T09:00:00Z, or an age such as 90s, 15m, 6h, 2d"
 # PostgreSQL parses the words anew for each query.
 MOST_TEXT = 1000
 
@@ -30,6 +35,10 @@ COLUMNS = {
     "states": "state",
 }
 _TIMES = ("since", "until")
+# Fields that take only values that there are.
+_CHOICES: dict[str, tuple[str, ...]] = {"states": STATES, "reasons": REASONS}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"(\d{1,9})([smhdw])")
 # The very expression of the index `dead_letters_words`.
 WORDS = sql.SQL("to_tsvector('simple', message) @@ websearch_to_tsquery('simple', %s)")
 
@@ -67,7 +76,7 @@ class Filter:
 
     @classmethod
     def from_json(cls, spelled: Mapping[str, Any]) -> Filter:
-        """Read what `as_json` writes.
+        """Read what `as_json` writes; a time may be an age, too, counted back from now.
 
         Raises:
             InvalidFilter: it is no object, has an unknown key, or a value is not what its key takes.
@@ -111,16 +120,26 @@ def _read(name: str, value: Any) -> Any:
         return value
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
         raise InvalidFilter(f'{name} of a filter must be a list of texts such as ["a"], not {value!r:.80}')
-    wrong = [each for each in value if name == "states" and each not in STATES]
-    if wrong:
-        raise InvalidFilter(f"states of a filter must be among {', '.join(STATES)}, not {wrong[0]!r:.80}")
+    choices = _CHOICES.get(name)
+    wrong = [each for each in value if choices and each not in choices]
+    if choices and wrong:
+        raise InvalidFilter(f"{name} of a filter must be among {', '.join(choices)}, not {wrong[0]!r:.80}")
     return tuple(value)
 
 
+def read_time(value: Any) -> datetime | None:
+    """A time in ISO 8601, in UTC where it has no zone, or an age such as 15m; None where it is neither."""
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        if age := _AGE.fullmatch(text):
+            return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+    except OverflowError:
+        return None
+    return moment(text)
+
+
 def _moment(name: str, value: Any) -> datetime:
-    at = moment(value)
+    at = read_time(value)
     if at is None:
-        raise InvalidFilter(
-            f"{name} of a filter must be a time in ISO 8601 such as 2026-01-31T09:00:00Z, not {value!r:.80}"
-        )
+        raise InvalidFilter(f"{name} of a filter must be {TIME}, not {value!r:.80}")
     return at

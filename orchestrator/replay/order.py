@@ -17,6 +17,8 @@ from orchestrator.replay.edit import Edit
 from orchestrator.storable import is_clean
 
 ACTION = "replay"
+# The task that does what an order says. Its own letters are taken only where they are named.
+ADMIN_TASK = "omninode.admin.replay_dead_letters"
 # Those that a replay takes; parked ones only where the filter names them.
 REPLAYABLE = ("open", "parked")
 # Letters a second: more than any broker takes, and less than the numbers that overflow.
@@ -53,6 +55,11 @@ class Order:
     def target(self, queue: str) -> str:
         """The queue that a letter of this queue goes to."""
         return self.to_queue or queue
+
+
+def is_bounded(filter_: Filter) -> bool:
+    """Whether it asks for less than every letter that is open."""
+    return replace(filter_, states=()) != Filter() or not set(filter_.states) <= {"open"}
 
 
 def order(filter_: Filter, **options: Any) -> Order:

@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 
 from orchestrator.deadletter.death import Death
-from orchestrator.replay.order import Order
+from orchestrator.replay.order import ADMIN_TASK, Order
 
 # So many bytes of messages are in memory at the same time, and one more message.
 PORTION_BYTES = 16 * 1024 * 1024
@@ -126,8 +126,15 @@ def read(
 
 
 def _matching(asked: Order, started_at: datetime) -> tuple[sql.Composed, list[Any]]:
-    condition, parameters = asked.filter.where()
-    return sql.SQL("{} AND state_at <= %s").format(condition), [*parameters, started_at]
+    filter_ = asked.filter
+    condition, parameters = filter_.where()
+    condition = sql.SQL("{} AND state_at <= %s").format(condition)
+    parameters.append(started_at)
+    if not (filter_.ids or filter_.tasks or filter_.task_ids):
+        # A replay that was wrongly asked for would be asked for again, among all that it is to replay.
+        condition += sql.SQL(" AND task <> %s")
+        parameters.append(ADMIN_TASK)
+    return condition, parameters
 
 
 def with_values(connection: Connection[Any], letters: Sequence[Dead]) -> list[Dead]:

@@ -50,17 +50,26 @@ def _call(app: Celery, *args: Any, task_id: str = "replay-1", **kwargs: Any) -> 
 def test_the_admin_task_replays_and_returns_the_account(shop: Shop, app: Celery) -> None:
     shop.die(death(1), death(2, queue="mails"))
 
+    # Its own letter is replayed by name only.
+    shop.die(death(5, task=_TASK, queue="shop"))
+
     planned = _call(app, {"queues": ["shop"]}, dry_run=True, task_id="plan")
     account = _call(app, {"queues": ["shop"]}, why="every night")
     again = _call(app, {"queues": ["shop"]}, why="every night")
+    aged = [_call(app, {"queues": ["shop"], "until": "1h"}, task_id="aged") for _ in range(2)]
+    whole = _call(app, all_open=True, limit=1, dry_run=True, task_id="all")
     edited = _call(app, {"queues": ["nothing"]}, why="every day")
 
     assert (planned["dry_run"], planned["enqueued"], planned["unconsumed"]) == (True, 1, ["shop"])
     assert (account["matched"], account["enqueued"], account["by_queue"]) == (1, 1, {"shop": 1})
     assert again["operation"] == account["operation"]
+    assert aged[0]["operation"] == aged[1]["operation"]
+    assert (whole["matched"], whole["by_queue"]) == (1, {"mails": 1})
     assert (edited["operation"] != account["operation"], edited["matched"]) == (True, 0)
     assert shop.tasks() == ["task-1"]
-    rows = shop.database.execute("SELECT who, why FROM dead_letter_operations ORDER BY started_at").fetchall()
+    rows = shop.database.execute(
+        "SELECT who, why FROM dead_letter_operations WHERE who = %s ORDER BY started_at", ["task replay-1"]
+    ).fetchall()
     assert rows == [("task replay-1", "every night"), ("task replay-1", "every day")]
 
     # It waits for a paused queue without keeping a process of the worker.
@@ -75,10 +84,13 @@ def test_the_admin_task_replays_and_returns_the_account(shop: Shop, app: Celery)
     ("filter_", "options", "message"),
     [
         ({"queue": "shop"}, {}, "a filter has no key 'queue'"),
-        ({}, {"edit": {"args": [1]}}, "no task is called 'shop.pay'"),
-        ({}, {"rate": -1}, "a rate is a number of letters a second"),
+        ({"tasks": ["shop.pay"]}, {"edit": {"args": [1]}}, "no task is called 'shop.pay'"),
+        ({}, {"rate": -1, "all_open": True}, "a rate is a number of letters a second"),
+        ({}, {}, "this filter is every open letter: .* or all_open=True"),
+        ({"states": ["open"]}, {}, "this filter is every open letter"),
+        ({"queues": ["shop"]}, {"all_open": True}, "all_open=True is for no filter"),
     ],
-    ids=["filter", "edit", "rate"],
+    ids=["filter", "edit", "rate", "empty", "open", "both"],
 )
 def test_what_is_wrongly_asked_fails_at_once(
     shop: Shop, app: Celery, filter_: dict[str, Any], options: dict[str, Any], message: str

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
 import click
 
-from orchestrator.deadletter.death import moment
 from orchestrator.deadletter.foreign import REASON as FOREIGN
 from orchestrator.deadletter.reasons import REASONS
 from orchestrator.index.states import STATES
 
 ANY = "any"
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"(\d{1,9})([smhdw])")
 
 
 class _Moment(click.ParamType[datetime]):
@@ -30,18 +26,11 @@ class _Moment(click.ParamType[datetime]):
         """The time; a wrong use where it is none."""
         if isinstance(value, datetime):
             return value
-        try:
-            if age := _AGE.fullmatch(value.strip()):
-                return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _UNITS[age[2]])
-        except OverflowError:
-            pass
-        at = moment(value.strip())
+        from orchestrator.index.filters import TIME, read_time
+
+        at = read_time(value)
         if at is None:
-            self.fail(
-                f"{value!r} is no time such as 2026-01-31T09:00:00Z, and no age such as 90s, 15m, 6h, 2d",
-                param,
-                ctx,
-            )
+            self.fail(f"{value!r} is not {TIME}", param, ctx)
         return at
 
 

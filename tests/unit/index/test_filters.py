@@ -1,6 +1,6 @@
 """A filter as JSON: read as it is written, and refused with a sentence that names the key."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,6 +41,14 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
     assert Filter.from_json({"until": "2026-02-01"}).until == datetime(2026, 2, 1, tzinfo=UTC)
 
 
+def test_an_age_is_counted_back_from_now() -> None:
+    before = datetime.now(UTC) - timedelta(days=2)
+    since = Filter.from_json({"since": " 2d"}).since
+
+    assert since
+    assert before <= since <= datetime.now(UTC) - timedelta(days=2)
+
+
 @pytest.mark.parametrize(
     ("spelled", "sentence"),
     [
@@ -51,8 +59,13 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
         ({"states": ["opened"]}, "states of a filter must be among open, replaying, .*, not 'opened'"),
         ({"text": ["a"]}, "text of a filter must be words, 1000 characters at most"),
         ({"text": "a" * 1001}, "text of a filter must be words, 1000 characters at most"),
-        ({"since": "yesterday"}, "since of a filter must be a time in ISO 8601 such as .*, not 'yesterday'"),
+        (
+            {"since": "yesterday"},
+            "since of a filter must be a time in ISO 8601 such as .*, or an age .*, not 'yesterday'",
+        ),
         ({"until": 5}, "until of a filter must be a time in ISO 8601"),
+        ({"until": "999999999w"}, "until of a filter must be a time in ISO 8601"),
+        ({"reasons": ["expierd"]}, "reasons of a filter must be among exception, .*, foreign, not 'expierd'"),
         (["queues"], "a filter is an object such as"),
         ("queues", "a filter is an object such as"),
     ],

@@ -17,7 +17,7 @@ from orchestrator.cli import cli
         (["--all", "--edit", '{"arg": []}'], "no key 'arg'"),
         (["--all", "--rate", "0"], "--rate"),
         (["--all", "--limit", "0"], "--limit"),
-        (["--all", "--since", "yesterday"], "is no time such as"),
+        (["--all", "--since", "yesterday"], "is not a time in ISO 8601 such as"),
         (["--resume", str(uuid4()), "--queue", "shop"], "--resume goes on with"),
         (["--resume", "the last one"], "--resume"),
     ],
