@@ -32,7 +32,8 @@ class Death:
     `id` is that of this death, `letter_id` that of the first one of the same message; `replay` is 0 for that
     one. `value` is the original body, or the whole message where `value_is` is "envelope": where it could not
     be taken apart without loss. For "reference" it is None, and kept in PostgreSQL under `id`. Times have
-    their zone.
+    their zone. Of a foreign record `headers` are all that it has, as texts, and `key` is its key; its value
+    may be None, and nobody counts its `attempts` and `deliveries`: they are 0.
     """
 
     id: str
@@ -62,6 +63,12 @@ class Death:
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
+    key: bytes | None = None
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether it is another program's record without a value."""
+        return self.is_foreign and self.value is None and self.value_is != "reference"
 
 
 def from_outbox(fields: Mapping[str, str], raw: bytes) -> Death:

@@ -41,10 +41,9 @@ def read(place: str, queue: str, value: bytes | None, headers: Mapping[str, str]
 
     It names a task where its headers are those of a Celery message, or its value is one.
     """
-    value = value or b""
     # A topic that was deleted and made anew has other records at the same places.
-    identity = hashlib.sha256(f"{place}\n{at.isoformat()}\n".encode() + value).hexdigest()
-    task, task_id = _task(headers, value)
+    identity = hashlib.sha256(f"{place}\n{at.isoformat()}\n".encode() + (value or b"")).hexdigest()
+    task, task_id = _task(headers, value or b"")
     exception, message, traceback = (
         cut(_first(headers, names), _MOST) for names in (_EXCEPTION, _MESSAGE, _TRACEBACK)
     )
@@ -62,14 +61,14 @@ def read(place: str, queue: str, value: bytes | None, headers: Mapping[str, str]
         traceback=traceback,
         fingerprint=fingerprint(REASON, task, exception, traceback),
         worker="",
-        attempts=1,
-        deliveries=1,
+        attempts=0,
+        deliveries=0,
         replay=0,
         first_failed_at=at,
         died_at=at,
         value=value,
         value_is="body" if is_body else "envelope",
-        headers=dict(headers) if is_body else {},
+        headers=dict(headers),
         properties={},
         content_type=headers.get("content-type", headers.get("content_type", "")),
         content_encoding=headers.get("content-encoding", headers.get("content_encoding", "")),

@@ -89,6 +89,7 @@ def from_record(found: Found, suffix: str) -> Death:
         # A topic that was deleted and made again has other records at the same offsets.
         place = f"{found.topic}/{found.partition}/{found.offset}/{found.timestamp_ms}"
         death = foreign.read(place, found.topic.removesuffix(suffix), found.value, headers, at)
+        death = replace(death, key=found.key)
     return replace(death, topic=found.topic, partition=found.partition, offset=found.offset)
 
 

@@ -37,6 +37,7 @@ DEATH_COLUMNS = {
     "topic": "text",
     "partition": "int4",
     "record_offset": "int8",
+    "record_key": "bytea",
 }
 LETTER_COLUMNS = {
     "task_id": "text",
@@ -83,6 +84,7 @@ def row(death: Death) -> list[Any]:
         death.topic,
         death.partition,
         death.offset,
+        death.key,
         _bounded(death.task_id, _NAME),
         _bounded(death.task, _NAME),
         _bounded(death.correlation_id, _NAME),
@@ -104,7 +106,7 @@ def least(fitted: list[Any], refusal: str) -> list[Any]:
         "traceback": "",
         "headers": _written("{}"),
         "properties": _written("{}"),
-        "value_is": "reference" if known["value"] is None else "envelope",
+        "value_is": known["value_is"] if known["value"] is None else "envelope",
     }
     return list((known | texts | told).values())
 

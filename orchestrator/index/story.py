@@ -20,7 +20,8 @@ _MOST_OF_A_TASK = 100
 _DEATHS: LiteralString = """
     SELECT d.id, d.reason, d.queue, d.exception, d.message, d.traceback, d.worker, d.attempts, d.deliveries,
            d.replay, d.first_failed_at, d.died_at, coalesce(d.value, v.value), d.value_is, d.headers,
-           d.properties, d.content_type, d.content_encoding, d.topic, d.partition, d.record_offset
+           d.properties, d.content_type, d.content_encoding, d.topic, d.partition, d.record_offset,
+           d.record_key
     FROM dead_letter_deaths d
     LEFT JOIN dead_letter_values v ON v.id = d.id AND d.value_is = 'reference'
     WHERE d.letter_id = %s ORDER BY d.replay, d.died_at"""
@@ -71,7 +72,7 @@ def of_task(connection: Connection[Any], task_id: str) -> list[Letter]:
 def _death(letter: Letter, row: Sequence[Any]) -> Death:
     identifier, reason, queue, exception, message, traceback, worker, attempts, deliveries = row[:9]
     replay, first_failed_at, died_at, value, value_is, headers, properties, content_type, encoding = row[9:18]
-    topic, partition, offset = row[18:]
+    topic, partition, offset, key = row[18:]
     return Death(
         id=identifier,
         letter_id=letter.id,
@@ -100,6 +101,7 @@ def _death(letter: Letter, row: Sequence[Any]) -> Death:
         topic=topic,
         partition=partition,
         offset=offset,
+        key=key,
     )
 
 

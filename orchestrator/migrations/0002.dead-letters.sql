@@ -30,6 +30,7 @@ CREATE TABLE dead_letters (
 -- Letters are found by one column in each state, the newest first. There is no index by died_at alone: it would be
 -- taken for states and values that none of the newest letters has, and then read to its end.
 CREATE INDEX dead_letters_state ON dead_letters (state, died_at);
+CREATE INDEX dead_letters_open_since ON dead_letters (first_failed_at) WHERE state = 'open';
 CREATE INDEX dead_letters_queue ON dead_letters (queue, state, died_at);
 CREATE INDEX dead_letters_task ON dead_letters (task, state, died_at);
 CREATE INDEX dead_letters_reason ON dead_letters (reason, state, died_at);
@@ -41,7 +42,8 @@ CREATE INDEX dead_letters_batch_id ON dead_letters (batch_id, batch_position) WH
 CREATE INDEX dead_letters_words ON dead_letters USING gin (to_tsvector('simple', message));
 
 -- Each time that it died: the first time, and after each replay in vain. `headers` and `properties` are json, not
--- jsonb, which refuses some escapes. Without a `value` it is in dead_letter_values.
+-- jsonb, which refuses some escapes. The value of a 'reference' is in dead_letter_values. Only of what another program
+-- has written `record_key` is kept, and a `value` may be missing.
 CREATE TABLE dead_letter_deaths (
     id                text PRIMARY KEY,
     letter_id         text NOT NULL REFERENCES dead_letters ON DELETE CASCADE,
@@ -64,7 +66,8 @@ CREATE TABLE dead_letter_deaths (
     value_is          text NOT NULL CHECK (value_is IN ('body', 'envelope', 'reference')),
     topic             text,
     partition         integer,
-    record_offset     bigint
+    record_offset     bigint,
+    record_key        bytea
 );
 CREATE INDEX dead_letter_deaths_letter_id ON dead_letter_deaths (letter_id, replay);
 

@@ -40,7 +40,7 @@ def take_apart(death: Death) -> Parts:
     """
     if death.value_is == "reference" and death.value is not None:
         death = from_outbox({"id": death.id, "task": death.task}, death.value)
-    value = death.value
+    value = b"" if death.is_tombstone else death.value
     if value is None:
         raise NotReplayable(_LOST)
     if death.value_is == "envelope":

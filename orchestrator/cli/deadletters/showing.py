@@ -64,10 +64,14 @@ def _story(connection: Connection[Any], letter_id: str) -> Story:
 
 
 def _write_bytes(story: Story) -> None:
-    value = story.deaths[-1].value if story.deaths else None
-    if value is None:
-        raise click.ClickException("its message is kept nowhere any more")
-    sys.stdout.buffer.write(value)
+    latest = story.deaths[-1] if story.deaths else None
+    if latest is None or latest.value is None:
+        raise click.ClickException(
+            "its record is a tombstone: it has no value"
+            if latest and latest.is_tombstone
+            else "its message is kept nowhere any more"
+        )
+    sys.stdout.buffer.write(latest.value)
     sys.stdout.buffer.flush()
 
 
@@ -108,14 +112,16 @@ def _print_death(death: dict[str, Any]) -> None:
 
     _line("reason", death["reason"])
     _line("error", f"{death['exception']}: {death['message']}" if death["exception"] else death["message"])
-    tried = f"{death['attempts']} attempts, {death['deliveries']} deliveries"
-    _line("tried", f"{tried}, the last one on {death['worker'] or 'an unknown worker'}")
+    if death["deliveries"]:
+        tried = f"{death['attempts']} attempts, {death['deliveries']} deliveries"
+        _line("tried", f"{tried}, the last one on {death['worker'] or 'an unknown worker'}")
     for each in death["failures"]:
         _line("before", f"{each['at']}  {each['exception']}: {each['message']}  on {each['worker']}")
     for name in ("args", "kwargs"):
         if not death["body"]:
             _line(name, as_text(death[name]))
     _line("message", death["body"])
+    _line("key", death["key"] or "")
     if death["topic"] is not None:
         _line("record", f"{death['topic']}, partition {death['partition']}, offset {death['offset']}")
     headers = redaction.data(death["headers"])

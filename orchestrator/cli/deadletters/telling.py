@@ -55,6 +55,7 @@ def _tell_death(death: Death) -> dict[str, Any]:
         "topic": death.topic,
         "partition": death.partition,
         "offset": death.offset,
+        "key": None if death.key is None else death.key.decode(errors="backslashreplace"),
         "message_bytes": None if death.value is None else len(death.value),
         **_arguments(death),
     }
@@ -82,6 +83,9 @@ def _arguments(death: Death) -> dict[str, Any]:
         parts = take_apart(death)
     except NotReplayable as error:
         return unknown | {"body": str(error)}
+    if death.is_tombstone:
+        return unknown | {"body": "no value at all: the record is a tombstone"}
+    size = f"{len(parts.body):,} bytes"
     kind = parts.content_type or "no content type"
     if compression := parts.headers.get("compression"):
         kind = f"{kind}, compressed ({compression})"
@@ -92,8 +96,10 @@ def _arguments(death: Death) -> dict[str, Any]:
         if isinstance(body, dict) and isinstance(body.get("task"), str):
             args, kwargs = body.get("args"), body.get("kwargs")
             return {"args": _shallow(args), "kwargs": _shallow(kwargs), "body": ""}
-        kind = f"{kind}, but no arguments of a task"
-    return unknown | {"body": f"{len(parts.body):,} bytes of {kind}"}
+        if body is None and not death.content_type:
+            return unknown | {"body": f"{size}, which are no JSON" if parts.body else size}
+        kind = f"{kind}, but {'no arguments of a task' if body is not None else 'it cannot be read as such'}"
+    return unknown | {"body": f"{size} of {kind}"}
 
 
 def _tell_replay(story: Story) -> dict[str, Any]:

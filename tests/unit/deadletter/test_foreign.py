@@ -23,8 +23,20 @@ def test_whatever_is_in_a_record_it_is_a_death(value: bytes | None, headers: dic
     death = _read(value, headers)
 
     assert death.is_foreign
-    assert (death.reason, death.queue, death.value) == ("foreign", "mail", value or b"")
+    assert (death.reason, death.queue, death.value) == ("foreign", "mail", value)
     assert (death.topic, death.partition, death.offset) == ("mail.dlq", 1, 7)
+
+
+def test_its_key_and_headers_are_kept_and_nothing_is_made_up() -> None:
+    death = _read(b"a,b", {"origin": b"mail \xff", "nothing": None})
+
+    assert (death.key, death.headers) == (b"key", {"origin": "mail \\xff", "nothing": ""})
+    assert (death.attempts, death.deliveries, death.content_type) == (0, 0, "")
+
+
+def test_a_record_without_a_value_is_a_tombstone_and_an_empty_one_is_not() -> None:
+    assert _read(None, {}).is_tombstone
+    assert not _read(b"", {}).is_tombstone
 
 
 def test_another_record_at_the_place_of_one_in_a_deleted_topic_is_a_letter_of_its_own() -> None:
