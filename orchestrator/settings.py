@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     alert_letters_per_minute: float = Field(100.0, alias="OMNINODE_ALERT_LETTERS_PER_MINUTE", gt=0)
     """From how many new dead letters a minute on an alert is raised."""
     alert_open_letter_hours: float = Field(72.0, alias="OMNINODE_ALERT_OPEN_LETTER_HOURS", gt=0)
-    """How old the oldest open dead letter may be before an alert is raised, in hours."""
+    """How long ago an open dead letter may have failed first before an alert is raised, in hours."""
 
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
     """Servers with the HTTP interface of OpenAI, by name, as JSON."""

@@ -20,7 +20,8 @@ _COUNTED: LiteralString = """
 _NEW: LiteralString = """
     SELECT count(*) FROM dead_letters WHERE state = ANY(%s) AND died_at > now() - interval '1 minute'"""
 _OLDEST: LiteralString = """
-    SELECT coalesce(extract(epoch FROM now() - min(died_at)), 0) FROM dead_letters WHERE state = 'open'"""
+    SELECT coalesce(extract(epoch FROM now() - min(first_failed_at)), 0)
+    FROM dead_letters WHERE state = 'open'"""
 _BY_STATE: LiteralString = "SELECT state, count(*) FROM dead_letters GROUP BY state"
 _BY_REASON: LiteralString = """
     SELECT reason, count(*) FROM dead_letters WHERE state = ANY(%s)
@@ -39,7 +40,7 @@ _OVERFLOW: LiteralString = "SELECT count(*) FROM outbox_overflow"
 class Figures:
     """Letters that are not settled, deaths within the last minute, and the age of the oldest open letter.
 
-    The age is 0 where none is open.
+    It is as old as its first failure, however often it was replayed since; the age is 0 where none is open.
     """
 
     open: int

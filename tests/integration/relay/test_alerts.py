@@ -22,8 +22,8 @@ from tests.processes import wait_until
 LETTER = """
     INSERT INTO dead_letters (id, task_id, task, queue, correlation_id, reason, exception, message,
         fingerprint, worker, attempts, replays, first_failed_at, died_at, is_foreign)
-    SELECT number::text, '', '', 'celery', '', 'exception', '', '', '', '', 1, 0, now(),
-        now() - interval '2 hours', false
+    SELECT number::text, '', '', 'celery', '', 'exception', '', '', '', '', 1, 0, now() - interval '2 hours',
+        now() - interval '1 hour', false
     FROM generate_series(1, 10) number"""
 REFUSED = """
     INSERT INTO outbox_overflow (entry_id, topic, fields, raw, error)
