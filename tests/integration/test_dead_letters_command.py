@@ -117,7 +117,12 @@ def test_a_list_takes_every_kind_of_filter(
 
 
 def test_a_filter_that_matches_nothing_is_said_so(run: Callable[..., Result]) -> None:
-    for arguments in (["list"], ["list", "--groups"], ["archive", "--why", "x"], ["park", "--dry-run"]):
+    for arguments in (
+        ["list"],
+        ["list", "--groups"],
+        ["archive", "--why", "x", "--yes"],
+        ["park", "--dry-run"],
+    ):
         done = run(*arguments, "--queue", "none")
         assert (done.exit_code, done.stdout) == (0, "no letter matches\n")
 
@@ -141,6 +146,8 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["archive", "--why", "x"], 2, "say which: name ids or a filter (see --help), or --all"),
     (["archive", "--why", "x", "--state", "any"], 2, "say which: name ids or a filter"),
     (["archive", A], 2, "say --why: it is kept with who did it and when"),
+    (["archive", "--why", "x", "--queue", "mails"], 2, "there is no terminal to ask on: say --yes"),
+    (["archive", "--why", "x", "--queue", "mails", "--all"], 2, "--all is for no filter"),
     (["show", A, B, "--bytes"], 2, "--bytes writes one message"),
 ]
 
@@ -216,7 +223,7 @@ def test_letters_are_put_away_and_taken_out_again_with_an_account(
         "1 would be archived\n1 left as they are: resolved\n",
         ["open", "resolved", "open"],
     )
-    archived = run("archive", "--queue", "mails", "--why", "a known fault")
+    archived = run("archive", "--queue", "mails", "--why", "a known fault", "--yes")
     assert (archived.stdout, states(index)) == ("1 archived\n", ["open", "resolved", "archived"])
     parked = json.loads(run("park", A[:8], "--why", "until Monday", "--json").stdout)
     assert (parked["parked"], parked["skipped"], states(index)[0]) == (1, {}, "parked")

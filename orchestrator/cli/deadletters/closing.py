@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.deadletters.asking import YES, must_ask
 from orchestrator.cli.deadletters.filtering import filter_options
 
 if TYPE_CHECKING:
@@ -20,9 +20,14 @@ _DONE: dict[Action, str] = {"archive": "archived", "park": "parked", "reopen": "
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--yes", is_flag=True, help="Do not ask."),
+        YES,
         click.option("--dry-run", is_flag=True, help="Only say how many letters that would be."),
-        click.option("--why", default="", metavar="TEXT", help="Why: it is kept with who did it and when."),
+        click.option(
+            "--why",
+            default="",
+            metavar="TEXT",
+            help="Why: it is kept with who did it and when.  [required, except with --dry-run]",
+        ),
     ):
         command = option(command)
     return command
@@ -63,17 +68,19 @@ def reopen(**options: Any) -> None:
 
 def _run(action: Action, *, filter_: Filter, why: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     from orchestrator.cli.deadletters.opening import index
+    from orchestrator.cli.deadletters.rendering import counted
     from orchestrator.cli.progress import bar
     from orchestrator.index import closing
     from orchestrator.index.operations import identity
 
     if not dry_run and not why.strip():
         raise click.UsageError("say --why: it is kept with who did it and when")
+    asks = not dry_run and must_ask(filter_, yes=yes)
     with index() as connection:
         done = closing.preview(connection, action, filter_)
         if not dry_run and done.changed:
-            if not filter_.ids and not yes and sys.stdin.isatty():
-                click.confirm(f"{action.title()} {done.changed:,} letters?", abort=True, err=True)
+            if asks:
+                click.confirm(f"{action.title()} {counted(done.changed, 'letter')}?", abort=True, err=True)
             with bar() as show:
                 done = closing.close(connection, action, filter_, identity(), why, show)
     _tell(action, done, dry_run=dry_run, as_json=as_json)

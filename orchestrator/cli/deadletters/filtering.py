@@ -77,8 +77,8 @@ def filter_options(
             from orchestrator.index.filters import Filter
 
             chosen = {field.name: options.pop(field.name) for field in fields(Filter)}
-            if bulk and not options.pop("all_") and not _is_condition(chosen):
-                raise click.UsageError("say which: name ids or a filter (see --help), or --all")
+            if bulk:
+                _check_all(chosen, is_all=options.pop("all_"))
             return command(filter_=Filter(**_read(chosen, default_states)), **options)
 
         for option in reversed([*_OPTIONS, _states(default_states, states), *([_ALL] if bulk else [])]):
@@ -104,6 +104,14 @@ def _states(default_states: Sequence[str], states: Sequence[str]) -> Callable[[A
     )
 
 
+def _check_all(chosen: dict[str, Any], *, is_all: bool) -> None:
+    if not is_all and not _is_condition(chosen):
+        raise click.UsageError("say which: name ids or a filter (see --help), or --all")
+    # A state may be said of all.
+    if is_all and _is_condition(chosen | {"states": ()}):
+        raise click.UsageError("--all is for no filter: leave one of them away")
+
+
 def _is_condition(chosen: dict[str, Any]) -> bool:
     return any(value and value != (ANY,) for value in chosen.values())
 
@@ -115,6 +123,9 @@ def _read(chosen: dict[str, Any], default_states: Sequence[str]) -> dict[str, An
 
     if len(chosen["text"]) > MOST_TEXT:
         raise click.UsageError(f"--text takes {MOST_TEXT} characters at most")
+    since, until = chosen["since"], chosen["until"]
+    if since and until and since >= until:
+        raise click.UsageError("--since is not before --until: no letter has died between them")
     states, ids = chosen["states"] or (() if chosen["ids"] else tuple(default_states)), chosen["ids"]
     if ids:
         with index() as connection:

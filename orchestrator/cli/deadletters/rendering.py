@@ -46,6 +46,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
         click.echo(_GAP.join(cells).rstrip())
 
 
+def counted(number: int, what: str) -> str:
+    """So many of them, as in 1 letter, 2,000 letters, 2 deliveries."""
+    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number:,} {what if number == 1 else several}"
+
+
 def short(text: str, most: int) -> str:
     """The text, or its end, where that of a name says more than its beginning."""
     return text if len(text) <= most else f"…{text[-most + 1 :]}"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from orchestrator.cli.deadletters.asking import YES, must_ask
 from orchestrator.cli.deadletters.filtering import filter_options
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 @filter_options(("open",), states=("open", "parked"))
 @click.option("--all", "all_", is_flag=True, help="All that are open, where no filter is given.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and what would not.")
-@click.option(
-    "--to-queue", default="", metavar="NAME", help="To this queue, rather than to each letter's own."
-)
+@click.option("--to-queue", metavar="NAME", help="To this queue, rather than to each letter's own.")
 @click.option(
     "--edit",
     "edit_json",
@@ -42,14 +41,14 @@ if TYPE_CHECKING:
     metavar="OPERATION",
     help="Go on with a replay that was interrupted.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object.")
 def replay(
     *,
     filter_: Filter,
     all_: bool,
     dry_run: bool,
-    to_queue: str,
+    to_queue: str | None,
     edit_json: str | None,
     foreign: bool,
     rate: float | None,
@@ -71,20 +70,27 @@ def replay(
     """
     from orchestrator.cli.deadletters.replaying import desk
     from orchestrator.index.operations import identity
-    from orchestrator.replay.order import begin, named, order
+    from orchestrator.replay.order import begin, is_bounded, named, order
 
-    is_filtered = _is_filtered(filter_)
+    is_filtered = is_bounded(filter_)
     if resumed and (all_ or dry_run or is_filtered or to_queue or edit_json or foreign or rate or limit):
         raise click.UsageError("--resume goes on with the filter and the options that the replay began with")
     if not resumed and not all_ and not is_filtered:
         raise click.UsageError("say which: name ids or a filter (see --help), or --all")
+    if all_ and is_filtered:
+        raise click.UsageError("--all is for no filter: leave one of them away")
+    if to_queue is not None and not to_queue.strip():
+        raise click.UsageError("--to-queue wants the name of a queue; leave it away for each letter's own")
+    if foreign and edit_json is None:
+        raise click.UsageError("--foreign is about the task of an --edit: leave it away, or say --edit")
     edit = _read_edit(edit_json)
+    asks = not dry_run and not resumed and must_ask(filter_, yes=yes)
     with desk(as_json=as_json) as at:
         if resumed:
             sys.exit(at.run(named(at.connection, resumed)))
         asked = order(
             filter_,
-            to_queue=to_queue,
+            to_queue=to_queue or "",
             edit=edit,
             rate=rate,
             limit=limit,
@@ -95,15 +101,9 @@ def replay(
             sys.exit(at.plan(asked))
         at.check(asked)
         at.warn(asked)
-        if not filter_.ids and not yes and sys.stdin.isatty():
+        if asks:
             at.ask(asked)
         sys.exit(at.run(begin(at.connection, asked, identity(), why)))
-
-
-def _is_filtered(filter_: Filter) -> bool:
-    from orchestrator.index.filters import Filter
-
-    return filter_ not in {Filter(states=("open",)), Filter()}
 
 
 def _read_edit(text: str | None) -> Edit | None:

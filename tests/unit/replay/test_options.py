@@ -20,6 +20,11 @@ from orchestrator.cli import cli
         (["--all", "--since", "yesterday"], "is not a time in ISO 8601 such as"),
         (["--resume", str(uuid4()), "--queue", "shop"], "--resume goes on with"),
         (["--resume", "the last one"], "--resume"),
+        (["--queue", "shop"], "there is no terminal to ask on: say --yes"),
+        (["--queue", "shop", "--all"], "--all is for no filter"),
+        (["--all", "--to-queue", ""], "--to-queue wants the name of a queue"),
+        (["--all", "--foreign"], "--foreign is about the task of an --edit"),
+        (["--since", "1h", "--until", "2h"], "--since is not before --until"),
     ],
 )
 def test_what_is_wrongly_used_is_a_sentence(arguments: list[str], message: str) -> None:
