@@ -86,8 +86,7 @@ def from_record(found: Found, suffix: str) -> Death:
     if _is_ours(headers):
         death = _read(headers, found.value, at)
     else:
-        # A topic that was deleted and made again has other records at the same offsets.
-        place = f"{found.topic}/{found.partition}/{found.offset}/{found.timestamp_ms}"
+        place = f"{found.topic}/{found.partition}/{found.offset}"
         death = foreign.read(place, found.topic.removesuffix(suffix), found.value, headers, at)
         death = replace(death, key=found.key)
     return replace(death, topic=found.topic, partition=found.partition, offset=found.offset)

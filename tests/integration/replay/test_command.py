@@ -4,14 +4,17 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from celery import Celery
 from click.testing import CliRunner
 
 from orchestrator.cli import cli
+from orchestrator.cli.deadletters import replaying
 from orchestrator.cli.deadletters.replaying import Desk
 from orchestrator.replay import order
+from orchestrator.replay.holding import consumed
 from tests.commands import Done, omninode
 from tests.processes import wait_until
 from tests.shop import Shop, death
@@ -38,8 +41,10 @@ def test_it_prints_the_account_and_warns_of_a_queue_that_nobody_consumes(shop: S
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # No worker is there to answer.
+    monkeypatch.setattr(replaying, "consumed", partial(consumed, timeout_seconds=0.05))
     shop.die(death(1, {"expires": "2026-01-01T00:00:00+00:00"}), death(2, raw=b"", task=""))
     with Celery("shop", broker=shop.settings.redis_url, set_as_current=False) as app:
         code = Desk(shop.database, app, shop.channel, as_json=False).plan(shop.order())
