@@ -6,14 +6,15 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from orchestrator.index.story import Story
+    from orchestrator.queues.placed import Placed
     from orchestrator.queues.tracing import Trace
-    from orchestrator.queues.whereabouts import Placed
 
 
 @click.group()
@@ -31,7 +32,8 @@ def show(*, task_id: str, whole: bool, as_json: bool) -> None:
     """Show where the task ID is, and what became of it. Nothing is taken or changed.
 
     Looked for is its message (waiting, delayed, in flight, held by stock Celery, dead), its result, whether
-    it was revoked, and its dead letters with their history. Exits with 1 when nothing is found.
+    it was revoked, and its dead letters with their history. Exits with 1 when nothing is found, or when
+    something could not be asked.
     """
     from orchestrator import redaction, settings, storable
     from orchestrator.celery import app
@@ -45,7 +47,7 @@ def show(*, task_id: str, whole: bool, as_json: bool) -> None:
     else:
         # Whatever is told of a task comes from outside.
         click.echo("\n".join(map(redaction.printable, _text(found))))
-    sys.exit(0 if found.is_found else 1)
+    sys.exit(0 if found.is_found and found.is_complete else 1)
 
 
 def _record(found: Trace) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def _record(found: Trace) -> dict[str, Any]:
             "dead_letters": [_letter(each) for each in found.letters],
             "searched": found.searched,
             "unknown": found.unknown,
+            "complete": found.is_complete,
         }
     )
     return record
@@ -113,9 +116,9 @@ def _text(found: Trace) -> Iterator[str]:
     for placed in found.messages:
         yield from _message(placed)
     if found.result:
-        yield f"result: {found.result.state} {found.result.at}  {found.result.value}".rstrip()
+        yield f"result: {found.result.state} {_when(found.result.at)}  {found.result.value}".rstrip()
     if found.revoked_at:
-        yield f"revoked at {found.revoked_at}"
+        yield f"revoked at {_when(found.revoked_at)}"
     for story in found.letters:
         yield from _story(_letter(story))
     for unknown in found.unknown:
@@ -129,24 +132,33 @@ def _message(placed: Placed) -> Iterator[str]:
     yield f"  {about.error or f'{about.task} {about.args} {about.kwargs}'.rstrip()}"
     if placed.replay:
         yield f"  replay {placed.replay} of the dead letter {placed.letter_id}"
+    if placed.error:
+        yield f"  died of {placed.error}"
     for failure in placed.failures:
-        yield f"  failed: {'  '.join(failure)}"
+        yield f"  failed: {'  '.join([*map(_when, failure[:1]), *failure[1:]])}"
 
 
 def _details(placed: Placed) -> str:
-    since = placed.since or "nobody knows when"
+    since = _when(placed.since) or "nobody knows when"
     worker = placed.worker or "a worker that does not say who it is"
     match placed.place:
         case "waiting":
             return f"number {placed.position} from the head"
         case "delayed":
-            return f"due {placed.due}"
+            return f"due {_when(placed.due)}"
         case "held by stock Celery":
             return f"since {since}; if no stock worker runs it, `omninode adopt` gives it back"
         case "dead":
-            return f"{placed.reason} at {since}, in the outbox; the relay takes it to the index"
+            return f"{placed.reason} at {since}, {_on_its_way(placed)}"
     begun = "has begun" if placed.has_begun else "has not begun"
     return f"since {since}, {begun}, by {worker}; {_lease(placed.lease_seconds)}"
+
+
+def _on_its_way(placed: Placed) -> str:
+    if not placed.is_in_postgresql:
+        return "in the outbox; the relay takes it to the index"
+    why = f"which says: {placed.kafka_error}" if placed.kafka_error else "as Redis has no room for it"
+    return f"it waits in PostgreSQL for Kafka, {why}"
 
 
 def _lease(seconds: float | None) -> str:
@@ -158,12 +170,26 @@ def _lease(seconds: float | None) -> str:
 
 
 def _story(letter: dict[str, Any]) -> Iterator[str]:
-    yield f"dead letter {letter['id']}: {letter['state']} since {letter['state_at']}"
+    name = f"dead letter {letter['id']} of {letter['task'] or 'no known task'}"
+    yield f"{name}: {letter['state']} since {_when(letter['state_at'])}"
     for death in letter["deaths"]:
         again = f" (replay {death['replay']})" if death["replay"] else ""
         cause = f"{death['reason']} {death['exception']}: {death['message']}"
         where = f"{death['queue']}, {death['worker'] or 'no worker named'}"
-        yield f"  died {death['at']}{again}, attempt {death['attempts']}, {where}: {cause}"
+        tried = f", attempt {death['attempts']}" if death["attempts"] else ""
+        yield f"  died {_when(death['at'])}{again}{tried}, {where}: {cause}"
     for event in letter["history"]:
-        by = f" by {event['who']}: {event['why']}" if event["who"] else ""
-        yield f"  {event['at']} {event['event']} {event['detail']}".rstrip() + by
+        by = f" by {event['who']}" if event["who"] else ""
+        why = f": {event['why']}" if by and event["why"] else ""
+        yield f"  {_when(event['at'])} {event['event']} {event['detail']}".rstrip() + by + why
+
+
+def _when(at: str) -> str:
+    """A moment to the second, in UTC where its zone is known."""
+    from orchestrator.deadletter.death import moment
+
+    known = moment(at)
+    try:
+        return f"{known.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if known else at
+    except OverflowError:
+        return at

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from orchestrator import postgres, redaction
 from orchestrator.index import story
 from orchestrator.index.story import Story
-from orchestrator.queues import whereabouts
-from orchestrator.queues.whereabouts import Placed
+from orchestrator.queues import overflow, whereabouts
+from orchestrator.queues.placed import Placed
 
 _AWAY = (OperationalError, RedisError, OSError, psycopg.Error)
 _RESULT_CHARACTERS = 500
@@ -39,7 +39,8 @@ class Result:
 class Trace:
     """What was found of a task.
 
-    `searched` names what was asked, `unknown` what could not be, and why.
+    `searched` names what was asked, `unknown` what could not be, and why; `is_complete` says that nothing was
+    away.
     """
 
     task_id: str
@@ -49,6 +50,7 @@ class Trace:
     letters: list[Story] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    is_complete: bool = True
 
     @property
     def is_found(self) -> bool:
@@ -60,7 +62,8 @@ class Trace:
         try:
             answer = about()
         except _AWAY as error:
-            self.unknown.append(f"{what}: {redaction.printable(error).strip()}")
+            self.is_complete = False
+            self.unknown.append(f"{what}: {redaction.printable(' '.join(str(error).split()))}")
             return otherwise
         self.searched.append(what)
         return answer
@@ -82,6 +85,10 @@ def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> 
         found.unknown.append("its result: this app keeps none that can be asked for")
     else:
         found.result = found.ask("the result backend", lambda: _result(app.backend, task_id), None)
+    # In the order in which a letter moves.
+    found.messages += found.ask(
+        "what waits in PostgreSQL for Kafka", lambda: _overflown(database_url, task_id), []
+    )
     found.letters = found.ask("the dead letters", lambda: _letters(database_url, task_id), [])
     return found
 
@@ -100,6 +107,11 @@ def _result(backend: Any, task_id: str) -> Result | None:
         return None
     value = redaction.printable(saferepr(meta.get("result"), _RESULT_CHARACTERS))
     return Result(redaction.printable(meta["status"]), str(meta.get("date_done") or ""), value)
+
+
+def _overflown(database_url: str, task_id: str) -> list[Placed]:
+    with postgres.connect(database_url) as connection:
+        return overflow.find(connection, task_id)
 
 
 def _letters(database_url: str, task_id: str) -> list[Story]:

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
 from orchestrator import keys, redaction
-from orchestrator.deadletter.death import FAILURES, replay_of
-from orchestrator.queues.looking import Shown, show
+from orchestrator.queues.placed import Placed, dead, is_of, placed
 from orchestrator.queues.searching import search, ways_to_write
 from orchestrator.queues.survey import priority_of, queue_of, survey
-from orchestrator.transport.envelope import decode, encode
+from orchestrator.transport.envelope import encode
 from orchestrator.transport.ledger import claimed_by
-
-Place = Literal["waiting", "delayed", "in flight", "held by stock Celery", "dead"]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A message and where it is; times are ISO 8601 in UTC, and empty where nobody says.
-
-    `position` is 1 for what is claimed next of its queue and priority. `since` is when a worker claimed it,
-    or when it died. `lease_seconds` is what is left of the lease, negative where it has ended. `failures` are
-    the attempts that have failed so far.
-    """
-
-    place: Place
-    message: Shown
-    is_paused: bool = False
-    position: int | None = None
-    due: str = ""
-    since: str = ""
-    worker: str = ""
-    has_begun: bool | None = None
-    lease_seconds: float | None = None
-    reason: str = ""
-    letter_id: str = ""
-    replay: int = 0
-    failures: tuple[tuple[str, ...], ...] = ()
 
 
 def find(channel: Any, declared: Iterable[str], task_id: str, *, whole: bool = False) -> list[Placed]:
@@ -88,27 +60,27 @@ class _Search:
     def _delayed(self, paused: set[str]) -> Iterator[Placed]:
         for identity, value in search(self._client, keys.delayed_messages(self._prefix), self._texts):
             target, raw = _split(value)
-            if self._is_wanted(raw):
+            if is_of(self._task_id, raw):
                 queue = queue_of(target, self._prefix)
                 due_ms = self._client.zscore(keys.delayed(self._prefix), identity)
                 due = "" if due_ms is None else _moment(due_ms / 1000)
-                yield _placed("delayed", raw, queue, priority_of(target), is_paused=queue in paused, due=due)
+                yield placed("delayed", raw, queue, priority_of(target), is_paused=queue in paused, due=due)
 
     def _waiting(self, queue: str, priority: int, *, is_paused: bool) -> Iterator[Placed]:
         target = self._channel.list_of(queue, priority)
         seen = set()
         for index, raw in search(self._client, target, self._texts):
-            if raw not in seen and self._is_wanted(raw):
+            if raw not in seen and is_of(self._task_id, raw):
                 seen.add(raw)
                 position = max(1, self._client.llen(target) - int(index))
-                yield _placed("waiting", raw, queue, priority, is_paused=is_paused, position=position)
+                yield placed("waiting", raw, queue, priority, is_paused=is_paused, position=position)
 
     def _in_flight(self) -> Iterator[Placed]:
         for claim_id, value in search(self._client, keys.claims(self._prefix), self._texts):
             target, raw = _split(value)
-            if self._is_wanted(raw):
+            if is_of(self._task_id, raw):
                 queue = queue_of(target, self._prefix)
-                yield _placed("in flight", raw, queue, priority_of(target), **self._held(claim_id))
+                yield placed("in flight", raw, queue, priority_of(target), **self._held(claim_id))
 
     def _held(self, claim_id: str) -> dict[str, Any]:
         nonce, at = claimed_by(claim_id)
@@ -135,62 +107,28 @@ class _Search:
             except (ValueError, TypeError):
                 # No message that stock could restore.
                 continue
-            if self._is_wanted(raw):
+            if is_of(self._task_id, raw):
                 taken = self._client.zscore(self._prefix + self._channel.unacked_index_key, tag)
                 since = "" if taken is None else _moment(taken)
-                yield _placed("held by stock Celery", raw, str(routing_key), 0, since=since)
+                yield placed("held by stock Celery", raw, str(routing_key), 0, since=since)
 
     def _dead(self) -> Iterator[Placed]:
         outbox = keys.outbox(self._prefix)
         for entry, raw in search(self._client, outbox, self._texts):
-            if not self._is_wanted(raw):
+            if not is_of(self._task_id, raw):
                 continue
             for _, fields in self._client.xrange(outbox, entry, entry) or ():
-                queue, since, worker, reason = (
-                    redaction.printable(bytes_to_str(fields.get(name, b"")))
-                    for name in (b"queue", b"died_at", b"worker", b"reason")
-                )
-                yield _placed("dead", raw, queue, 0, since=since, worker=worker, reason=reason)
-
-    def _is_wanted(self, raw: bytes) -> bool:
-        """Whether it is the task's own: others may name it as their parent or root.
-
-        What cannot be read is: it holds the id.
-        """
-        try:
-            envelope = decode(raw)
-        except ValueError:
-            return True
-        headers = envelope.get("headers")
-        if isinstance(headers, dict) and "id" in headers:
-            return bool(headers["id"] == self._task_id)
-        return bool(envelope["properties"].get("correlation_id") == self._task_id)
-
-
-def _placed(place: Place, raw: bytes, queue: str, priority: int, **details: Any) -> Placed:
-    headers = _headers(raw)
-    letter_id, replay = replay_of(headers) or ("", 0)
-    failures = headers.get(FAILURES)
-    told = tuple(
-        tuple(redaction.printable(part) for part in each)
-        for each in (failures if isinstance(failures, list) else ())
-        if isinstance(each, list)
-    )
-    message = show(queue, raw, priority)
-    return Placed(place, message, letter_id=letter_id, replay=replay, failures=told, **details)
-
-
-def _headers(raw: bytes) -> dict[str, Any]:
-    try:
-        headers = decode(raw).get("headers")
-    except ValueError:
-        return {}
-    return headers if isinstance(headers, dict) else {}
+                told = {_text(name): _text(value) for name, value in fields.items() if name != b"raw"}
+                yield dead(told, raw)
 
 
 def _split(value: bytes) -> tuple[str, bytes]:
     target, raw = value.split(b"\n", 1)
     return bytes_to_str(target), raw
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="backslashreplace")
 
 
 def _moment(seconds: float) -> str:

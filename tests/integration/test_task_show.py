@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,17 +16,19 @@ from orchestrator.cli import cli
 from orchestrator.deadletter import death, letter
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS
 from orchestrator.dev.stack import Addresses
-from orchestrator.index import writing
+from orchestrator.index import closing, writing
+from orchestrator.index.filters import Filter
 from orchestrator.postgres import connect
 from orchestrator.queues import pausing
+from orchestrator.queues.placed import Placed
 from orchestrator.queues.searching import search
 from orchestrator.queues.tracing import Trace, trace
-from orchestrator.queues.whereabouts import Placed
 from orchestrator.settings import Settings
 from orchestrator.transport import scripts
 from orchestrator.transport.envelope import decode
 from tests.acceptance.shared_place import app_in, place, stock_app_in
 from tests.commands import omninode
+from tests.integration.index.deaths import death as an_old_death
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +136,7 @@ def test_what_a_dead_worker_holds_is_in_flight_with_a_lease_that_has_ended(
     assert -20 < found.lease_seconds < -4
     shown = _show(app, sent.id).stdout
     assert (
-        f"in flight in {queue}, priority 0: since 2025-11-25T19:46:40.000+00:00, has begun, by gone@host"
-        in shown
+        f"in flight in {queue}, priority 0: since 2025-11-25 19:46:40 UTC, has begun, by gone@host" in shown
     )
     assert "it goes back when the next worker asks for messages" in shown
     server.hdel(keys.claims(), claim)
@@ -174,7 +176,7 @@ def test_secrets_and_what_a_terminal_would_obey_are_not_shown(app: Celery, queue
         assert "\x1b" not in shown
         assert "\x07" not in shown
     assert "replay 2 of the dead letter first" in as_text.stdout
-    assert "failed: 2026-01-01T00:00:00+00:00  ValueError  token=**** \\x1b[31m  w@h" in as_text.stdout
+    assert "failed: 2026-01-01 00:00:00 UTC  ValueError  token=**** \\x1b[31m  w@h" in as_text.stdout
     (message,) = json.loads(as_json.stdout)["messages"]
     assert (message["place"], message["queue"], message["task"]) == ("delayed", queue, "shop.pay")
     assert message["failures"][0][3] == "w@h"
@@ -214,9 +216,54 @@ def test_a_letter_is_found_in_the_outbox_and_then_in_the_index(
     with connect(environment.database_url) as connection, connection.transaction():
         writing.write(connection, [death.from_outbox(fields, raw)], max_replays=3)
     done = _show(app, sent.id)
-    assert f"dead letter {fields['id']}: open since " in done.stdout
-    assert "attempt 1, dying, w@h: exception ValueError: password=**** is wrong" in done.stdout
+    assert f"dead letter {fields['id']} of shop.pay: open since " in done.stdout
+    assert " UTC, attempt 1, dying, w@h: exception ValueError: password=**** is wrong" in done.stdout
     assert done.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("Broker: Topic authorization failed", "which says: Broker: Topic authorization failed"),
+        ("", "as Redis has no room for it"),
+    ],
+)
+def test_a_letter_that_waits_in_postgresql_for_kafka_is_dead_and_says_why(
+    app: Celery, environment: Settings, server: Any, error: str, said: str
+) -> None:
+    schema.migrate(environment.database_url)
+    sent = app.send_task("shop.pay", queue="dying")
+    raw = server.lpop("dying").encode()
+    fields = letter.write("exception", "dying", raw, decode(raw), error=ValueError("token=abc is old"))
+    row = (sent.id, "dying.dlq", json.dumps(fields), raw, error)
+    with connect(environment.database_url) as connection:
+        connection.execute(
+            "INSERT INTO outbox_overflow (entry_id, topic, fields, raw, error) VALUES (%s, %s, %s, %s, %s)",
+            row,
+        )
+
+    done = _show(app, sent.id)
+
+    assert done.exit_code == 0
+    assert "dead in dying, priority 0: exception at " in done.stdout
+    assert f" UTC, it waits in PostgreSQL for Kafka, {said}\n  shop.pay" in done.stdout
+    assert "died of ValueError: token=**** is old" in done.stdout
+
+
+def test_an_operation_without_a_reason_leaves_no_colon_behind(
+    app: Celery, environment: Settings, server: Any
+) -> None:
+    schema.migrate(environment.database_url)
+    task_id = str(uuid4())
+    dead = replace(an_old_death(f"letter of {task_id}"), task_id=task_id)
+    with connect(environment.database_url) as connection, connection.transaction():
+        writing.write(connection, [dead], max_replays=3)
+        closing.park(connection, Filter(ids=(dead.id,)), "ada@laptop", "")
+
+    shown = _show(app, task_id).stdout
+
+    assert "UTC parked by ada@laptop\n" in shown
+    assert f"dead letter {dead.id} of app.bill: parked since 20" in shown
 
 
 def test_the_result_and_a_revocation_are_shown(app: Celery, environment: Settings, server: Any) -> None:
@@ -252,9 +299,11 @@ def test_what_is_away_is_not_known_and_the_rest_is_told(
     away = {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/db"}
     done = omninode("task", "show", sent.id, environment=away)
 
-    assert done.code == 0
+    assert done.code == 1
     assert f"delayed in {queue}" in done.stdout
+    assert "not known: what waits in PostgreSQL for Kafka: " in done.stdout
     assert "not known: the dead letters: " in done.stdout
+    assert "\\n" not in done.stdout
     assert "hunter2" not in done.stdout
 
 
