@@ -115,9 +115,22 @@ def _bit_by_bit(
             return attempt(rows)
     except _REFUSALS as refused:
         if len(rows) == 1:
-            return attempt([fitting.least(rows[0], str(refused))])
+            return _one(connection, rows[0], attempt, refused)
     half = len(rows) // 2
     return _bit_by_bit(connection, rows[:half], attempt) + _bit_by_bit(connection, rows[half:], attempt)
+
+
+def _one(
+    connection: Connection[Any], row: Row, attempt: Callable[[Sequence[Row]], Written], refused: psycopg.Error
+) -> Written:
+    """With as much as PostgreSQL takes; as it is where the retention has deleted its letter just then."""
+    if isinstance(refused, psycopg.IntegrityError):
+        try:
+            with nested(connection):
+                return attempt([row])
+        except _REFUSALS as again:
+            refused = again
+    return attempt([fitting.least(row, str(refused))])
 
 
 class _Batch:

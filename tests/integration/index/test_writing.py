@@ -147,6 +147,28 @@ def test_what_postgresql_refuses_as_text_or_json_is_escaped(database: Database) 
     assert kept == ({"rate": "nan", "half": "\ud83d\0"},)
 
 
+def test_a_letter_that_is_deleted_while_its_death_is_written_is_written_as_it_is(
+    database: Database,
+) -> None:
+    # As if the retention had deleted it between two statements: a sequence counts what is undone too.
+    database.execute("CREATE TEMPORARY SEQUENCE attempts")
+    database.execute(
+        "CREATE FUNCTION pg_temp.refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF nextval('attempts') = 1 THEN RAISE foreign_key_violation; END IF; RETURN NEW; END $$"
+    )
+    database.execute(
+        "CREATE TRIGGER refuse_once BEFORE INSERT ON dead_letter_deaths"
+        " FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse_once()"
+    )
+    try:
+        assert _write(database, death("a")) == 1
+    finally:
+        database.execute("DROP TRIGGER refuse_once ON dead_letter_deaths")
+
+    row = database.execute("SELECT message, value_is FROM dead_letter_deaths").fetchone()
+    assert row == ("a is no number", "body")
+
+
 def test_an_id_that_is_no_key_is_hashed_and_its_replays_find_it(database: Database) -> None:
     long = "é\0" * 5000
     _write(database, death(long))
