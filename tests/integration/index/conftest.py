@@ -16,7 +16,9 @@ from tests.servers import empty_tables, fresh_database
 @pytest.fixture
 def topics(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The environment with a suffix that no other test's topics have; they are looked for more often."""
-    monkeypatch.setattr(indexing, "LOOK_SECONDS", 0.2)
+    for name, seconds in (("LOOK_SECONDS", 0.2), ("_WAIT_SECONDS", 0.1), ("_LOCK_SECONDS", 0.05)):
+        monkeypatch.setattr(indexing, name, seconds)
+    monkeypatch.setattr(reindexing, "_WAIT_SECONDS", 0.1)
     monkeypatch.setattr(following, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(reindexing, "ANSWER_SECONDS", 0.5)
     monkeypatch.setenv("KAFKA_DLQ_SUFFIX", f".dlq-{uuid4().hex[:8]}")

@@ -7,10 +7,12 @@ from threading import Event, Thread
 from typing import Any
 
 import psycopg
+import pytest
 
 from orchestrator import keys, redis
 from orchestrator.index.outcomes import Outcome, apply
 from orchestrator.index.writing import write
+from orchestrator.relay import returning
 from orchestrator.relay.returning import Returner
 from orchestrator.settings import Settings
 from tests.integration.index.deaths import NOON, Database, death, history, letters, set_state
@@ -92,6 +94,11 @@ def test_what_is_no_outcome_of_a_letter_changes_nothing(database: Database) -> N
 
     assert apply(database, odd) == 0
     assert apply(database, []) == 0
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(returning, "_WAIT_MS", 100)
 
 
 @contextmanager

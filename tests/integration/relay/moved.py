@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from orchestrator import keys
 from orchestrator.deadletter import letter
+from orchestrator.relay.naming import topic_of
 from orchestrator.relay.outbox.mover import Mover
 from orchestrator.settings import Settings
 from tests.processes import wait_until
@@ -47,6 +49,24 @@ def put(client: Any, queue: str, *task_ids: str, body: object = None) -> list[st
         client.xadd(keys.outbox(), {**fields, "raw": raw})
         identities.append(fields["id"])
     return identities
+
+
+@dataclass(frozen=True)
+class Place:
+    """Settings that lead to a Redis and to topics, and a client of that Redis, which does not decode."""
+
+    settings: Settings
+    client: Any
+
+    def topic(self, queue: str) -> str:
+        """Where the letters of a queue go."""
+        return topic_of(queue, self.settings.kafka_dlq_suffix)
+
+    def records(self, queue: str, number: int) -> list[Message]:
+        """The first records of a queue's topic, as soon as there are that many and Redis has nothing left."""
+        found = records(self.settings, self.topic(queue), number)
+        wait_until(lambda: self.client.xlen(keys.outbox()) == 0, what="an empty outbox")
+        return found
 
 
 @contextmanager

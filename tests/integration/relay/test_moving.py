@@ -8,16 +8,15 @@ import psycopg
 
 from orchestrator import keys
 from orchestrator.relay import scripts
-from orchestrator.relay.naming import topic_of
 from orchestrator.relay.outbox.stream import GROUP, Stream
 from orchestrator.relay.overflow.table import Overflow
 from orchestrator.settings import Settings
-from tests.integration.relay.moved import headers_of, message, moving, put, records
+from tests.integration.relay.moved import Place, headers_of, message, moving, put, records
 from tests.processes import wait_until
 
 
 def test_a_letter_becomes_one_record_with_the_original_bytes_and_the_headers_of_the_contract(
-    settings: Settings, client: Any
+    moved: Place,
 ) -> None:
     raw, envelope = message("task-1", argsrepr="('password=hunter2',)")
     died_at = (datetime.now(UTC) - timedelta(days=3)).isoformat(timespec="milliseconds")
@@ -37,10 +36,8 @@ def test_a_letter_becomes_one_record_with_the_original_bytes_and_the_headers_of_
         "raw": raw,
     }
 
-    with moving(settings):
-        client.xadd(keys.outbox(), entry)
-        (record,) = records(settings, f"mail{settings.kafka_dlq_suffix}", 1)
-        wait_until(lambda: client.xlen(keys.outbox()) == 0, what="an empty outbox")
+    moved.client.xadd(keys.outbox(), entry)
+    (record,) = moved.records("mail", 1)
 
     headers = headers_of(record)
     assert record.key() == b"task-1"
@@ -102,20 +99,16 @@ def test_what_a_dead_relay_has_left_behind_is_taken_over(settings: Settings, cli
     assert client.xlen(keys.outbox()) == 0
 
 
-def test_a_group_that_somebody_deletes_is_made_anew_and_no_letter_is_missed(
-    settings: Settings, client: Any
-) -> None:
-    with moving(settings) as mover:
-        identities = put(client, "mail", "task-1")
-        wait_until(lambda: mover.state().get("sent") == 1, what="the first letter")
-        client.xgroup_destroy(keys.outbox(), GROUP)
-        identities += put(client, "mail", "task-2")
-        wait_until(lambda: mover.state()["sent"] == 2, what="the second letter")
-        client.delete(keys.outbox())
-        identities += put(client, "mail", "task-3")
+def test_a_group_that_somebody_deletes_is_made_anew_and_no_letter_is_missed(moved: Place) -> None:
+    identities = put(moved.client, "group", "task-1")
+    moved.records("group", 1)
+    moved.client.xgroup_destroy(keys.outbox(), GROUP)
+    identities += put(moved.client, "group", "task-2")
+    moved.records("group", 2)
+    moved.client.delete(keys.outbox())
+    identities += put(moved.client, "group", "task-3")
 
-        found = records(settings, f"mail{settings.kafka_dlq_suffix}", 3)
-
+    found = moved.records("group", 3)
     assert {headers_of(record)["omninode-dlq-id"] for record in found} == set(identities)
 
 
@@ -148,46 +141,37 @@ def test_what_is_forgotten_is_neither_pending_nor_there(client: Any) -> None:
     assert client.xpending(keys.outbox(), GROUP)["pending"] == 1
 
 
-def test_an_entry_that_is_no_letter_is_sent_as_what_it_is_and_holds_up_no_other(
-    settings: Settings, client: Any
-) -> None:
-    client.xadd(keys.outbox(), {b"queue": b"mail", b"odd\xff": b"\x00\xfe"})
-    client.xadd(keys.outbox(), {"queue": "mail", "raw": "[" * 100_000})
-    put(client, "mail", "task-1")
+def test_an_entry_that_is_no_letter_is_sent_as_what_it_is_and_holds_up_no_other(moved: Place) -> None:
+    moved.client.xadd(keys.outbox(), {b"queue": b"odd", b"odd\xff": b"\x00\xfe"})
+    moved.client.xadd(keys.outbox(), {"queue": "odd", "raw": "[" * 50_000})
+    put(moved.client, "odd", "task-1")
 
-    with moving(settings):
-        found = records(settings, f"mail{settings.kafka_dlq_suffix}", 3)
-
+    found = moved.records("odd", 3)
     assert {record.value() for record in found if record.key() is None} == {
-        b'{"queue": "mail", "odd\\\\xff": "\\\\x00\\\\xfe"}',
-        b"[" * 100_000,
+        b'{"queue": "odd", "odd\\\\xff": "\\\\x00\\\\xfe"}',
+        b"[" * 50_000,
     }
-    assert client.xlen(keys.outbox()) == 0
 
 
-def test_a_message_that_no_record_can_hold_is_kept_in_postgresql_and_referred_to(
-    settings: Settings, client: Any, database: psycopg.Connection[Any]
-) -> None:
-    small = settings.model_copy(update={"dlq_max_bytes": 65_536})
-    (identity,) = put(client, "mail", "task-1", body=[["x" * 70_000], {}, {}])
-    raw = client.xrange(keys.outbox())[0][1][b"raw"]
+def test_a_message_that_no_record_can_hold_is_kept_in_postgresql_and_referred_to(moved: Place) -> None:
+    (identity,) = put(moved.client, "large", "task-1", body=[["x" * 70_000], {}, {}])
+    raw, _ = message("task-1", [["x" * 70_000], {}, {}])
 
-    with moving(small):
-        (record,) = records(small, f"mail{small.kafka_dlq_suffix}", 1)
+    (record,) = moved.records("large", 1)
 
     assert (record.key(), record.value()) == (b"task-1", None)
     assert headers_of(record)["omninode-dlq-value"] == "reference"
-    assert database.execute("SELECT id, value FROM dead_letter_values").fetchall() == [(identity, raw)]
+    with psycopg.connect(moved.settings.database_url) as database:
+        kept = database.execute("SELECT value FROM dead_letter_values WHERE id = %s", (identity,)).fetchall()
+    assert kept == [(raw,)]
 
 
-def test_a_queue_whose_name_kafka_does_not_allow_has_a_topic(settings: Settings, client: Any) -> None:
+def test_a_queue_whose_name_kafka_does_not_allow_has_a_topic(moved: Place) -> None:
     queues = ["orders/ä 1", "", "x" * 300]
     for queue in queues:
-        put(client, queue, "task-1")
+        put(moved.client, queue, "task-1")
 
-    with moving(settings):
-        found = [records(settings, topic_of(queue, settings.kafka_dlq_suffix), 1) for queue in queues]
-
+    found = [moved.records(queue, 1) for queue in queues]
     assert [headers_of(record)["omninode-dlq-queue"] for (record,) in found] == queues
 
 

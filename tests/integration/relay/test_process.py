@@ -12,9 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 
 from monitoring.health.probes.deadletters import check_dead_letters
 from orchestrator import keys, redis, settings
+from orchestrator.cli.relay import relay as relay_command
 from orchestrator.dev.ports import LOOPBACK
 from orchestrator.relay.process import keep_running
 from orchestrator.relay.watching import heartbeat
@@ -69,7 +71,7 @@ def test_a_signal_ends_it_and_it_takes_its_leave(environment: Settings) -> None:
         assert relay.process.wait(10) == 0
         assert relay.events("relay_has_ended")
     assert _relays(environment) == {}
-    assert omninode("relay", "--check").code == 1
+    assert CliRunner().invoke(relay_command, ["--check"]).exit_code == 1
 
 
 def test_it_works_under_the_brokers_prefix_and_is_seen_there(
@@ -80,8 +82,9 @@ def test_it_works_under_the_brokers_prefix_and_is_seen_there(
         _bury(environment, "a", "shop:")
         wait_until(lambda: client.xlen(keys.outbox("shop:")) == 0, what="the letter's way")
         wait_until(lambda: client.xlen(keys.outcomes("shop:")) == 0, what="the outcome's way")
-        here = omninode("relay", "--check", "--prefix", "shop:")
+        here = CliRunner().invoke(relay_command, ["--check", "--prefix", "shop:"])
         wait_until(lambda: client.exists(keys.alerting("shop:")), what="its watcher")
+        settings.use(environment)
         elsewhere = check_dead_letters()
         settings.use(environment.model_copy(update={"key_prefix": "shop:"}))
         seen = str(check_dead_letters())
@@ -89,7 +92,7 @@ def test_it_works_under_the_brokers_prefix_and_is_seen_there(
 
         assert relay.process.wait(10) == 130
         assert {name.partition(":")[0] for name in client.scan_iter()} == {"shop"}
-    assert here.code == 0
+    assert here.exit_code == 0
     assert seen.startswith("none waits; 1 relay")
     assert elsewhere == "none waits; no relay runs"
 

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from orchestrator import kafka, keys
 from orchestrator.dev import ports
 from orchestrator.relay.kafka.topics import SLACK_BYTES, Topics
-from orchestrator.relay.outbox import figures, tide, to_kafka
+from orchestrator.relay.outbox import tide, to_kafka
 from orchestrator.settings import Settings
 from tests.integration.relay.moved import headers_of, moving, put, records
 from tests.processes import wait_until
@@ -108,7 +108,6 @@ def test_letters_that_come_faster_than_kafka_takes_them_go_to_postgresql_above_t
 ) -> None:
     monkeypatch.setattr(to_kafka, "_MOST_FLYING", 0)
     monkeypatch.setattr(tide, "_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(figures, "_EVERY_SECONDS", 0.05)
     narrow = settings.model_copy(update={"outbox_high_water": 5, "dlq_partitions": 1})
     identities = put(client, "mail", *(f"task-{number}" for number in range(12)))
 
