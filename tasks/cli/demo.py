@@ -86,9 +86,9 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
             send(fleet, lines)
             wait_for_the_texts(fleet.check)
             missing = _report(deliveries, dying.play(fleet), as_json=as_json)
-            if not as_json:
-                _say_where_to_look(fleet.flower_url, fleet.stack.environment())
             if sys.stdin.isatty() and sys.stdout.isatty():
+                if not as_json:
+                    _say_where_to_look(fleet.flower_url, fleet.stack.environment())
                 # However soon it comes: the report is there.
                 with suppress(Interrupted):
                     click.echo("\nCtrl-C stops everything.")
@@ -133,7 +133,7 @@ def _report(deliveries: Deliveries, act: Act | None, *, as_json: bool) -> list[s
 
 
 def _say_where_to_look(flower_url: str, addresses: dict[str, str]) -> None:
-    click.echo("\nWhere to look while it is up (on a terminal it stays up):")
+    click.echo("\nWhere to look while it is up:")
     click.echo(f"  tasks       {flower_url}/tasks")
     click.echo(f"  rows        psql {addresses['DATABASE_URL']}")
     click.echo(f"  queues      redis-cli -u {addresses['REDIS_URL']}")
