@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +39,13 @@ _NAMED: LiteralString = """
     FROM dead_letter_operations WHERE id = %s"""
 _RECENT: LiteralString = """
     SELECT id, action, who, why, filter, options, letters, started_at, finished_at
-    FROM dead_letter_operations ORDER BY started_at DESC LIMIT %s"""
+    FROM dead_letter_operations WHERE letters > 0 OR finished_at IS NULL
+    ORDER BY started_at DESC LIMIT %s"""
+_BEGINNING: LiteralString = """
+    SELECT id, action, who, why, filter, options, letters, started_at, finished_at
+    FROM dead_letter_operations WHERE id BETWEEN %s AND %s AND action = %s LIMIT 2"""
+FEWEST_DIGITS = 8
+_DIGITS = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},32}}")
 
 
 def identity() -> str:
@@ -93,7 +100,23 @@ def named(connection: Connection[Any], identifier: UUID) -> Operation | None:
         return cursor.execute(_NAMED, (identifier,)).fetchone()
 
 
+def digits(name: str) -> str:
+    """The digits of an id, or its first ones; none where they are too few, or it is no such thing."""
+    bare = name.strip().replace("-", "").lower()
+    return bare if _DIGITS.fullmatch(bare) else ""
+
+
+def beginning(connection: Connection[Any], name: str, action: str) -> list[Operation]:
+    """Two of those, at most, whose ids begin with this, 8 digits at least; none where it is no such thing."""
+    known = digits(name)
+    if not known:
+        return []
+    first, last = UUID(known.ljust(32, "0")), UUID(known.ljust(32, "f"))
+    with connection.cursor(row_factory=class_row(Operation)) as cursor:
+        return cursor.execute(_BEGINNING, (first, last, action)).fetchall()
+
+
 def recent(connection: Connection[Any], most: int) -> list[Operation]:
-    """The latest operations, the newest first."""
+    """The latest operations, the newest first; not those that came to their end and changed no letter."""
     with connection.cursor(row_factory=class_row(Operation)) as cursor:
         return cursor.execute(_RECENT, (most,)).fetchall()

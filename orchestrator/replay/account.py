@@ -34,13 +34,15 @@ class Account:
     """What was done, in letters.
 
     Of those that `matched`, `enqueued` are in Redis, `claimed` will be pushed when the replay is resumed, or
-    by the relay; `skipped`, with the reason, and `left` are as they were. `by_queue` and `by_group` divide
-    what was enqueued and claimed. `is_finished`: there is nothing to resume.
+    by the relay; `skipped`, with the reason, and `left` are as they were. `newly_enqueued` leaves out those
+    that were before it was resumed; `by_queue` and `by_group` divide all that was enqueued and claimed.
+    `is_finished`: there is nothing to resume.
     """
 
     operation: str
     matched: int = 0
     enqueued: int = 0
+    newly_enqueued: int = 0
     claimed: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     left: int = 0
@@ -60,8 +62,10 @@ def numbers(connection: Connection[Any], operation_id: UUID) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def draw_up(connection: Connection[Any], operation_id: UUID, to_queue: str, **others: Any) -> Account:
-    """The account of an operation, over all times that it was resumed."""
+def draw_up(
+    connection: Connection[Any], operation_id: UUID, to_queue: str, before: int, **others: Any
+) -> Account:
+    """The account of an operation, over all times that it was resumed; `before` were enqueued by then."""
     enqueued, claimed = numbers(connection, operation_id)
     queues: Counter[str] = Counter()
     groups: Counter[tuple[str, str, str]] = Counter()
@@ -71,6 +75,7 @@ def draw_up(connection: Connection[Any], operation_id: UUID, to_queue: str, **ot
     return Account(
         str(operation_id),
         enqueued=enqueued,
+        newly_enqueued=max(0, enqueued - before),
         claimed=claimed,
         by_queue=dict(queues),
         by_group=listed(groups),

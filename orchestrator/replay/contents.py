@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from kombu.compression import decompress
 
 from orchestrator.replay.parts import JSON, Parts, read_json
+from orchestrator.transport.envelope import Envelope
 
 NO_LINKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _PROTOCOL_2 = range(2, 4)
@@ -50,6 +52,14 @@ class Contents:
         self.args, self.kwargs = args, kwargs
         self.links = {name: links.get(name) for name in NO_LINKS} if self.is_first_protocol else links
         return True
+
+
+def is_broken(envelope: Envelope) -> bool:
+    """Whether the body of a message that was made for a replay is said to be JSON, and is none."""
+    if envelope["content-type"] != JSON:
+        return False
+    body = base64.b64decode(envelope["body"])
+    return read_json(_plain(body, envelope["headers"].get("compression"))) is None
 
 
 def _plain(body: bytes, compression: Any) -> bytes:

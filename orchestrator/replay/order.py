@@ -114,6 +114,23 @@ def named(connection: Connection[Any], identifier: UUID) -> Operation:
     return operation
 
 
+def find(connection: Connection[Any], name: str) -> Operation:
+    """The operation of the replay with this id, or whose id begins so.
+
+    Raises:
+        UnknownOperation: there is none, or several, or these are too few digits.
+    """
+    found = operations.beginning(connection, name, ACTION)
+    if not found:
+        raise UnknownOperation(
+            f"no replay has the id {name!r:.80}, or one that begins so, {operations.FEWEST_DIGITS} digits at "
+            "least: `omninode dead-letters stats` lists them"
+        )
+    if len(found) > 1:
+        raise UnknownOperation(f"the ids of several replays begin with {name}: give more of the digits")
+    return found[0]
+
+
 def of(operation: Operation) -> Order:
     """What the operation was asked for."""
     return _read(operation.options, Filter.from_json(operation.filter))

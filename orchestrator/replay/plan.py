@@ -11,9 +11,10 @@ from typing import Any
 from psycopg import Connection
 
 from orchestrator.errors import InvalidEdit, NotReplayable
-from orchestrator.replay import reading
+from orchestrator.replay import reading, untaken
 from orchestrator.replay.account import Group, listed
 from orchestrator.replay.claiming import make
+from orchestrator.replay.contents import is_broken
 from orchestrator.replay.message import Rebuilt
 from orchestrator.replay.order import Order
 from orchestrator.replay.reading import Dead
@@ -24,7 +25,8 @@ class Plan:
     """In letters: those that match, and those that would be enqueued, by queue and by group.
 
     `changes` counts what would be taken off because its time has passed, `lost` what will not come back,
-    `skipped` why others cannot be replayed. `unconsumed` queues have no worker that answers.
+    `skipped` why others cannot be replayed. `unconsumed` queues have no worker that answers. Letters of
+    `unknown_tasks`, and with a body that is `undecodable`, would be enqueued, and die again.
     """
 
     matched: int = 0
@@ -36,6 +38,8 @@ class Plan:
     skipped: dict[str, int] = field(default_factory=dict)
     unconsumed: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
+    unknown_tasks: dict[str, int] = field(default_factory=dict)
+    undecodable: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -56,14 +60,16 @@ def plan(
     """Make every message that would be enqueued, and throw it away.
 
     Raises:
-        InvalidEdit: the edit does not fit one of them; `tasks` are those that it is held against.
+        InvalidEdit: the edit does not fit one of them; `tasks` are those that it is held against, and that
+            are known.
     """
     made = Plan(reading.count(connection, asked, now))
     queues: Counter[str] = Counter()
     groups: Counter[tuple[str, str, str]] = Counter()
     changes: Counter[str] = Counter()
     lost: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    skipped = untaken.named(connection, asked)
     for number, (letter, message) in enumerate(_messages(connection, asked, now, tasks), 1):
         on_progress(number, made.matched)
         queue = asked.target(letter.death.queue)
@@ -76,10 +82,13 @@ def plan(
         groups[letter.fingerprint, letter.exception, letter.death.task] += 1
         changes.update(message.changed)
         lost.update(message.lost)
+        if tasks is not None and message.task not in tasks:
+            unknown[message.task] += 1
+        made.undecodable += is_broken(message.envelope)
         if made.enqueued == asked.limit:
             break
     made.by_queue, made.by_group, made.skipped = dict(queues), listed(groups), dict(skipped)
-    made.changes, made.lost = dict(changes), dict(lost)
+    made.changes, made.lost, made.unknown_tasks = dict(changes), dict(lost), dict(unknown)
     made.unconsumed = sorted(queues.keys() - consumed)
     made.paused = sorted(queues.keys() & paused)
     return made

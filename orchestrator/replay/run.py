@@ -5,35 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, LiteralString, Protocol
+from typing import Any, Protocol
 
 from psycopg import Connection
 
 from orchestrator.index import operations
 from orchestrator.index.operations import Operation
-from orchestrator.replay import account, claiming, order, reading, unconfirmed
+from orchestrator.replay import account, claiming, order, reading, unconfirmed, untaken
 from orchestrator.replay.account import Account
 from orchestrator.replay.claiming import Held
 from orchestrator.replay.enqueuing import confirm, enqueue
 from orchestrator.replay.holding import Queues
 from orchestrator.replay.order import Order
 from orchestrator.replay.pace import Pace
-from orchestrator.storable import clean
 
 _HELD_PAUSE_SECONDS = 0.5
-_OTHER_STATES: LiteralString = """
-    SELECT l.state, count(*) FROM unnest(%s::text[]) AS named (id) LEFT JOIN dead_letters l USING (id)
-     WHERE l.state IS NULL OR l.state <> ALL(%s) AND NOT EXISTS (
-           SELECT FROM dead_letter_history h WHERE h.letter_id = l.id AND h.operation_id = %s)
-     GROUP BY l.state"""
-_WHY_NOT = {
-    None: "there is no such letter",
-    "archived": "it is archived: reopen it first",
-    "open": "it is open: leave --state away to replay it",
-    "parked": "it is parked: say --state parked to replay it",
-    "replaying": "it is being replayed",
-    "resolved": "it is resolved: a replay of it has succeeded",
-}
 
 
 class Stop(Protocol):
@@ -88,18 +74,22 @@ class _Run:
         self._matched = self._done = 0
 
     def run(self) -> Account:
-        self._done, claimed = account.numbers(self._connection, self._operation.id)
+        before, claimed = account.numbers(self._connection, self._operation.id)
+        self._done = before
         self._matched = self._done + claimed + self._left()
         self._enqueue_claimed()
-        is_done = self._claim_all()
-        if is_done:
+        # One that was finished before is only accounted for.
+        is_done = bool(self._operation.finished_at) or self._claim_all()
+        if is_done and not self._operation.finished_at:
             operations.finish(self._connection, self._operation.id)
+        not_taken = untaken.named(self._connection, self._asked, self._operation.id)
         return account.draw_up(
             self._connection,
             self._operation.id,
             self._asked.to_queue,
+            before,
             matched=self._matched,
-            skipped=dict(self._skipped + self._not_taken()),
+            skipped=dict(self._skipped + not_taken),
             left=self._left(),
             is_finished=is_done,
         )
@@ -175,11 +165,3 @@ class _Run:
 
     def _left(self) -> int:
         return reading.count(self._connection, self._asked, self._operation.started_at)
-
-    def _not_taken(self) -> Counter[str]:
-        """Letters that were named, and are in no state to be replayed."""
-        filter_ = self._asked.filter
-        # What PostgreSQL cannot store is the id of none, whatever it looks like now.
-        ids = list(dict.fromkeys(map(clean, filter_.ids)))
-        rows = self._connection.execute(_OTHER_STATES, (ids, list(filter_.states), self._operation.id))
-        return Counter({_WHY_NOT[state]: letters for state, letters in rows})

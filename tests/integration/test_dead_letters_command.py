@@ -257,6 +257,7 @@ def test_stats_count_letters_and_show_what_waits_and_what_was_done(
     assert told["by_queue"] == {"bills": 1, "mails": 1, "token-mails": 1}
     assert told["alerts"]["outbox_waits"]["sentence"] == sentence
     assert [each["why"] for each in told["operations"]] == ["until Monday"]
+    assert told["operations"][0]["id"][:8] in shown
     assert "waiting for Kafka: 1 in Redis, 1 in PostgreSQL" in shown
     assert "warning: outbox_waits since 2026: it waits for \\x1b[31mred" in shown
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import click
 
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     "resumed",
-    type=click.UUID,
     metavar="OPERATION",
-    help="Go on with a replay that was interrupted.",
+    help="Go on with the replay that has this id, or whose id begins so.",
 )
 @YES
 @click.option("--json", "as_json", is_flag=True, help="Print the account as one JSON object.")
@@ -54,7 +53,7 @@ def replay(
     rate: float | None,
     limit: int | None,
     why: str,
-    resumed: UUID | None,
+    resumed: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -66,18 +65,25 @@ def replay(
     --state parked they are replayed once more.
 
     Exits with 0 when all were enqueued, with 1 when some could not be, or Redis or PostgreSQL went away, and
-    with 2, before anything is done, when the edit does not fit.
+    with 2, before anything is done, when the edit does not fit; with 130 after Ctrl-C, 143 after SIGTERM.
     """
     from orchestrator.cli.deadletters.replaying import desk
-    from orchestrator.index.operations import identity
-    from orchestrator.replay.order import begin, is_bounded, named, order
+    from orchestrator.index.operations import FEWEST_DIGITS, digits, identity
+    from orchestrator.replay.order import begin, find, is_bounded, order
 
     is_filtered = is_bounded(filter_)
-    if resumed and (all_ or dry_run or is_filtered or to_queue or edit_json or foreign or rate or limit):
+    if resumed is not None and (
+        all_ or dry_run or is_filtered or to_queue or edit_json or foreign or rate or limit
+    ):
         raise click.UsageError("--resume goes on with the filter and the options that the replay began with")
+    if resumed is not None and not digits(resumed):
+        raise click.UsageError(
+            f"--resume wants a replay's id, or {FEWEST_DIGITS} or more of its first digits"
+        )
     if not resumed and not all_ and not is_filtered:
         raise click.UsageError("say which: name ids or a filter (see --help), or --all")
-    if all_ and is_filtered:
+    # A state may be said of all.
+    if all_ and is_bounded(replace(filter_, states=())):
         raise click.UsageError("--all is for no filter: leave one of them away")
     if to_queue is not None and not to_queue.strip():
         raise click.UsageError("--to-queue wants the name of a queue; leave it away for each letter's own")
@@ -87,7 +93,7 @@ def replay(
     asks = not dry_run and not resumed and must_ask(filter_, yes=yes)
     with desk(as_json=as_json) as at:
         if resumed:
-            sys.exit(at.run(named(at.connection, resumed)))
+            sys.exit(at.run(find(at.connection, resumed)))
         asked = order(
             filter_,
             to_queue=to_queue or "",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 import click
@@ -18,19 +16,26 @@ from redis.exceptions import RedisError
 
 from orchestrator import redaction
 from orchestrator.celery import app
-from orchestrator.cli.deadletters.opening import INTERRUPTED, index
+from orchestrator.cli.deadletters.accounts import (
+    say,
+    show_account,
+    show_plan,
+    show_untaken,
+    warn,
+    warn_of_queues,
+)
+from orchestrator.cli.deadletters.opening import index
+from orchestrator.cli.deadletters.rendering import counted, when
+from orchestrator.cli.deadletters.stopping import finishing
 from orchestrator.cli.progress import bar
-from orchestrator.errors import InvalidEdit, ReplayInterrupted, UnknownOperation
+from orchestrator.errors import InvalidEdit, ReplayInterrupted, SettingsError, UnknownOperation
 from orchestrator.index.operations import Operation
 from orchestrator.modules import import_modules
-from orchestrator.replay import account, order, reading
-from orchestrator.replay.account import Account, Group
+from orchestrator.replay import account, order, reading, untaken
 from orchestrator.replay.holding import Queues, consumed
 from orchestrator.replay.order import Order
 from orchestrator.replay.plan import check_edit, plan
 from orchestrator.replay.run import replay
-
-_MOST_GROUPS = 20
 
 
 @contextmanager
@@ -45,7 +50,7 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
         except InvalidEdit as error:
             raise click.UsageError(redaction.printable(error)) from None
         except UnknownOperation as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(redaction.printable(error)) from None
         except (OperationalError, RedisError, OSError, ReplayInterrupted) as error:
             raise click.ClickException(f"the broker cannot be asked: {redaction.printable(error)}") from None
 
@@ -67,7 +72,7 @@ class Desk:
                 self.connection,
                 asked,
                 reading.now(self.connection),
-                tasks=self._tasks(asked),
+                tasks=self._known(asked),
                 consumed=consumed(self.app),
                 paused=queues.paused(),
                 refusal=queues.refusal,
@@ -76,13 +81,9 @@ class Desk:
         if self.as_json:
             click.echo(json.dumps(made.as_json()))
             return 0
-        click.echo(f"{made.enqueued:,} of {made.matched:,} letters would be enqueued")
-        _show_numbers(made.by_queue, "to {}")
-        _show_groups(made.by_group)
-        _show_numbers(made.changes, "{} has passed, and would be taken off")
-        _show_numbers(made.lost, "{} would not come back")
-        _show_numbers(made.skipped, "cannot be replayed: {}")
-        self._warn(made.unconsumed, made.paused)
+        show_plan(made)
+        self._show_untaken(asked, made.matched)
+        warn(made)
         return 0
 
     def ask(self, asked: Order) -> None:
@@ -93,7 +94,7 @@ class Desk:
         """
         letters = reading.count(self.connection, asked, reading.now(self.connection))
         if letters := min(letters, asked.limit or letters):
-            click.confirm(f"Enqueue {letters:,} dead tasks again?", abort=True, err=True)
+            click.confirm(f"Enqueue {counted(letters, 'dead task')} again?", abort=True, err=True)
 
     def check(self, asked: Order) -> None:
         """Hold the edit against every letter.
@@ -108,45 +109,40 @@ class Desk:
         """Say which queues nobody consumes, and which are paused."""
         targets = set(reading.queues(self.connection, asked, reading.now(self.connection)))
         if targets:
-            self._warn(sorted(targets - consumed(self.app)), sorted(targets & Queues(self.channel).paused()))
+            paused = Queues(self.channel).paused()
+            warn_of_queues(sorted(targets - consumed(self.app)), sorted(targets & paused))
 
     def run(self, operation: Operation) -> int:
         """Do it, print the account, and return the exit code."""
-        stop, stopped = Event(), ""
-        click.echo(f"replay {operation.id}: go on after a kill with --resume {operation.id}", err=True)
-        try:
-            with bar() as show, _finishing(stop):
-                done = replay(self.connection, self.channel, operation, stop=stop, say=_say, on_progress=show)
-        except ReplayInterrupted as error:
-            stopped = redaction.printable(error)
-            to_queue = order.of(operation).to_queue
-            done = account.draw_up(self.connection, operation.id, to_queue)
-        self._show(done)
+        stopped, asked = "", order.of(operation)
+        before, claimed = account.numbers(self.connection, operation.id)
+        if operation.finished_at:
+            say(f"replay {operation.id} was finished already, at {when(operation.finished_at)} UTC")
+        elif claimed or reading.count(self.connection, asked, operation.started_at):
+            say(f"replay {operation.id}: go on after a kill with --resume {operation.id}")
+        with bar() as show, finishing() as stop:
+            try:
+                done = replay(self.connection, self.channel, operation, stop=stop, say=say, on_progress=show)
+            except ReplayInterrupted as error:
+                stopped = redaction.printable(error)
+                done = account.draw_up(self.connection, operation.id, asked.to_queue, before)
+        if self.as_json:
+            click.echo(json.dumps(done.as_json()))
+        else:
+            show_account(done)
+            self._show_untaken(asked, done.matched)
         if not done.is_finished:
             why = stopped or "interrupted"
             click.echo(
                 f"stopped: {why}\nTo go on: omninode dead-letters replay --resume {operation.id}", err=True
             )
-            return 1 if stopped else INTERRUPTED
+            return 1 if stopped else stop.code
         return 1 if done.skipped else 0
 
-    def _show(self, done: Account) -> None:
-        if self.as_json:
-            click.echo(json.dumps(done.as_json()))
-            return
-        claimed = f", {done.claimed:,} claimed" if done.claimed else ""
-        click.echo(f"{done.enqueued:,} enqueued{claimed}")
-        _show_numbers(done.by_queue, "to {}")
-        _show_groups(done.by_group)
-        _show_numbers(done.skipped, "not replayed: {}")
-        if done.left:
-            click.echo(f"{done.left:,} left as they were")
-
-    def _warn(self, unconsumed: list[str], paused: list[str]) -> None:
-        for queue in unconsumed:
-            _say(f"no worker that answers consumes the queue {queue}: what is enqueued there waits for one")
-        for queue in paused:
-            _say(f"the queue {queue} is paused: letters for it wait until it is resumed")
+    def _show_untaken(self, asked: Order, matched: int) -> None:
+        """Where there is nothing to do, say of what there is why it is left as it is."""
+        if not matched and not asked.filter.ids:
+            show_untaken(untaken.found(self.connection, asked))
 
     def _tasks(self, asked: Order) -> Mapping[str, Any] | None:
         """Those that an edit is held against."""
@@ -155,35 +151,13 @@ class Desk:
         import_modules(self.app)
         return self.app.tasks
 
-
-def _say(sentence: str) -> None:
-    click.echo(redaction.printable(sentence), err=True)
-
-
-def _show_numbers(numbers: Mapping[str, int], about: str) -> None:
-    for name, letters in numbers.items():
-        click.echo(f"{letters:9,}  {about.format(redaction.printable(name))}")
-
-
-def _show_groups(groups: list[Group]) -> None:
-    for group in groups[:_MOST_GROUPS]:
-        about = f"{group.fingerprint}  {group.exception or '-'}  {group.task or '-'}"
-        click.echo(f"{group.letters:9,}  {redaction.printable(about)}")
-    if more := groups[_MOST_GROUPS:]:
-        click.echo(f"{sum(group.letters for group in more):9,}  in {len(more):,} other groups")
-
-
-@contextmanager
-def _finishing(stop: Event) -> Iterator[None]:
-    """The first Ctrl-C finishes the batch in hand, the second one does not."""
-
-    def finish(*_: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        _say("finishing the batch in hand …")
-
-    before = signal.signal(signal.SIGINT, finish)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def _known(self, asked: Order) -> Mapping[str, Any] | None:
+        """Those that a letter's task is looked for among."""
+        if asked.edit:
+            return self._tasks(asked)
+        try:
+            import_modules(self.app)
+        except SettingsError as error:
+            say(str(error))
+            return None
+        return self.app.tasks

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from orchestrator.index.stats import Figures, Totals
 
 _MOST_OPERATIONS = 10
+# They are enough for --resume.
+_SHOWN_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _print_operations(done: list[Operation]) -> None:
     now = datetime.now(UTC)
     rows = [
         [
+            str(each.id)[:_SHOWN_DIGITS],
             f"{age(each.started_at, now)} ago",
             each.action,
             f"{each.letters:,}",
@@ -128,4 +131,4 @@ def _print_operations(done: list[Operation]) -> None:
         ]
         for each in done
     ]
-    table(["what was done", "", "letters", "", "by", "why"], rows, right=["letters"])
+    table(["what was done", "", "", "letters", "", "by", "why"], rows, right=["letters"])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from orchestrator.cli import cli
 from orchestrator.cli.deadletters import replaying
 from orchestrator.cli.deadletters.replaying import Desk
+from orchestrator.index import operations
 from orchestrator.replay import order
 from orchestrator.replay.holding import consumed
 from tests.commands import Done, omninode
@@ -40,22 +42,60 @@ def test_it_prints_the_account_and_warns_of_a_queue_that_nobody_consumes(shop: S
     assert row == ("fixed", True)
 
 
+def test_where_nothing_is_to_be_done_it_says_of_what_there_is_why(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "consumed", partial(consumed, timeout_seconds=0.05))
+    ids = shop.die(death(1), death(2), death(3), death(4, task=order.ADMIN_TASK))
+    shop.database.execute("UPDATE dead_letters SET state = 'replaying' WHERE id = %s", (ids[0],))
+    shop.database.execute("UPDATE dead_letters SET state = 'parked' WHERE id = ANY(%s)", (ids[1:3],))
+    with Celery("shop", broker=shop.settings.redis_url, set_as_current=False) as app:
+        at = Desk(shop.database, app, shop.channel, as_json=False)
+        code = at.run(order.begin(shop.database, shop.order(), "ada", ""))
+        done = capsys.readouterr()
+        at.plan(shop.order(filter={"queues": ["none"]}))
+        planned = capsys.readouterr()
+
+    assert (code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == "0 enqueued"
+    assert sorted(done.out.splitlines()[1:]) == [
+        "        1  left alone: it is being replayed",
+        "        1  left alone: it is of the task omninode.admin.replay_dead_letters: --task or its id replays it",
+        "        2  left alone: it is parked: say --state parked to replay it",
+    ]
+    assert planned.out == "no letter matches\n"
+    assert operations.recent(shop.database, 9) == []
+
+
 def test_a_dry_run_changes_nothing_and_says_what_would_be(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No worker is there to answer.
     monkeypatch.setattr(replaying, "consumed", partial(consumed, timeout_seconds=0.05))
-    shop.die(death(1, {"expires": "2026-01-01T00:00:00+00:00"}), death(2, raw=b"", task=""))
+    broken = {
+        "body": "bm8=",
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"task": "celery.chain", "id": "x"},
+        "properties": {"body_encoding": "base64"},
+    }
+    shop.die(
+        death(1, {"expires": "2026-01-01T00:00:00+00:00"}),
+        death(2, raw=b"", task=""),
+        death(3, raw=json.dumps(broken).encode(), task="celery.chain"),
+    )
     with Celery("shop", broker=shop.settings.redis_url, set_as_current=False) as app:
         code = Desk(shop.database, app, shop.channel, as_json=False).plan(shop.order())
 
     said = capsys.readouterr()
     assert code == 0
-    assert "1 of 2 letters would be enqueued" in said.out
+    assert "2 of 3 letters would be enqueued" in said.out
     assert "1  expires has passed, and would be taken off" in said.out
     assert "1  cannot be replayed: its message names no task" in said.out
     assert "no worker that answers consumes the queue shop" in said.err
-    assert shop.states() == {"open": 2}
+    assert "no task shop.pay is known here, and unless another program has it, 1 letter would die" in said.err
+    assert "the body cannot be decoded, and unless it is changed with --edit, 1 letter would die" in said.err
+    assert shop.states() == {"open": 3}
 
 
 def test_neither_secrets_nor_what_a_terminal_would_obey_are_printed(
@@ -95,25 +135,39 @@ def test_a_state_that_is_not_replayed_is_a_wrong_use() -> None:
         assert (done.exit_code, f"'{state}' is not one of 'open', 'parked'" in done.stderr) == (2, True)
 
 
-def test_ctrl_c_finishes_the_batch_in_hand_and_says_how_to_go_on(shop: Shop) -> None:
-    shop.die(death(1), death(2))
-    command = [sys.executable, "-m", "orchestrator.cli", "dead-letters", "replay", "--all", "--yes", "--json"]
+def test_a_signal_finishes_the_batch_in_hand_and_says_how_to_go_on(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.die(death(1), death(2), death(3))
+    interrupted, account = _signalled(shop, signal.SIGINT, 1, "--all", "--yes", "--rate", "0.05")
+    operation = account["operation"]
+    terminated, more = _signalled(shop, signal.SIGTERM, 2, "--resume", operation[:8])
+    with Celery("shop", broker=shop.settings.redis_url, set_as_current=False) as app:
+        at = Desk(shop.database, app, shop.channel, as_json=False)
+        last = at.run(order.find(shop.database, operation))
+        said = capsys.readouterr()
+        again = at.run(order.find(shop.database, operation.upper()))
+    done = capsys.readouterr()
+
+    assert (interrupted.code, account["enqueued"], account["newly_enqueued"]) == (130, 1, 1)
+    assert f"--resume {operation}" in interrupted.stderr
+    assert (terminated.code, more["enqueued"], more["newly_enqueued"]) == (143, 2, 1)
+    assert (last, said.out.splitlines()[0]) == (0, "3 enqueued, 1 of them now")
+    assert (again, done.out.splitlines()[0]) == (0, "3 enqueued, 0 of them now")
+    assert done.err.startswith(f"replay {operation} was finished already, at ")
+    assert "go on" not in done.err
+    assert shop.tasks() == ["task-1", "task-2", "task-3"]
+
+
+def _signalled(shop: Shop, ends_it: signal.Signals, after: int, *arguments: str) -> tuple[Done, Any]:
+    command = [sys.executable, "-m", "orchestrator.cli", "dead-letters", "replay", *arguments, "--json"]
     with subprocess.Popen(
-        [*command, "--rate", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_until(shop.tasks, what="the first batch")
-        process.send_signal(signal.SIGINT)
+        wait_until(lambda: len(shop.tasks()) == after, what="the next batch")
+        process.send_signal(ends_it)
         stdout, stderr = process.communicate(timeout=20)
-
-    account = json.loads(stdout)
-    resumed = _replay("--resume", account["operation"], "--json")
-
-    assert process.returncode == 130
-    assert account["enqueued"] == 1
-    assert f"--resume {account['operation']}" in stderr
-    assert resumed.code == 0, resumed.stderr
-    assert json.loads(resumed.stdout)["enqueued"] == 2
-    assert shop.tasks() == ["task-1", "task-2"]
+    return Done(process.returncode, stdout, stderr), json.loads(stdout)
 
 
 def test_a_full_redis_ends_it_with_how_to_go_on(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
