@@ -26,7 +26,7 @@ _WHY_NOT = {
     "replaying": "it is being replayed",
     "resolved": "it is resolved: a replay of it has succeeded",
 }
-_ADMIN = f"it is of the task {ADMIN_TASK}: --task or its id replays it"
+_ADMIN = f"its task is {ADMIN_TASK}: --task or its id replays it"
 
 
 def named(connection: Connection[Any], asked: Order, operation_id: UUID | None = None) -> Counter[str]:

@@ -60,7 +60,7 @@ def test_where_nothing_is_to_be_done_it_says_of_what_there_is_why(
     assert done.out.splitlines()[0] == "0 enqueued"
     assert sorted(done.out.splitlines()[1:]) == [
         "        1  left alone: it is being replayed",
-        "        1  left alone: it is of the task omninode.admin.replay_dead_letters: --task or its id replays it",
+        "        1  left alone: its task is omninode.admin.replay_dead_letters: --task or its id replays it",
         "        2  left alone: it is parked: say --state parked to replay it",
     ]
     assert planned.out == "no letter matches\n"
