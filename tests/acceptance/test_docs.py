@@ -63,6 +63,22 @@ def test_the_hook_that_an_application_of_the_how_to_sends_is_received(
         wait_until(lambda: database.execute(query).fetchall() == [("push",)], what="the hook")
 
 
+def test_an_entry_of_the_how_to_in_a_module_that_is_imported_is_in_the_schedule_of_beat_beside_ours(
+    tmp_path: Path,
+) -> None:
+    (block,) = [each for each in blocks("docs/how-to.md") if "beat_schedule" in each.body]
+    (tmp_path / "nightly.py").write_text(block.body)
+    # What beat itself does before it begins.
+    scheduled = (
+        "from celery.beat import Scheduler; from orchestrator.celery import app;"
+        "app.loader.init_worker(); print(*Scheduler(app).schedule)"
+    )
+
+    names = run(Block("python", scheduled), {"OMNINODE_IMPORTS": "nightly", "PYTHONPATH": str(tmp_path)})
+
+    assert {"replay-what-lost-workers-left", "omninode-sweep"} <= set(names.split())
+
+
 def test_the_readme_shows_the_example_application_as_it_is() -> None:
     shown = [block.body for block in blocks("README.md") if block.info == "python"]
 
