@@ -195,7 +195,8 @@ def test_without_dead_letters_in_kafka_no_broker_is_needed(environment: Settings
 
 def test_a_dead_letter_that_no_relay_moves_is_degraded_and_asks_for_one(environment: Settings) -> None:
     with redis.connect(environment.redis_url) as client:
-        client.xadd(keys.outbox(), {"id": "a", "reason": "exception", "task_id": "1", "queue": "celery"})
+        letter: Any = {"id": "a", "reason": "exception", "task_id": "1", "queue": "celery"}
+        client.xadd(keys.outbox(), letter, id=f"{int(time.time() - 11) * 1000}-0")
     ended = _omninode_health("--json", "--only", "dead-letters")
 
     assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)

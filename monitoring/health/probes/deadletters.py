@@ -14,6 +14,7 @@ from orchestrator.relay.watching import backlog as outboxes
 from orchestrator.relay.watching.alarms import Raised
 from orchestrator.relay.watching.alerting import OUTBOX_WAITS
 from orchestrator.relay.watching.backlog import Outbox
+from orchestrator.relay.watching.heartbeat import SILENT_SECONDS
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -42,7 +43,8 @@ def judge(
     """
     waiting = f"{outbox.length:,} wait" if outbox.length else "none waits"
     complaints = []
-    if outbox.length and not relays:
+    # One that is being restarted is back within seconds.
+    if outbox.oldest_seconds >= SILENT_SECONDS and not relays:
         complaints.append(f"{waiting} and no relay runs: start `omninode relay`")
     elif outbox.oldest_seconds > most_seconds and OUTBOX_WAITS not in alerts:
         complaints.append(f"{waiting}, the oldest for {outbox.oldest_seconds:.0f} s")

@@ -17,8 +17,10 @@ def test_with_a_relay_the_open_letters_are_counted() -> None:
     assert judge(Outbox(2, 0.1), RELAY, {}, 60.0) == "2 wait; 1 relay; 1,200 open"
 
 
-def test_letters_without_a_relay_ask_for_one() -> None:
-    assert judge(Outbox(3, 0.1), {}, {}, 60.0) == Degraded("3 wait and no relay runs: start `omninode relay`")
+def test_letters_that_wait_for_seconds_without_a_relay_ask_for_one() -> None:
+    assert judge(Outbox(3, 9.9), {}, {}, 60.0) == "3 wait; no relay runs"
+    sentence = "3 wait and no relay runs: start `omninode relay`"
+    assert judge(Outbox(3, 10.0), {}, {}, 60.0) == Degraded(sentence)
 
 
 def test_a_letter_that_waits_for_too_long_is_told_even_before_the_alert() -> None:
