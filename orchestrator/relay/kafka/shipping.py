@@ -189,9 +189,8 @@ class Shipping:
         self._wait(topic, [entry for entry in entries if entry.position is None])
 
     def _wait(self, topic: str, entries: Iterable[Entry]) -> None:
-        lane = self.lanes.of(topic)
         for entry in entries:
-            lane.add(entry)
+            self.lanes.of(topic).add(entry)
 
 
 def _by_topic(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:
