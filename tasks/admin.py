@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from orchestrator import postgres, settings
 from orchestrator.errors import InvalidFilter, Wait
-from orchestrator.index import operations
+from orchestrator.index import naming, operations
 from orchestrator.index.filters import Filter
 from orchestrator.replay import order, reading
 from orchestrator.replay.edit import Edit
@@ -60,7 +60,7 @@ def replay_dead_letters(
     ):
         channel = broker.default_channel
         asked = order.order(
-            filter_,
+            naming.complete(connection, filter_),
             to_queue="" if to_queue is None else to_queue,
             edit=None if edit is None else Edit.from_json(edit),
             rate=rate,

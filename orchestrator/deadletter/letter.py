@@ -5,6 +5,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from celery.exceptions import Reject
+
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import REPLAYS
 from orchestrator.deadletter.reasons import Reason
@@ -79,7 +81,9 @@ def message_of(error: BaseException | None) -> str:
     if error is None:
         return ""
     try:
-        return str(error)
+        # As text, it is a pair of the reason and of whether it goes back.
+        said: object = getattr(error, "reason", None) if isinstance(error, Reject) else error
+        return "" if said is None else str(said)
     except Exception:
         return "<the exception has no text>"
 

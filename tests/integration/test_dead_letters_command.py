@@ -57,6 +57,7 @@ def index(environment: Settings, database: Database) -> Database:
         death(C, minutes=2, value=b"cos\nsystem\n"),
         queue="mails",
         content_type="application/x-python-serialize",
+        exception="shop.errors.PermanentError",
     )
     write(database, [first, again, resolved, pickled], max_replays=5)
     set_state(database, B, "resolved")
@@ -102,6 +103,12 @@ FILTERS: list[tuple[list[str], list[str]]] = [
     (["--until", "2026-11-01T12:03"], [C]),
     (["--since", "1h"], []),
     (["--task-id", "t-1"], [A]),
+    (["--exception", "PermanentError"], [C]),
+    (["--exception", "errors.PermanentError", "--exception", "KeyError"], [C]),
+    (["--exception", "rrors.PermanentError"], []),
+    (["--fingerprint", "0123456789AB"], [A, C]),
+    (["--fingerprint", "0123456789ABCDEF"], [A, C]),
+    (["--fingerprint", "feeb"], []),
     (["--text", "number -b"], [C]),
     ([B[:6]], [B]),
     (["--queue", "'; DROP TABLE dead_letters --"], []),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.deadletter.foreign import REASON as FOREIGN
 from orchestrator.deadletter.reasons import REASONS
 from orchestrator.index.states import STATES
+
+if TYPE_CHECKING:
+    from orchestrator.index.filters import Filter
 
 ANY = "any"
 
@@ -50,8 +53,12 @@ _OPTIONS = (
         metavar="REASON",
         help="That died for this reason: " + ", ".join([*REASONS, FOREIGN]) + ".",
     ),
-    _several("--exception", "exceptions", "With this exception, as list --json spells it.", "CLASS"),
-    _several("--fingerprint", "fingerprints", "Of this group: one exception in one place.", "DIGITS"),
+    _several(
+        "--exception", "exceptions", "With this exception; its last part is enough, as in KeyError.", "CLASS"
+    ),
+    _several(
+        "--fingerprint", "fingerprints", "Of this group; its first 4 digits, or more, are enough.", "DIGITS"
+    ),
     click.option("--text", default="", help='With these words in the message; "a phrase", or, -not.'),
     click.option("--since", type=_Moment(), help="That died then or later: ISO 8601, or 90s, 15m, 6h, 2d."),
     click.option("--until", type=_Moment(), help="That died before."),
@@ -65,7 +72,8 @@ def filter_options(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the arguments IDS and the options of a filter; it gets them as `filter_`, a Filter.
 
-    Ids are whole in it: first digits are looked up, and an unknown one ends the command with 1. Without
+    Ids, exceptions and fingerprints are whole in it: parts are looked up, and an unknown id ends the command
+    with 1. Without
     --state it has the `default_states`; with ids, all. `bulk` wants a condition, or --all, from the user.
     `states` are those that --state takes.
     """
@@ -79,7 +87,7 @@ def filter_options(
             chosen = {field.name: options.pop(field.name) for field in fields(Filter)}
             if bulk:
                 _check_all(chosen, is_all=options.pop("all_"))
-            return command(filter_=Filter(**_read(chosen, default_states)), **options)
+            return command(filter_=_complete(Filter(**_read(chosen, default_states))), **options)
 
         for option in reversed([*_OPTIONS, _states(default_states, states), *([_ALL] if bulk else [])]):
             run = option(run)
@@ -117,17 +125,22 @@ def _is_condition(chosen: dict[str, Any]) -> bool:
 
 
 def _read(chosen: dict[str, Any], default_states: Sequence[str]) -> dict[str, Any]:
-    from orchestrator.cli.deadletters.opening import index
     from orchestrator.index.filters import MOST_TEXT
-    from orchestrator.index.naming import resolve
 
     if len(chosen["text"]) > MOST_TEXT:
         raise click.UsageError(f"--text takes {MOST_TEXT} characters at most")
     since, until = chosen["since"], chosen["until"]
     if since and until and since >= until:
         raise click.UsageError("--since is not before --until: no letter has died between them")
-    states, ids = chosen["states"] or (() if chosen["ids"] else tuple(default_states)), chosen["ids"]
-    if ids:
-        with index() as connection:
-            ids = resolve(connection, ids)
-    return chosen | {"ids": ids, "states": () if ANY in states else states}
+    states = chosen["states"] or (() if chosen["ids"] else tuple(default_states))
+    return chosen | {"states": () if ANY in states else states}
+
+
+def _complete(filter_: Filter) -> Filter:
+    from orchestrator.cli.deadletters.opening import index
+    from orchestrator.index.naming import complete, resolve
+
+    if not (filter_.ids or filter_.exceptions or filter_.fingerprints):
+        return filter_
+    with index() as connection:
+        return complete(connection, replace(filter_, ids=resolve(connection, filter_.ids)))
