@@ -11,7 +11,7 @@ from redis.retry import Retry
 from orchestrator import settings, urls
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
-_ANSWER_TIMEOUT_SECONDS = 10.0
+ANSWER_TIMEOUT_SECONDS = 10.0
 
 
 def client() -> Redis:
@@ -19,13 +19,13 @@ def client() -> Redis:
     return _client(os.getpid(), settings.current().redis_url)
 
 
-def connect(url: str, timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
+def connect(url: str, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
     """A client of the Redis at `url`; it connects when it is first asked something."""
     return Redis.from_url(urls.as_redis_spells(url), **options(timeout_seconds, retries))
 
 
 def options(
-    timeout_seconds: float = _ANSWER_TIMEOUT_SECONDS, retries: int = 3, *, decode: bool = True
+    timeout_seconds: float = ANSWER_TIMEOUT_SECONDS, retries: int = 3, *, decode: bool = True
 ) -> dict[str, Any]:
     """What each of our clients is made with: how long it waits, and how often it tries."""
     return {

@@ -17,6 +17,7 @@ SHOWN_DIGITS = 12
 _FEWEST_DIGITS = 6
 _DIGITS = re.compile(rf"[0-9a-f]{{{_FEWEST_DIGITS},64}}", re.IGNORECASE)
 _MOST_NAMED = 5
+_WHOLE: LiteralString = "SELECT id FROM dead_letters WHERE id = %s"
 _FINGERPRINT = re.compile(r"[0-9a-f]{4,16}")
 _FIRST_AND_LAST: LiteralString = """
     SELECT min(fingerprint), max(fingerprint) FROM dead_letters
@@ -75,7 +76,7 @@ def _fingerprint(connection: Connection[Any], name: str) -> str:
 
 
 def _resolve(connection: Connection[Any], name: str) -> str:
-    if is_clean(name) and connection.execute("SELECT FROM dead_letters WHERE id = %s", (name,)).fetchone():
+    if is_clean(name) and connection.execute(_WHOLE, (name,)).fetchone():
         return name
     if not _DIGITS.fullmatch(name):
         raise UnknownLetter(

@@ -83,5 +83,10 @@ def totals(connection: Connection[Any]) -> Totals:
         by_reason=dict(connection.execute(_BY_REASON, unsettled).fetchall()),
         by_queue=dict(connection.execute(_BY_QUEUE, unsettled).fetchall()),
         per_minute=[minutes.get(ago, 0) for ago in reversed(range(_MINUTES))],
-        overflow=connection.execute(_OVERFLOW).fetchall()[0][0],
+        overflow=overflow(connection),
     )
+
+
+def overflow(connection: Connection[Any]) -> int:
+    """How many letters wait in PostgreSQL for Kafka."""
+    return int(connection.execute(_OVERFLOW).fetchall()[0][0])

@@ -16,17 +16,24 @@ _SENTINEL = "sentinel"
 _SENTINEL_PORT = 26379
 
 
-def client(settings: Settings, *, decode: bool = False) -> Redis:
+def client(
+    settings: Settings,
+    *,
+    decode: bool = False,
+    timeout_seconds: float = redis.ANSWER_TIMEOUT_SECONDS,
+    retries: int = 3,
+) -> Redis:
     """A client of the broker's Redis; it connects when it is first asked something.
 
     With `decode`, replies are text, else bytes. Behind a Sentinel it is the one that is the master at the
     time: after a failover the next call goes to the new one. Several Sentinels are separated by `;`.
     """
     first, *others = settings.broker_url.split(";")
+    about = redis.options(timeout_seconds, retries, decode=decode)
     if urlsplit(first).scheme != _SENTINEL:
-        return Redis.from_url(urls.as_redis_spells(first), **redis.options(decode=decode))
+        return Redis.from_url(urls.as_redis_spells(first), **about)
     # Database and password of the master are those of the first URL, as Celery reads it too.
-    options = redis.options(decode=decode) | _of_master(first)
+    options = about | _of_master(first)
     sentinels: Any = Sentinel([_address(url) for url in (first, *others)], **options)  # type: ignore[no-untyped-call]
     master: Redis = sentinels.master_for(settings.sentinel_master, connection_pool_class=_Pool)
     return master

@@ -52,7 +52,7 @@ def index(environment: Settings, database: Database) -> Database:
         message="postgres://joe:hunter2@db said \x1b]0;owned\x07",
         traceback="Traceback\n  password='hunter2'",
     )
-    resolved = death(B, minutes=1, queue="mails")
+    resolved = death(B, minutes=1, queue="mails", value=json.dumps([["x" * 5000], {}, {}]).encode())
     pickled = replace(
         death(C, minutes=2, value=b"cos\nsystem\n"),
         queue="mails",
@@ -81,7 +81,8 @@ def test_a_list_shows_what_nobody_has_dealt_with_the_newest_first(run: Callable[
     assert (done.exit_code, lines[0].split()) == (0, ["id", "age", "state", "queue", "task", "error"])
     assert [line.split()[0] for line in lines[1:3]] == [A[:12], C[:12]]
     assert lines[3] == "2 of 2"
-    assert max(map(len, lines)) <= 100
+    assert (len(lines), max(map(len, lines)) <= 100) == (4, True)
+    assert lines[2].split()[5] == "PermanentError:"
     assert "\x1b" not in done.stdout
     assert "hunter2" not in done.stdout
 
@@ -139,6 +140,7 @@ def test_groups_say_how_many_failed_alike(run: Callable[..., Result]) -> None:
     told = json.loads(run("list", "--groups", "--json").stdout)["groups"]
 
     assert shown.stdout.splitlines()[1].split()[:2] == ["0123456789abcdef", "3"]
+    assert shown.stdout.splitlines()[2].startswith("1 group; the letters of one")
     assert (told[0]["letters"], told[0]["open"], len(told[0]["trend"])) == (2, 2, 24)
 
 
@@ -168,21 +170,30 @@ def test_a_wrong_use_is_refused_with_a_sentence(
 
 
 def test_show_tells_the_whole_story_without_secrets_and_control_characters(
-    run: Callable[..., Result],
+    run: Callable[..., Result], index: Database
 ) -> None:
+    edit = {"edit": {"args": [1], "kwargs": {"password": "hunter2"}}}
+    operation = operations.begin(index, "replay", "ada", "fixed", {}, edit)
+    index.execute(
+        "INSERT INTO dead_letter_history (letter_id, event, operation_id, detail)"
+        " VALUES (%s, 'replayed', %s, 'replay 2, to mails')",
+        (A, operation),
+    )
     done = run("show", A[:12])
 
     assert done.exit_code == 0
     for expected in (
         f"letter {A}",
         "death 1 of 2, 2026-11-01 12:00:00 UTC",
-        "3 attempts, 1 deliveries, the last one on w@host",
+        "3 attempts, 1 delivery, the last one on w@host",
         "2026-11-01T12:00:00+00:00  OSError: disk full  on w@1",
         '[7, {"password": "****"}]',
         '{"to": "ada", "note": "\\u001b[31mred"}',
         "token: ****",
         "postgres://joe:****@db said \\x1b]0;owned\\x07",
         "failed again",
+        ", replayed 1 time\n",
+        ', to mails, edited: args, kwargs → {"args": [1], "kwargs": {"password": "****"}}  by ada (replay)',
         f"yes: omninode dead-letters replay {A[:12]}",
     ):
         assert expected in done.stdout
@@ -208,6 +219,15 @@ def test_show_tells_a_program_the_same(run: Callable[..., Result]) -> None:
     )
 
 
+def test_show_shows_long_arguments_in_part_and_says_so(run: Callable[..., Result]) -> None:
+    done = run("show", B)
+
+    assert "characters left out" in done.stdout
+    assert "(shown in part: --json has all that is no secret, and --bytes the whole message)" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 2000
+    assert json.loads(run("show", B, "--json").stdout)["letters"][0]["deaths"][0]["args"] == ["x" * 5000]
+
+
 def test_show_writes_the_original_bytes_unchanged(run: Callable[..., Result]) -> None:
     assert run("show", A, "--bytes").stdout_bytes == BODY
     assert run("show", C, "--bytes").stdout_bytes == b"cos\nsystem\n"
@@ -215,8 +235,10 @@ def test_show_writes_the_original_bytes_unchanged(run: Callable[..., Result]) ->
 
 def test_show_says_why_a_letter_cannot_be_replayed(run: Callable[..., Result], index: Database) -> None:
     lost = replace(death("e" * 64, minutes=9), value=None, value_is="reference")
-    write(index, [lost], max_replays=5)
+    # Another program's record may name its letter as it likes.
+    write(index, [lost, death("e1", minutes=9)], max_replays=5)
 
+    assert run("show", "e1").stdout.startswith("letter e1\n")
     assert "no: its message is kept nowhere any more" in run("show", "eeeeee").stdout
     done = run("show", "eeeeee", "--bytes")
     assert (done.exit_code, done.stderr) == (1, "Error: its message is kept nowhere any more\n")
@@ -227,7 +249,7 @@ def test_letters_are_put_away_and_taken_out_again_with_an_account(
 ) -> None:
     would = run("archive", "--queue", "mails", "--state", "any", "--dry-run")
     assert (would.stdout, states(index)) == (
-        "1 would be archived\n1 left as they are: resolved\n",
+        "1 would be archived\n1 left as it is: resolved\n",
         ["open", "resolved", "open"],
     )
     archived = run("archive", "--queue", "mails", "--why", "a known fault", "--yes")
@@ -258,6 +280,7 @@ def test_stats_count_letters_and_show_what_waits_and_what_was_done(
 
     told = json.loads(run("stats", "--json").stdout)
     shown = run("stats").stdout
+    listed = run("list", "--queue", "none").stdout
 
     assert told["by_state"] == {"open": 2, "replaying": 0, "parked": 1, "resolved": 1, "archived": 0}
     assert (told["outbox"], told["overflow"]) == (1, 1)
@@ -265,6 +288,7 @@ def test_stats_count_letters_and_show_what_waits_and_what_was_done(
     assert told["alerts"]["outbox_waits"]["sentence"] == sentence
     assert [each["why"] for each in told["operations"]] == ["until Monday"]
     assert told["operations"][0]["id"][:8] in shown
+    assert listed == "no letter matches\n2 more wait in the outbox for Kafka\n"
     assert "waiting for Kafka: 1 in Redis, 1 in PostgreSQL" in shown
     assert "warning: outbox_waits since 2026: it waits for \\x1b[31mred" in shown
 
@@ -278,6 +302,7 @@ def test_stats_without_redis_show_what_postgresql_has(
     done = run("stats", "--json")
 
     assert (done.exit_code, json.loads(done.stdout)["outbox"]) == (1, None)
+    assert json.loads(run("list", "--json").stdout)["waiting"] is None
     assert done.stderr.startswith("Redis does not answer")
 
 

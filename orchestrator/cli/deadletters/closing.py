@@ -104,4 +104,4 @@ def _tell(action: Action, done: Closed, *, dry_run: bool, as_json: bool) -> None
         return
     click.echo(f"{done.changed:,} {'would be ' if dry_run else ''}{_DONE[action]}")
     for state, letters in done.skipped.items():
-        click.echo(f"{letters:,} left as they are: {state}")
+        click.echo(f"{letters:,} left as {'it is' if letters == 1 else 'they are'}: {state}")

@@ -41,6 +41,7 @@ def list_(*, filter_: Filter, most: int, after: str, as_groups: bool, as_json: b
 def _list_letters(filter_: Filter, most: int, after: str, *, as_json: bool) -> None:
     from orchestrator.cli.deadletters.opening import index
     from orchestrator.cli.deadletters.rendering import echo_json
+    from orchestrator.cli.deadletters.waiting import waiting
     from orchestrator.index import finding
 
     with index() as connection:
@@ -51,23 +52,31 @@ def _list_letters(filter_: Filter, most: int, after: str, *, as_json: bool) -> N
         elif page.next or after:
             number = finding.count_some(connection, filter_, _MOST_COUNTED_BY_WORDS + 1)
             is_exact = number <= _MOST_COUNTED_BY_WORDS
+        unlisted = waiting(connection)
     if as_json:
         echo_json(
-            {"letters": page.letters, "next": page.next, "count": number if is_exact else None},
+            {
+                "letters": page.letters,
+                "next": page.next,
+                "count": number if is_exact else None,
+                "waiting": unlisted,
+            },
         )
         return
-    if not page.letters:
+    if page.letters:
+        _print(page.letters)
+        of = f"{number:,}" if is_exact else f"more than {_MOST_COUNTED_BY_WORDS:,}"
+        click.echo(f"{len(page.letters):,} of {of}")
+    else:
         click.echo("no letter matches")
-        return
-    _print(page.letters)
-    of = f"{number:,}" if is_exact else f"more than {_MOST_COUNTED_BY_WORDS:,}"
-    click.echo(f"{len(page.letters):,} of {of}")
     if page.next:
         click.echo(f"the next page: --after {page.next}")
+    if unlisted:
+        click.echo(f"{unlisted:,} more {'waits' if unlisted == 1 else 'wait'} in the outbox for Kafka")
 
 
 def _print(letters: list[Letter]) -> None:
-    from orchestrator.cli.deadletters.rendering import age, short, table
+    from orchestrator.cli.deadletters.rendering import age, error, short, table
     from orchestrator.index.naming import SHOWN_DIGITS
 
     now = datetime.now(UTC)
@@ -78,7 +87,7 @@ def _print(letters: list[Letter]) -> None:
             each.state,
             short(each.queue, 14),
             short(each.task, 22),
-            f"{short(each.exception, 24) or each.reason}: {each.message}",
+            error(each.exception, each.reason, each.message),
         ]
         for each in letters
     ]
@@ -87,13 +96,13 @@ def _print(letters: list[Letter]) -> None:
 
 def _list_groups(filter_: Filter, most: int, *, as_json: bool) -> None:
     from orchestrator.cli.deadletters.opening import index
-    from orchestrator.cli.deadletters.rendering import age, echo_json, short, sparkline, table
+    from orchestrator.cli.deadletters.rendering import age, counted, echo_json, error, sparkline, table
     from orchestrator.index.groups import groups
 
     with index() as connection:
-        found = groups(connection, filter_, most)
+        found = groups(connection, filter_, most + 1)
     if as_json:
-        echo_json({"groups": found})
+        echo_json({"groups": found[:most]})
         return
     if not found:
         click.echo("no letter matches")
@@ -106,11 +115,12 @@ def _list_groups(filter_: Filter, most: int, *, as_json: bool) -> None:
             age(each.first_seen, now),
             age(each.last_seen, now),
             sparkline(each.trend),
-            f"{short(each.exception, 24) or each.reason}: {each.message}",
+            error(each.exception, each.reason, each.message),
         ]
-        for each in found
+        for each in found[:most]
     ]
     header = ["fingerprint", "letters", "first", "last", "by hour, last 24 hours", "for example"]
     table(header, rows, right=["letters", "first", "last"])
-    number = f"the {len(found):,} largest groups" if len(found) == most else f"{len(found):,} groups"
+    are_more = len(found) > most
+    number = f"the largest {counted(most, 'group')} of more" if are_more else counted(len(found), "group")
     click.echo(f"{number}; the letters of one: omninode dead-letters list --fingerprint DIGITS")

@@ -46,6 +46,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
         click.echo(_GAP.join(cells).rstrip())
 
 
+def error(exception: str, reason: str, message: str) -> str:
+    """What happened, in a line: the class without its modules, which leaves room for the message."""
+    name = exception.rpartition(".")[2] or reason
+    return f"{name}: {message}" if message else name
+
+
 def counted(number: int, what: str) -> str:
     """So many of them, as in 1 letter, 2,000 letters, 2 deliveries."""
     several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"

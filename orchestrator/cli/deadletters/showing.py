@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from orchestrator.index.story import Story
 
 _INDENT = "    "
+# In characters, of each of both.
+_MOST_OF_ARGUMENTS = 2_000
+_REPLAYED = "replayed"
 # How a letter is replayed whose message allows it.
 _HOW = {
     "open": "yes: omninode dead-letters replay {id}",
@@ -77,11 +80,12 @@ def _write_bytes(story: Story) -> None:
 
 def _print(told: dict[str, Any]) -> None:
     from orchestrator import redaction
-    from orchestrator.cli.deadletters.rendering import when
+    from orchestrator.cli.deadletters.rendering import counted, when
 
     letter, deaths, replay = told["letter"], told["deaths"], told["replay"]
     click.echo(f"letter {redaction.printable(letter.id)}")
-    _line("state", f"{letter.state} since {when(letter.state_at)}, replayed {letter.replay} times")
+    replays = counted(letter.replay, "time")
+    _line("state", f"{letter.state} since {when(letter.state_at)}, replayed {replays}")
     _line("task", f"{letter.task or '-'}[{letter.task_id or '-'}]")
     _line("queue", letter.queue)
     _line("correlation", letter.correlation_id)
@@ -108,18 +112,19 @@ def _print(told: dict[str, Any]) -> None:
 
 def _print_death(death: dict[str, Any]) -> None:
     from orchestrator import redaction
+    from orchestrator.cli.deadletters.rendering import counted
     from orchestrator.cli.deadletters.telling import as_text
 
     _line("reason", death["reason"])
-    _line("error", f"{death['exception']}: {death['message']}" if death["exception"] else death["message"])
+    _line("error", ": ".join(filter(None, (death["exception"], death["message"]))))
     if death["deliveries"]:
-        tried = f"{death['attempts']} attempts, {death['deliveries']} deliveries"
+        tried = f"{counted(death['attempts'], 'attempt')}, {counted(death['deliveries'], 'delivery')}"
         _line("tried", f"{tried}, the last one on {death['worker'] or 'an unknown worker'}")
     for each in death["failures"]:
         _line("before", f"{each['at']}  {each['exception']}: {each['message']}  on {each['worker']}")
     for name in ("args", "kwargs"):
         if not death["body"]:
-            _line(name, as_text(death[name]))
+            _print_arguments(name, death[name])
     _line("message", death["body"])
     _line("key", death["key"] or "")
     if death["topic"] is not None:
@@ -129,12 +134,32 @@ def _print_death(death: dict[str, Any]) -> None:
     _block("traceback", death["traceback"].splitlines())
 
 
+def _print_arguments(name: str, arguments: Any) -> None:
+    from orchestrator.cli.deadletters.telling import as_text
+
+    shown = as_text(arguments, _MOST_OF_ARGUMENTS)
+    _line(name, shown)
+    if len(shown) < len(as_text(arguments)):
+        _line("", "(shown in part: --json has all that is no secret, and --bytes the whole message)")
+
+
 def _print_event(event: Any) -> None:
     from orchestrator.cli.deadletters.rendering import when
 
     by = event.operation
     who = f"  by {by.who} ({by.action}){f': {by.why}' if by.why else ''}" if by else ""
-    _line(when(event.at), f"{event.event}{f'  {event.detail}' if event.detail else ''}{who}", width=19)
+    detail = f"  {event.detail}" if event.detail else ""
+    _line(when(event.at), f"{event.event}{detail}{_edited(event)}{who}", width=19)
+
+
+def _edited(event: Any) -> str:
+    """What a replay had changed."""
+    from orchestrator.cli.deadletters.telling import as_text
+
+    edit = event.operation.options.get("edit") if event.operation and event.event == _REPLAYED else None
+    if not isinstance(edit, dict) or not edit:
+        return ""
+    return f", edited: {', '.join(edit)} → {as_text(edit, _MOST_OF_ARGUMENTS)}"
 
 
 def _line(name: str, text: str, width: int = 11) -> None:

@@ -129,6 +129,6 @@ def _shallow(value: Any, depth: int = _DEEPEST) -> Any:
     return value
 
 
-def as_text(value: Any) -> str:
+def as_text(value: Any, most: int = _MOST) -> str:
     """A value of JSON for a person: without secrets, in bounds, and without what a terminal would obey."""
-    return redaction.printable(cut(json.dumps(redaction.data(value), ensure_ascii=False), _MOST), keep="\n")
+    return redaction.printable(cut(json.dumps(redaction.data(value), ensure_ascii=False), most), keep="\n")
