@@ -45,8 +45,11 @@ def enforce_retention() -> dict[str, int]:
 @contextmanager
 def _only_one(connection: Connection[Any]) -> Iterator[bool]:
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_ID,)).fetchone()
-    # The server lets go of it with the connection.
-    yield bool(row and row[0])
+    is_alone = bool(row and row[0])
+    yield is_alone
+    # After an exception the server lets go of it with the connection, though a moment later than that.
+    if is_alone:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_ID,))
 
 
 def _delete_older(connection: Connection[Any], table: str, days: float) -> int:
