@@ -56,11 +56,14 @@ class Sought:
     unknown: bool = False
 
 
-def where_to(connection: Connection[Any]) -> dict[str, Sought]:
-    """Where letters went that have been replaying for longer than an hour, by the broker's prefix."""
+def where_to(connection: Connection[Any], otherwise: str) -> dict[str, Sought]:
+    """Where letters went that have been replaying for longer than an hour, by the broker's prefix.
+
+    It is `otherwise` for those whose operation is not known any more.
+    """
     found: defaultdict[str, Sought] = defaultdict(Sought)
     for operation_id, options, queues in connection.execute(_WHERE_TO, (_AFTER_SECONDS, _AFTER_SECONDS)):
-        sought = found[(options or {}).get("prefix") or ""]
+        sought = found[otherwise if options is None else options.get("prefix", "")]
         sought.queues.update([options["to_queue"]] if options and options.get("to_queue") else queues)
         if operation_id:
             sought.operations.append(operation_id)

@@ -40,7 +40,7 @@ def reconcile(settings: Settings) -> Account:
     with postgres.connect(settings.database_url) as connection:
         try:
             _enqueue(settings, connection, account)
-            for prefix, sought in missing.where_to(connection).items():
+            for prefix, sought in missing.where_to(connection, settings.key_prefix).items():
                 with channel(settings, prefix) as opened:
                     account["opened"] += missing.open_lost(connection, opened, sought)
         except (ReplayInterrupted, RedisError, OSError) as error:

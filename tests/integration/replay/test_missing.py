@@ -116,3 +116,12 @@ def test_letters_of_a_broker_with_a_prefix_are_looked_for_under_it(shop: Shop) -
 
     assert reconcile(shop.settings)["opened"] == 0
     assert shop.server.exists(keys.sought("mine:")) == 1
+
+
+def test_where_its_operation_is_unknown_it_is_looked_for_under_the_relays_own_prefix(shop: Shop) -> None:
+    _replay_long_ago(shop, 1, prefix="mine:")
+    shop.database.execute("UPDATE dead_letters SET batch_id = NULL")
+
+    own = shop.settings.model_copy(update={"key_prefix": "mine:"})
+
+    assert reconcile(own)["opened"] == 0
