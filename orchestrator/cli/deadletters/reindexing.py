@@ -18,7 +18,7 @@ def reindex(*, yes: bool, as_json: bool) -> None:
     """
     from orchestrator import settings
     from orchestrator.cli.deadletters.opening import index
-    from orchestrator.cli.deadletters.rendering import echo_json
+    from orchestrator.cli.deadletters.rendering import counted, echo_json
     from orchestrator.cli.progress import bar
     from orchestrator.relay.indexing.reindexing import reindex as rebuild
 
@@ -29,13 +29,25 @@ def reindex(*, yes: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"account": account})
         return
-    click.echo(f"{account.read:,} records read")
-    for letters, what in (
-        (account.letters_new, "letters are new"),
-        (account.deaths_new, "deaths are new"),
-        (account.rewritten, "deaths were not what their records say, and now are"),
-        (account.forgotten, "records belong to letters that were closed and deleted"),
-        (account.kept_without_record, "deaths have no record in Kafka, and stay"),
+    click.echo(f"{counted(account.read, 'record')} read")
+    for number, one, several in (
+        (account.letters_new, "letter is new", "letters are new"),
+        (account.deaths_new, "death is new", "deaths are new"),
+        (
+            account.rewritten,
+            "death was not what its record says, and now is",
+            "deaths were not what their records say, and now are",
+        ),
+        (
+            account.forgotten,
+            "record belongs to a letter that was closed and deleted",
+            "records belong to letters that were closed and deleted",
+        ),
+        (
+            account.kept_without_record,
+            "death has no record in Kafka, and stays",
+            "deaths have no record in Kafka, and stay",
+        ),
     ):
-        if letters:
-            click.echo(f"{letters:9,}  {what}")
+        if number:
+            click.echo(f"{number:9,}  {one if number == 1 else several}")
