@@ -6,7 +6,11 @@ from orchestrator import redaction
 from orchestrator.cli.deadletters import rendering
 
 
-def test_a_table_fits_100_columns_and_its_last_column_gives_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_fits_its_columns_and_the_last_one_gives_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
     rendering.table(
         ["id", "letters", "error"], [["abc", "12", "x" * 200], ["界界", "3", "a\x1b[31m\nb"]], ["letters"]
     )
