@@ -121,7 +121,7 @@ def test_letters_of_a_broker_with_a_prefix_are_looked_for_under_it(shop: Shop) -
 def test_where_its_operation_is_unknown_it_is_looked_for_under_the_relays_own_prefix(shop: Shop) -> None:
     _replay_long_ago(shop, 1, prefix="mine:")
     shop.database.execute("UPDATE dead_letters SET batch_id = NULL")
-    message = shop.server.rpop("shop")
+    message = str(shop.server.rpop("shop"))
     shop.server.hset(keys.claims("mine:"), "claim", f"mine:shop\n{message}")
 
     own = shop.settings.model_copy(update={"key_prefix": "mine:"})
