@@ -29,8 +29,8 @@ demo: $(READY)  ## Process real webhooks with a local AI model, end to end, and 
 dev: $(READY)  ## Run servers, worker, beat, relay and Flower until Ctrl-C
 	$(BIN)/omninode dev
 
-test: $(READY)  ## Run every test against real servers, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: $(READY)  ## Run every test against real servers, three files at a time
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(READY)  ## Lint, type-check, check the rooms and the compose file
 	$(BIN)/ruff format --check .
