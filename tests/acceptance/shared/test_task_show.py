@@ -1,7 +1,6 @@
 """`omninode task show`: a task is found wherever it is, and what cannot be asked is said."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +10,10 @@ import pytest
 from celery import Celery, chain
 from click.testing import CliRunner, Result
 
-from orchestrator import celery, keys, redis, schema
+from orchestrator import celery, keys, schema
 from orchestrator.cli import cli
 from orchestrator.deadletter import death, letter
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS
-from orchestrator.dev.stack import Addresses
 from orchestrator.index import closing, writing
 from orchestrator.index.filters import Filter
 from orchestrator.postgres import connect
@@ -26,27 +24,9 @@ from orchestrator.queues.tracing import Trace, trace
 from orchestrator.settings import Settings
 from orchestrator.transport import scripts
 from orchestrator.transport.envelope import decode
-from tests.acceptance.shared_place import app_in, place, stock_app_in
+from tests.acceptance.shared_place import stock_app_in
 from tests.commands import omninode
 from tests.integration.index.deaths import death as an_old_death
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture

@@ -8,32 +8,12 @@ from typing import Any
 import pytest
 from celery import Celery, chord
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
-from tests.acceptance.shared_place import app_in, left, letters, place, wait_until_empty
+from orchestrator import keys
+from tests.acceptance.shared_place import left, letters, wait_until_empty
 from tests.processes import Worker, start_worker, wait_until
 
 _QUEUES = ("celery", "other", "other\x06\x166")
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.retry_tasks,tests.acceptance.canvas_tasks"}
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,11 +7,8 @@ import pytest
 from celery import Celery, chain, chord, group
 from celery.canvas import StampingVisitor, chunks, xmap, xstarmap  # type: ignore[attr-defined]
 
-from orchestrator import redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
 from tests.acceptance import canvas_tasks
-from tests.acceptance.shared_place import app_in, letters, place, wait_until_empty
+from tests.acceptance.shared_place import letters, wait_until_empty
 from tests.processes import Worker, start_worker
 
 _QUEUES = ("celery", "other", "other\x06\x166")
@@ -22,24 +19,6 @@ _ENVIRONMENT = {
 
 # Makes the signature of one of canvas_tasks: its name, its arguments, its options.
 Sign = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

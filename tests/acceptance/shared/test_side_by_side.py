@@ -9,34 +9,14 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
+from orchestrator import keys
 from tests.acceptance import message_tasks
-from tests.acceptance.shared_place import app_in, left, place
+from tests.acceptance.shared_place import left
 from tests.processes import Worker, start_worker, wait_until
 
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.message_tasks", "OMNINODE_LEASE_SECONDS": "2"}
 # Longer than our lease.
 _LONG_SECONDS = 4.0
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

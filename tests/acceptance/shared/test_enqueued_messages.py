@@ -10,33 +10,14 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
+from orchestrator import keys
 from orchestrator.settings import Settings
-from tests.acceptance.shared_place import app_in, left, letters, place, stock_app_in, wait_until_empty
+from tests.acceptance.shared_place import left, letters, stock_app_in, wait_until_empty
 from tests.processes import Worker, start_worker, wait_until
 
 _QUEUES = ("celery", "second", "third")
 _LATE_SECONDS = 10.0
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.message_tasks"}
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

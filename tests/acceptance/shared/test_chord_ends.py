@@ -7,11 +7,8 @@ from uuid import uuid4
 import pytest
 from celery import Celery, chain, chord
 
-from orchestrator import redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
 from tests.acceptance import canvas_tasks
-from tests.acceptance.shared_place import app_in, place, wait_until_empty
+from tests.acceptance.shared_place import wait_until_empty
 from tests.processes import Worker, start_worker, wait_until
 
 _ENVIRONMENT = {
@@ -21,24 +18,6 @@ _ENVIRONMENT = {
 
 # Makes the signature of a task: its name, its arguments, its options.
 Sign = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

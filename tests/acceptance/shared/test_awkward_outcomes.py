@@ -9,33 +9,13 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
-from tests.acceptance.shared_place import app_in, left, letters, place, wait_until_empty
+from orchestrator import keys
+from tests.acceptance.shared_place import left, letters, wait_until_empty
 from tests.processes import Worker, start_worker, wait_until
 
 _QUEUE = "awkward"
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.awkward_tasks"}
 _FAR_AWAY = "2099-01-01T00:00:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,35 +8,15 @@ from typing import Any
 import pytest
 from celery import Celery, chord
 
-from orchestrator import keys, redis
+from orchestrator import keys
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
 from tests.acceptance.replay_tasks import HOLD
-from tests.acceptance.shared_place import app_in, letters, place, wait_until_empty
+from tests.acceptance.shared_place import letters, wait_until_empty
 from tests.commands import omninode
 from tests.processes import Worker, start_worker, wait_until
 
 _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.replay_tasks"}
 _REPLAY = {LETTER: "first", REPLAYS: 2}
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

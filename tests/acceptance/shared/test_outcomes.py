@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 from celery import Celery, chord, group
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
+from orchestrator import keys
 from tests.acceptance import row_tasks
-from tests.acceptance.shared_place import app_in
 from tests.processes import Worker, start_worker, wait_until
-from tests.servers import clean_redis, environment_of, fresh_database
 
 _QUEUE = "rows"
 _ENVIRONMENT = {
@@ -25,28 +21,6 @@ _ENVIRONMENT = {
 }
 
 Envelope = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    """One for all tests of this file: starting a worker for each would take most of their time."""
-    with (
-        clean_redis(stack.redis_url) as redis_url,
-        fresh_database(stack.database_url, template) as database_url,
-        environment_of(stack, redis_url, database_url) as settings,
-    ):
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(environment: Settings) -> Any:
-    return redis.connect(environment.redis_url)
-
-
-@pytest.fixture(scope="module")
-def app(environment: Settings, server: Any) -> Iterator[Celery]:
-    with app_in(environment) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

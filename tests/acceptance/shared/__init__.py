@@ -1,0 +1,1 @@
+"""Files whose tests share a Redis, a database and mostly a worker: starting one takes most of their time."""
