@@ -21,6 +21,11 @@ def is_clean(text: str) -> bool:
     return not _REFUSED.search(text)
 
 
+def escaped(text: str) -> str:
+    """The text with NUL and lone surrogates as the escapes that Python writes them in."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
 def identifier(text: str) -> str:
     """The text as an identifier: clean, at most 200 characters; a longer one ends in a digest of itself."""
     text = clean(text)

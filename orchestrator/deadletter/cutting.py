@@ -2,6 +2,8 @@
 
 import re
 
+from orchestrator.storable import escaped
+
 _CUT = re.compile(r"\n… (\d+) characters left out …\n")
 # Room for that line.
 _LINE = 50
@@ -17,7 +19,7 @@ def cut(text: str, most: int) -> str:
     # Most texts are short and plain, and this is asked of some twenty for each letter.
     if len(text) <= most and text.isascii() and "\0" not in text:
         return text
-    text = text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+    text = escaped(text)
     if len(text) <= most:
         return text
     half = (most - _LINE) // 2

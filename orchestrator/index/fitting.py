@@ -12,6 +12,7 @@ from psycopg.types.json import Json
 
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import Death
+from orchestrator.storable import escaped
 
 # The columns of dead_letter_deaths, then those that only the letter has, each with its type.
 DEATH_COLUMNS = {
@@ -47,12 +48,9 @@ LETTER_COLUMNS = {
     "is_foreign": "bool",
 }
 
-# In characters. An entry of an index has room for some 2,700 bytes, a list of words for a megabyte. A text
-# that was cut already is a little longer than its bound, and must not be cut again.
-_NAME, _MESSAGE, _TRACEBACK, _ALREADY_CUT = 500, 10_000, 32_000, 100
+# In characters. An entry of an index has room for some 2,700 bytes, a list of words for a megabyte.
+_NAME, _MESSAGE, _TRACEBACK = 500, 10_000, 32_000
 _ID = 200
-# What a lone surrogate becomes.
-_LONGEST_ESCAPE = len("\\udfff")
 # Whatever a clock said: a moment that PostgreSQL and Python both can write and read.
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(9998, 1, 1, tzinfo=UTC)
@@ -133,10 +131,10 @@ def _identity_of_bytes(death: Death) -> str:
 
 
 def _bounded(text: str, most: int) -> str:
-    if len(text) > most + _ALREADY_CUT:
+    if len(text) > most:
         return cut(text, most)
     # Most texts need nothing, and to see that is far cheaper than to escape.
-    return text if text.isascii() and "\0" not in text else cut(text, len(text) * _LONGEST_ESCAPE)
+    return text if text.isascii() and "\0" not in text else escaped(text)
 
 
 def _ascii(text: str) -> str:

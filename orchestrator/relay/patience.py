@@ -10,6 +10,7 @@ import psycopg
 
 from orchestrator import redaction
 from orchestrator.relay.trouble import Trouble
+from orchestrator.retry.backoff import ceiling_seconds
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Patience:
         except psycopg.Error as error:
             self._trouble.is_there(f"PostgreSQL: {redaction.text(str(error)).strip().splitlines()[0]}")
             self._failures += 1
-            pause = min(_BASE_SECONDS * 2.0 ** min(self._failures - 1, 30), _MOST_SECONDS)
+            pause = ceiling_seconds(self._failures - 1, _BASE_SECONDS, _MOST_SECONDS)
             self._asks_at = self._clock() + pause
             return None
         self._failures, self._asks_at = 0, 0.0

@@ -21,6 +21,7 @@ from orchestrator.relay.returning import Returner
 from orchestrator.relay.trouble import Trouble
 from orchestrator.relay.watching.heartbeat import Heartbeat
 from orchestrator.relay.watching.watcher import Watcher
+from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)
@@ -144,4 +145,4 @@ def keep_running(name: str, loop: Loop, stop: Event) -> None:
 
 
 def _pause(attempt: int) -> float:
-    return min(_RETRY_BASE_SECONDS * 2.0 ** min(attempt, 10), _RETRY_MOST_SECONDS)
+    return ceiling_seconds(attempt, _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS)

@@ -19,6 +19,7 @@ from orchestrator.index.outcomes import Outcome
 from orchestrator.relay import broker, scripts
 from orchestrator.relay.moments import written_at
 from orchestrator.relay.trouble import Trouble
+from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.settings import Settings
 
 _LOG = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Returner:
             except (RedisError, OSError) as error:
                 self._trouble.is_there(f"Redis: {_first_line(error)}")
             attempt = 0 if time.monotonic() - began > _RETRY_MOST_SECONDS else attempt + 1
-            stop.wait(min(_RETRY_BASE_SECONDS * 2.0 ** min(attempt, 10), _RETRY_MOST_SECONDS))
+            stop.wait(ceiling_seconds(attempt, _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS))
 
     def state(self) -> dict[str, Any]:
         """How many letters were told of an outcome, and what keeps it from going on."""

@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from orchestrator.forks import threads_at_work
+from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.worker.chords import BodyUnsent
 
 _LOG = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class Report:
     @property
     def pause_seconds(self) -> float:
         """How long to wait before it is tried again."""
-        return min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures - 1, 10), _LONGEST_PAUSE_SECONDS)
+        return ceiling_seconds(self.failures - 1, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
 
 class Reporter:

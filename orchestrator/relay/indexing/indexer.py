@@ -18,6 +18,7 @@ from orchestrator.relay.indexing import reading
 from orchestrator.relay.indexing.following import Follower
 from orchestrator.relay.indexing.lag import Lag
 from orchestrator.relay.trouble import Trouble
+from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.settings import Settings
 
 # Any constant will do, as long as it stays and is nobody else's: it names the lock in the database.
@@ -62,7 +63,7 @@ class Indexer:
             except KafkaException as error:
                 self._trouble.is_there(f"Kafka: {error.args[0].str()}")
             attempt = 0 if time.monotonic() - began > _RETRY_MOST_SECONDS else attempt + 1
-            stop.wait(min(_RETRY_BASE_SECONDS * 2.0 ** min(attempt, 10), _RETRY_MOST_SECONDS))
+            stop.wait(ceiling_seconds(attempt, _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS))
 
     def state(self) -> dict[str, Any]:
         """How many records are unread, and for how long; both None while another indexer has the lock."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.relay.entry import Entry
 from orchestrator.relay.overflow.refuge import closed_seconds
+from orchestrator.retry.backoff import ceiling_seconds
 
 _LATER_BASE_SECONDS, _LATER_MOST_SECONDS = 0.2, 10.0
 
@@ -42,7 +43,7 @@ class Lane:
             return
         self.failures += 1
         self.error, self.is_refusing = error, is_refusing
-        later = min(_LATER_BASE_SECONDS * 2.0 ** min(self.failures - 1, 30), _LATER_MOST_SECONDS)
+        later = ceiling_seconds(self.failures - 1, _LATER_BASE_SECONDS, _LATER_MOST_SECONDS)
         self.opens_at = now + (closed_seconds(self.failures) if is_refusing else later)
 
 

@@ -18,6 +18,7 @@ from orchestrator.relay.outbox.to_kafka import ToKafka
 from orchestrator.relay.outbox.way import Way
 from orchestrator.relay.overflow.refuge import Refuge
 from orchestrator.relay.trouble import Trouble
+from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.settings import Settings
 
 _AGAIN_BASE_SECONDS, _AGAIN_MOST_SECONDS = 0.1, 5.0
@@ -64,7 +65,7 @@ class Mover:
             except RedisError as error:
                 self._trouble.is_there(f"Redis: {redaction.text(str(error))}")
                 carrier.start_again()
-                stop.wait(min(_AGAIN_BASE_SECONDS * 2.0 ** min(failures, 30), _AGAIN_MOST_SECONDS))
+                stop.wait(ceiling_seconds(failures, _AGAIN_BASE_SECONDS, _AGAIN_MOST_SECONDS))
                 failures += 1
             else:
                 failures = 0

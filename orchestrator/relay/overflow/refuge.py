@@ -8,13 +8,14 @@ from orchestrator.deadletter.death import Death
 from orchestrator.relay.entry import Entry
 from orchestrator.relay.overflow.table import Overflow
 from orchestrator.relay.patience import Patience
+from orchestrator.retry.backoff import ceiling_seconds
 
 _CLOSED_BASE_SECONDS, _CLOSED_MOST_SECONDS = 5.0, 300.0
 
 
 def closed_seconds(refusals: int) -> float:
     """How long to leave in peace what was refused that often."""
-    return float(min(_CLOSED_BASE_SECONDS * 2.0 ** min(max(refusals - 1, 0), 30), _CLOSED_MOST_SECONDS))
+    return ceiling_seconds(max(refusals - 1, 0), _CLOSED_BASE_SECONDS, _CLOSED_MOST_SECONDS)
 
 
 class Refuge:

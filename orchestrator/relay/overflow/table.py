@@ -15,6 +15,7 @@ from orchestrator import postgres
 from orchestrator.deadletter.death import Death
 from orchestrator.index import writing
 from orchestrator.relay.entry import Entry
+from orchestrator.storable import escaped
 
 # A statement that takes longer is one that a frozen server does not answer.
 _ANSWER_SECONDS = 15.0
@@ -56,7 +57,7 @@ class Overflow:
     def put(self, entries: Sequence[Entry], error: str = "", due_in_seconds: float = 0.0) -> None:
         """Store entries of the stream; what is there already stays as it is."""
         rows = [
-            (*_kept(each), _storable(error), each.refusals, due_in_seconds)
+            (*_kept(each), escaped(error), each.refusals, due_in_seconds)
             for each in sorted(entries, key=lambda each: each.order)
         ]
         with self.asking() as connection, connection.transaction(), connection.cursor() as cursor:
@@ -77,7 +78,7 @@ class Overflow:
 
     def put_off(self, entries: Sequence[Entry], error: str, seconds: Callable[[int], float]) -> None:
         """Kafka has refused these: say why, and try again after `seconds(refusals)`."""
-        rows = [(seconds(each.refusals), _storable(error), each.refusals, each.position) for each in entries]
+        rows = [(seconds(each.refusals), escaped(error), each.refusals, each.position) for each in entries]
         with self.asking() as connection, connection.transaction(), connection.cursor() as cursor:
             cursor.executemany(_PUT_OFF, rows)
 
@@ -138,7 +139,3 @@ def _kept(entry: Entry) -> tuple[str, str, str, bytes]:
     # Two brokers may give the same number to different letters.
     letter = hashlib.sha256(entry.fields["id"].encode()).hexdigest()[:16]
     return f"{entry.id}-{letter}", entry.topic, json.dumps(dict(entry.fields)), entry.raw
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
