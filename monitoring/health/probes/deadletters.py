@@ -9,11 +9,11 @@ from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
 from orchestrator import settings
 from orchestrator.relay import broker
+from orchestrator.relay.outbox import backlog as outboxes
+from orchestrator.relay.outbox.backlog import Outbox
 from orchestrator.relay.watching import alarms, heartbeat
-from orchestrator.relay.watching import backlog as outboxes
 from orchestrator.relay.watching.alarms import Raised
 from orchestrator.relay.watching.alerting import OUTBOX_WAITS
-from orchestrator.relay.watching.backlog import Outbox
 from orchestrator.relay.watching.heartbeat import SILENT_SECONDS
 
 States = Mapping[str, Mapping[str, Any]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.relay.outbox.backlog import Outbox
 from orchestrator.relay.outbox.stream import Stream
 from orchestrator.relay.overflow.refuge import Refuge
 
@@ -21,17 +21,21 @@ class Figures:
         self._stream = stream
         self._refuge = refuge
         self._clock = clock
-        self._due_at = self._count_at = 0.0
-        self._oldest_ms: int | None = None
+        self._due_at = self._count_at = self._looked_at = 0.0
+        self._outbox = Outbox(0, 0.0)
         self._rows: int | None = None
-        self.length = 0
+
+    @property
+    def length(self) -> int:
+        """How many entries the stream had a moment ago."""
+        return self._outbox.length
 
     def refresh(self) -> None:
         """Look, if that was not done a moment ago."""
         now = self._clock()
         if now >= self._due_at:
             self._due_at = now + _EVERY_SECONDS
-            self.length, self._oldest_ms = self._stream.length(), self._stream.oldest_ms()
+            self._outbox, self._looked_at = self._stream.measure(), now
         if now >= self._count_at:
             self._rows = self._refuge.count()
             took = self._clock() - now
@@ -39,5 +43,7 @@ class Figures:
 
     def state(self) -> dict[str, Any]:
         """`overflow` is None while PostgreSQL is away."""
-        age = 0.0 if self._oldest_ms is None else max(0.0, time.time() - self._oldest_ms / 1000)
+        # It goes on waiting while Redis is away.
+        since = self._clock() - self._looked_at if self.length else 0.0
+        age = self._outbox.oldest_seconds + since
         return {"outbox": self.length, "oldest_seconds": round(age, 3), "overflow": self._rows}

@@ -11,6 +11,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from orchestrator import keys
 from orchestrator.relay import scripts
 from orchestrator.relay.entry import Entry, from_stream
+from orchestrator.relay.outbox.backlog import Outbox, measure
 
 GROUP = "relay"
 # A relay that has not said for so long that it works on an entry is dead: others take it over.
@@ -18,11 +19,6 @@ IDLE_SECONDS = 30.0
 _GONE_SECONDS = 86_400.0
 _AT_ONCE = 500
 _START = b"0-0"
-# The entry itself may be large: it stays there.
-_OLDEST = """
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return first and first[1] or ''
-"""
 
 
 class Stream:
@@ -32,6 +28,7 @@ class Stream:
         self._client: Any = client
         self._consumer = consumer
         self._suffix = suffix
+        self._prefix = prefix
         self._key = keys.outbox(prefix)
         self._forget = client.register_script(scripts.load("forget"))
         self._leave = client.register_script(scripts.load("leave"))
@@ -69,10 +66,9 @@ class Stream:
         """How many entries there are."""
         return int(self._client.xlen(self._key))
 
-    def oldest_ms(self) -> int | None:
-        """When the oldest entry was written, in ms of Redis's clock since 1970; None where there is none."""
-        oldest = self._client.eval(_OLDEST, 1, self._key)
-        return int(oldest.partition(b"-")[0]) if oldest else None
+    def measure(self) -> Outbox:
+        """How many there are, and how long the oldest one has waited."""
+        return measure(self._client, self._prefix)
 
     def keep(self, ids: Sequence[str]) -> None:
         """Say that this relay still works on these."""

@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from orchestrator import keys, postgres
 from orchestrator.relay import broker
+from orchestrator.relay.outbox import backlog as outbox
 from orchestrator.relay.trouble import Trouble
 from orchestrator.relay.watching import alarms, alerting, heartbeat, measuring
-from orchestrator.relay.watching import backlog as outbox
 from orchestrator.relay.watching.measuring import Indexed
 from orchestrator.settings import Settings
 
