@@ -41,6 +41,22 @@ class Wait(OmniNodeError):
         self.seconds = seconds
 
 
+class BreakerOpen(TransientError):
+    """The circuit of a dependency is open: the call was not made; a task is set aside until it closes.
+
+    `breaker` is its name; `retry_after_seconds` says when asking again may help.
+    """
+
+    def __init__(self, breaker: str, retry_after_seconds: float | None = None, detail: str = "") -> None:
+        super().__init__(detail or f"the circuit of {breaker!r} is open", retry_after_seconds)
+        self.args = (breaker, retry_after_seconds, detail)
+        self.breaker = breaker
+
+
+class InvalidBreaker(PermanentError, ValueError):
+    """A breaker's name or its policy is none that there can be: nothing is protected by it."""
+
+
 class TooManyDeliveries(OmniNodeError):
     """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 

@@ -133,3 +133,58 @@ def reserves(group: str, prefix: str = "") -> str:
 def batch(identity: str, prefix: str = "") -> str:
     """String: how many rows of a chunk were pushed, and their digest. Written with them; for days."""
     return f"{prefix}{_PREFIX}:batch:{identity}"
+
+
+def breaker(name: str, prefix: str = "") -> str:
+    """Hash, a breaker's state: its scripts' `breaker/scripts/state.lua` names the fields. For 30 days."""
+    return f"{prefix}{_PREFIX}:breaker:{name}"
+
+
+def breaker_probes(name: str, prefix: str = "") -> str:
+    """Sorted set, token → when the probe's lease ends, in ms of Redis's clock. By the breaker's scripts."""
+    return f"{prefix}{_PREFIX}:breaker:probes:{name}"
+
+
+def breaker_window(name: str, prefix: str = "") -> str:
+    """Hash, bucket and kind → calls of the fleet. Written by reports; lives for two windows."""
+    return f"{prefix}{_PREFIX}:breaker:window:{name}"
+
+
+def breakers(prefix: str = "") -> str:
+    """Sorted set, breaker → when a process registered it last, in Unix seconds; at most 10,000."""
+    return f"{prefix}{_PREFIX}:breakers"
+
+
+def breaker_history(prefix: str = "") -> str:
+    """Stream of all breakers' transitions, written by the scripts that make them; about 10,000 entries."""
+    return f"{prefix}{_PREFIX}:breakers:history"
+
+
+def breaker_channel(prefix: str = "") -> str:
+    """Channel on which every transition is published, with the whole state."""
+    return f"{prefix}{_PREFIX}:breakers:transitions"
+
+
+def aside(breaker: str, prefix: str = "") -> str:
+    """Sorted set, aside id → when its wait for this breaker ends, in ms. Written by settlements."""
+    return f"{prefix}{_PREFIX}:aside:{breaker}"
+
+
+def aside_messages(prefix: str = "") -> str:
+    """Hash, aside id → list and message, of all breakers. Written after `aside`, removed before it."""
+    return f"{prefix}{_PREFIX}:aside-messages"
+
+
+def asides(prefix: str = "") -> str:
+    """Set of the breakers that messages wait for. Written by settlements, emptied by the mover."""
+    return f"{prefix}{_PREFIX}:asides"
+
+
+def retry_budget(dependency: str, prefix: str = "") -> str:
+    """Hash, ten seconds and kind → first attempts and retries of the fleet. By workers; for two minutes."""
+    return f"{prefix}{_PREFIX}:retry-budget:{dependency}"
+
+
+def retry_odds(task: str, prefix: str = "") -> str:
+    """Hash, error class, attempt and outcome → how many retries paid. Written by workers; for 30 days."""
+    return f"{prefix}{_PREFIX}:retry-odds:{task}"

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator import redaction, urls
 from orchestrator.errors import SettingsError
+from orchestrator.policy import Policy
 
 DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
 
@@ -130,6 +131,15 @@ class Settings(BaseSettings):
     alert_open_letter_hours: float = Field(72.0, alias="OMNINODE_ALERT_OPEN_LETTER_HOURS", gt=0)
     """How long ago an open dead letter may have failed first before an alert is raised, in hours."""
 
+    breakers: Annotated[dict[str, Policy], NoDecode] = Field({}, alias="OMNINODE_BREAKERS")
+    """Policies of circuit breakers, by the breaker's name or a pattern such as `model:*`, as JSON."""
+    retry_budget: float = Field(0.2, alias="OMNINODE_RETRY_BUDGET", ge=0, le=100)
+    """How many retries of a dependency's tasks are made a minute, as a part of their first attempts."""
+    retry_floor_per_minute: int = Field(10, alias="OMNINODE_RETRY_FLOOR_PER_MINUTE", ge=1, le=1_000_000)
+    """How many retries a minute are made in any case."""
+    learn_retries: bool = Field(default=False, alias="OMNINODE_LEARN_RETRIES")
+    """Whether retries that practically never help are given up, from what the fleet has learned."""
+
     models: Annotated[dict[str, ModelEndpoint], NoDecode] = Field({}, alias="OMNINODE_MODELS")
     """Servers with the HTTP interface of OpenAI, by name, as JSON."""
     hook_max_bytes: int = Field(4 * 1024 * 1024, alias="OMNINODE_HOOK_MAX_BYTES", ge=1024)
@@ -165,16 +175,13 @@ class Settings(BaseSettings):
 
     @field_validator("models", mode="before")
     @classmethod
-    def _parse_json(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            message = (
-                f'must be JSON such as {{"gpt": {{"base_url": "https://host/v1", "model": "…"}}}} ({error})'
-            )
-            raise ValueError(message) from None
+    def _parse_models(cls, value: Any) -> Any:
+        return _json(value, '{"gpt": {"base_url": "https://host/v1", "model": "…"}}')
+
+    @field_validator("breakers", mode="before")
+    @classmethod
+    def _parse_breakers(cls, value: Any) -> Any:
+        return _json(value, '{"model:*": {"failure_threshold": 3, "open_seconds": 15}}')
 
     @field_validator("models")
     @classmethod
@@ -213,6 +220,16 @@ class Settings(BaseSettings):
     def hard_limit_seconds(self) -> float:
         """When a running task is killed: the soft limit and the grace period."""
         return self.timeout_operation_default + self.timeout_grace_period
+
+
+def _json(value: Any, example: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        message = f"must be JSON such as {example} ({error})"
+        raise ValueError(message) from None
 
 
 _installed: Settings | None = None

@@ -1,0 +1,76 @@
+"""What a circuit breaker is told: when it trips, how long it stays open, and how it closes again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Ten years: longer is a slip of the pen, and overflows somewhere.
+Seconds = Annotated[float, Field(gt=0, le=315_360_000, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+class Policy(BaseModel):
+    """One breaker's policy: it trips on whichever of its conditions comes true first; None turns one off.
+
+    Counts and rates are those of the whole fleet. The defaults suit a service that answers within seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    failure_threshold: int | None = Field(5, ge=1, le=1_000_000)
+    """How many failures in a row, with no success of anybody in between."""
+    failure_rate: Share | None = 0.5
+    """Which part of the calls of the window has failed."""
+    slow_rate: Share | None = None
+    """Which part of the calls of the window took at least `slow_seconds`; a slow failure is both."""
+    slow_seconds: Seconds = 10.0
+    """From which duration on a call is slow."""
+    window_seconds: float = Field(30.0, ge=1, le=3600)
+    """Over how long rates are formed; ten buckets of it slide."""
+    minimum_calls: int = Field(20, ge=1, le=1_000_000)
+    """With fewer calls in the window a rate says nothing."""
+
+    open_seconds: Seconds = 30.0
+    """How long it stays open after the first trip; each further trip doubles it."""
+    open_cap_seconds: Seconds = 300.0
+    """How long it stays open at most. A circuit that has stayed closed for so long begins anew."""
+    open_jitter: float = Field(0.1, ge=0, le=1, allow_inf_nan=False)
+    """By which part, at most, an open time is prolonged at random, so that breakers do not probe in step."""
+    probes: int = Field(1, ge=1, le=1000)
+    """How many calls may find out whether it is back; as many must succeed, one that fails opens it anew."""
+    probe_lease_seconds: Seconds = 30.0
+    """After how long a probe whose process has died is given to another."""
+    ramp_seconds: float = Field(10.0, ge=0, le=3600, allow_inf_nan=False)
+    """Over how long traffic grows from a tenth to all of it after closing; 0 lets everything in at once."""
+    ramp_per_second: float = Field(100.0, gt=0, le=1_000_000, allow_inf_nan=False)
+    """How many tasks that waited are let in a second once the ramp has ended; a tenth as it begins."""
+    wait_limit_seconds: Seconds = 3600.0
+    """How long a task may wait for an open circuit, before it becomes a dead letter (`circuit_open`)."""
+    soft_limit_counts: bool = True
+    """Whether a task that ran into its soft limit counts as a failure, or as nothing."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.failure_threshold is None and self.failure_rate is None and self.slow_rate is None:
+            message = "at least one of failure_threshold, failure_rate and slow_rate must be given"
+            raise ValueError(message)
+        if self.open_cap_seconds < self.open_seconds:
+            message = (
+                f"open_cap_seconds={self.open_cap_seconds:g} must not be less than "
+                f"open_seconds={self.open_seconds:g}"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def counts_calls(self) -> bool:
+        """Whether successes have to be counted: a rate needs them, failures in a row do not."""
+        return self.failure_rate is not None or self.slow_rate is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same policy, in every process and release."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
