@@ -6,6 +6,10 @@ from typing import Any
 from celery.signals import before_task_publish
 
 ENQUEUED_AT = "omninode-enqueued-at"
+# The breaker of what the task depends on.
+BREAKER = "omninode-breaker"
+# Of a message that was set aside in this attempt: {"id", "since" in Unix seconds, "breaker"}.
+ASIDE = "omninode-aside"
 
 
 def connect() -> None:

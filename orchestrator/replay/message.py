@@ -18,7 +18,7 @@ from orchestrator.errors import NotReplayable
 from orchestrator.replay.contents import NO_LINKS, Contents
 from orchestrator.replay.edit import Edit, check
 from orchestrator.replay.parts import JSON, UTF_8, Parts, read_json, take_apart
-from orchestrator.stamp import ENQUEUED_AT
+from orchestrator.stamp import ASIDE, BREAKER, ENQUEUED_AT
 from orchestrator.transport.envelope import HELD, Envelope, delay_ms, encode, held
 from orchestrator.worker.unstored import UNSENT
 
@@ -121,6 +121,8 @@ def _edited(parts: Parts, old: Contents, edit: Edit, task: str, tasks: Mapping[s
     shown = {"argsrepr": saferepr(args), "kwargsrepr": saferepr(kwargs)}
     headers = (_second_protocol(old.body) if old.is_first_protocol else parts.headers) | shown
     headers.pop("compression", None)
+    # Other arguments may need another dependency: the worker works it out from them.
+    headers.pop(BREAKER, None)
     body = json.dumps([args, kwargs, NO_LINKS | old.links]).encode()
     return replace(parts, headers=headers, body=body, content_type=JSON, content_encoding=UTF_8)
 
@@ -133,7 +135,7 @@ def _second_protocol(body: Mapping[str, Any]) -> dict[str, Any]:
 def _renewed(headers: dict[str, Any], now: datetime) -> tuple[dict[str, Any], set[str]]:
     """The headers of a message that was never tried, and what was taken off because its time has passed."""
     passed = _passed(headers, now)
-    gone = {FAILURES, UNSENT, HELD} | (passed & {DEADLINE})
+    gone = {FAILURES, UNSENT, HELD, ASIDE} | (passed & {DEADLINE})
     kept = {name: value for name, value in headers.items() if name not in gone}
     return kept | {"retries": 0} | dict.fromkeys(passed - {DEADLINE}), passed
 

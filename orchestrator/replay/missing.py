@@ -104,7 +104,7 @@ def _present(client: Redis, channel: Any, queues: Iterable[str]) -> list[str] | 
     # One that is empty at one moment, and not at the next.
     lists |= {channel.list_of(queue, step) for queue in queues for step in channel.priority_steps}
     _, delayed, _ = channel.keys.delay()
-    places = [keys.claims(prefix), delayed, prefix + channel.unacked_key]
+    places = [keys.claims(prefix), delayed, keys.aside_messages(prefix), prefix + channel.unacked_key]
     streams = [keys.outbox(prefix), keys.outcomes(prefix)]
     script = client.register_script(scripts.load("replays").text)
     bounds = [_MOST_MESSAGES, _MOST_BYTES]

@@ -66,10 +66,11 @@ def test_nothing_is_opened_where_there_is_more_than_redis_can_look_at_in_a_momen
     assert reconcile(shop.settings)["opened"] == 0
 
 
-def test_one_that_is_delayed_in_flight_or_held_by_a_stock_worker_is_not_lost(shop: Shop) -> None:
-    _replay_long_ago(shop, 1, 2, 3)
-    delayed, claimed, stock = (str(shop.server.rpop("shop")) for _ in range(3))
+def test_one_that_is_delayed_set_aside_in_flight_or_held_by_a_stock_worker_is_not_lost(shop: Shop) -> None:
+    _replay_long_ago(shop, 1, 2, 3, 4)
+    delayed, aside, claimed, stock = (str(shop.server.rpop("shop")) for _ in range(4))
     shop.server.hset(keys.delayed_messages(), "d", f"shop\n{delayed}")
+    shop.server.hset(keys.aside_messages(), "a", f"shop\n{aside}")
     shop.server.hset(keys.claims(), "c", f"shop\n{claimed}")
     shop.server.hset("unacked", "s", json.dumps([json.loads(stock), "", "shop"]))
 

@@ -92,7 +92,12 @@ def test_the_same_replay_has_the_same_tag_and_the_next_one_another() -> None:
 
 
 def test_what_its_first_life_left_in_its_headers_is_gone() -> None:
-    marks = {"omninode-failures": [[PAST, "E", "", ""]], "omninode-unsent": 2, "omninode-held": PAST}
+    marks = {
+        "omninode-failures": [[PAST, "E", "", ""]],
+        "omninode-unsent": 2,
+        "omninode-held": PAST,
+        "omninode-aside": {"id": "1", "since": 0.5, "breaker": "bank"},
+    }
 
     made = _replay(_died(marks)).envelope["headers"]
 
@@ -311,6 +316,12 @@ class TestEdit:
         assert _body(made)[:2] == [[9], {"a": 2}]
         assert _body(made)[2]["callbacks"] == [{"task": "shop.next"}]
         assert made.envelope["headers"]["argsrepr"] == "[9]"
+
+    def test_its_breaker_is_worked_out_anew_and_stays_where_nothing_was_edited(self) -> None:
+        death = _died({"omninode-breaker": "model:gpt"})
+
+        assert "omninode-breaker" not in _replay(death, Edit(args=[9])).envelope["headers"]
+        assert _replay(death).envelope["headers"]["omninode-breaker"] == "model:gpt"
 
     @pytest.mark.parametrize("edit", [Edit(kwargs={"to": "ada"}), Edit(task="shop.send")])
     def test_arguments_that_cannot_be_read_are_not_replaced_by_none(self, edit: Edit) -> None:
