@@ -1,0 +1,83 @@
+"""Steers a breaker by hand, for the whole fleet: nothing is changed unless all makes sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, get_args
+
+from orchestrator.breaker.state import Action, State
+from orchestrator.errors import InvalidBreaker
+
+if TYPE_CHECKING:
+    from orchestrator.breaker.store import Store
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+# What holds until it is taken back, or for a time: the others are done once.
+LASTING: tuple[Action, ...] = ("open", "isolate", "disable", "shadow")
+MOST_TEXT = 1000
+_LONGEST_SECONDS = 315_360_000.0
+_MOST_ALIKE = 3
+
+
+def control(
+    store: Store,
+    name: str,
+    action: str,
+    *,
+    who: str,
+    why: str = "",
+    seconds: float | None = None,
+    create: bool = False,
+) -> State:
+    """Change the breaker `name`, and return its new state.
+
+    `seconds` is how long that holds, None: until it is changed, or for an open circuit as long as its policy
+    says. A name that no process has used yet is refused, as it may be misspelt, unless `create` says that it
+    is meant: what is set then holds from the first call on.
+
+    Raises:
+        InvalidBreaker: the name, the action, or another of these is none; nothing is changed.
+        RedisError: Redis is away.
+    """
+    chosen = check(action, why=why, who=who, seconds=seconds)
+    names = store.names()
+    if name not in names and not (create and chosen in LASTING):
+        hint = (
+            f"; with create=True it can be set to {chosen} before its first use" if chosen in LASTING else ""
+        )
+        raise InvalidBreaker(unknown(name, names) + hint)
+    return store.control(name, chosen, who=who, why=why, seconds=seconds)
+
+
+def check(action: str, *, why: str, who: str, seconds: float | None) -> Action:
+    """The action, if it is one and can be done like that.
+
+    Raises:
+        InvalidBreaker: saying what is wrong.
+    """
+    chosen = next((each for each in ACTIONS if each == action), None)
+    if chosen is None:
+        raise InvalidBreaker(f"there is no action {action!r:.80}: there are {', '.join(ACTIONS)}")
+    for field, text in (("why", why), ("who", who)):
+        if not isinstance(text, str) or len(text) > MOST_TEXT:
+            raise InvalidBreaker(f"{field} must be a text of at most {MOST_TEXT:,} characters")
+    if seconds is not None:
+        _check_seconds(chosen, seconds)
+    return chosen
+
+
+def unknown(name: str, names: Collection[str]) -> str:
+    """What to say of a name that no process has used: which ones it may have meant."""
+    alike = get_close_matches(name, names, _MOST_ALIKE)
+    meant = f" (is {' or '.join(map(repr, alike))} meant?)" if alike else ""
+    return f"no process has used a breaker {name!r:.200} yet{meant}"
+
+
+def _check_seconds(action: Action, seconds: float) -> None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_SECONDS:
+        raise InvalidBreaker(f"seconds must be a number above 0, ten years at most, not {seconds!r:.80}")
+    if action not in LASTING:
+        raise InvalidBreaker(f"{action} is done once, and holds for no length of time: leave it away")
