@@ -115,6 +115,15 @@ class Claim:
             raise ValueError(f"a message cannot wait for {delay_seconds} seconds")
         self._note("again", str(max(0, round(delay_seconds * 1000))), to, raw)
 
+    def set_aside(self, breaker: str, limit_seconds: float, aside_id: str, changed: Envelope) -> None:
+        """Let the message, changed so that it says so, wait for a breaker; its wait ends after this time.
+
+        Raises:
+            ValueError, TypeError: the changed message cannot be written; it is still held then.
+        """
+        limit_ms = str(max(0, round(limit_seconds * 1000)))
+        self._note("aside", breaker, limit_ms, aside_id, encode(self._with_tag(changed)))
+
     def _note(self, name: str, *arguments: str) -> None:
         # What Redis cannot take has to fail here, while the claim is still held, and not in the exchange.
         for argument in arguments:

@@ -40,6 +40,9 @@ class Keys:
             keys.sentries(group, self.prefix),
             keys.reserves(group, self.prefix),
             keys.outcomes(self.prefix),
+            keys.aside_messages(self.prefix),
+            keys.asides(self.prefix),
+            keys.aside("", self.prefix),
             *lists,
         )
 
@@ -53,6 +56,10 @@ class Keys:
         if not sentry:
             return (wake, wake, wake)
         return (keys.changes(self.prefix), wake, keys.paused(self.prefix), *lists)
+
+    def release(self, breaker: str) -> tuple[str, ...]:
+        """The keys of a release of what waits for a breaker."""
+        return (keys.aside(breaker, self.prefix), keys.aside_messages(self.prefix), keys.asides(self.prefix))
 
     def delay(self) -> tuple[str, ...]:
         """The keys of a producer's delay."""

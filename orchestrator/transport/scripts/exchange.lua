@@ -1,8 +1,9 @@
 -- One round trip of a worker: settle what has finished, return expired leases, move what is due, claim.
 --
 -- KEYS  1 claims, 2 leases, 3 started, 4 delayed, 5 delayed:messages, 6 deliveries, 7 outbox, 8 changes, 9 paused,
---       10 pulse, 11 quiet, 12 sentries, 13 reserves, 14 outcomes; from 15 the lists to claim from, one group per
---       priority, each group in the order of the queues' names in ARGV
+--       10 pulse, 11 quiet, 12 sentries, 13 reserves, 14 outcomes, 15 aside-messages, 16 asides, 17 what stands before a
+--       breaker's name in the key of what waits for it; from 18 the lists to claim from, one group per priority, each
+--       group in the order of the queues' names in ARGV
 -- ARGV  1 how many messages are wanted, 2 how many of them can start at once, 3 lease in ms,
 --       4 prefix of the new claims' ids, 5 number of queues, 6 the worker's token ('' = it does not wait here),
 --       7 its role while it waited (0 none, 1 sentry, 2 reserve), 8 how long it will wait in ms, 9 number of done ids,
@@ -12,11 +13,11 @@
 --          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …},
 --          {name of a list that refuses messages, …}}
 --
--- Invariant: at every moment a message is in a list, in `claims` or in `delayed:messages`, and a letter is in the outbox,
--- and the outcome of a replay in `outcomes`, before its message leaves `claims`. So each step first writes where a message goes and removes it from where it was
--- LAST: what stops the script half-way leaves a message twice, never nowhere. A lease and a due time are written before
--- what they belong to and removed after it: one that belongs to nothing ends by itself, but a claim without a lease, or a
--- delayed message without a due time, would stay for ever.
+-- Invariant: at every moment a message is in a list, in `claims`, in `delayed:messages` or in `aside-messages`, and a letter
+-- is in the outbox, and the outcome of a replay in `outcomes`, before its message leaves `claims`. So each step first writes
+-- where a message goes and removes it from where it was LAST: what stops the script half-way leaves a message twice, never
+-- nowhere. A lease, a due time and the end of a wait are written before what they belong to and removed after it: one that
+-- belongs to nothing ends by itself, but a claim without a lease, or a waiting message without its time, would stay for ever.
 -- The claim id is the fencing token: a settlement of a claim that has been returned finds nothing and does nothing.
 -- A list whose name holds something else refuses what is pushed. Its messages then stay where they are (a claim until its
 -- lease ends, and then for another while; what is due becomes due later), and everything else goes on.
@@ -25,8 +26,8 @@
 redis.call('DEL', KEYS[10] .. ':none')
 
 local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET, SENTRIES, RESERVES,
-  OUTCOMES = unpack(KEYS, 1, 14)
-local FIRST_LIST = 15
+  OUTCOMES, ASIDE_MESSAGES, ASIDES, ASIDE = unpack(KEYS, 1, 17)
+local FIRST_LIST = 18
 local MAX_RETURNED, MAX_MOVED, MAX_SENTRIES = 100, 200, 3
 local DELIVERIES_TTL_S, WAKE_TTL_S = 604800, 60
 -- When what a list has refused is tried again.
@@ -81,6 +82,14 @@ end
 local function count_delivery(raw)
   redis.call('HINCRBY', DELIVERIES, redis.sha1hex(raw), 1)
   redis.call('EXPIRE', DELIVERIES, DELIVERIES_TTL_S)
+end
+
+-- The same message in other bytes: it keeps its count.
+local function carry_deliveries(raw, new_raw)
+  local count = raw ~= new_raw and redis.call('HGET', DELIVERIES, redis.sha1hex(raw))
+  if not count then return end
+  redis.call('HSET', DELIVERIES, redis.sha1hex(new_raw), count)
+  forget_deliveries(raw)
 end
 
 local function delay(id, due, list, raw)
@@ -148,6 +157,24 @@ function settle.again(id, value, args)
     return false
   end
   if changed then forget_deliveries(raw) end
+end
+
+-- Set aside until a circuit closes; args: breaker, when its wait ends in ms from now, the id under which it waits, and the
+-- message as it waits. Where another message has this id, it waits under that of its claim.
+function settle.aside(id, value, args)
+  local list, raw = split(value)
+  local breaker, limit_ms, aside, new_raw = args[1], tonumber(args[2]), args[3], args[4]
+  local waiting = list .. '\n' .. new_raw
+  local there = redis.call('HGET', ASIDE_MESSAGES, aside)
+  if there and there ~= waiting then aside = id end
+  redis.call('SADD', ASIDES, breaker)
+  local added = redis.pcall('ZADD', ASIDE .. breaker, string.format('%.0f', now + limit_ms), aside)
+  if type(added) ~= 'number' then
+    refuses(ASIDE .. breaker)
+    return false
+  end
+  redis.call('HSET', ASIDE_MESSAGES, aside, waiting)
+  carry_deliveries(raw, new_raw)
 end
 
 -- Claims whose reply never reached the worker: `id` is their prefix; args: how many there can be.

@@ -93,6 +93,26 @@ class Model(Idle):
         del self.unacked[tag], self.unacked_index[tag]
         return 1
 
+    def release(self, breaker: str, ids: Sequence[str], now: int) -> list[object]:
+        """Let what waits for a breaker go on; returns how many messages did, and the lists that refuse."""
+        moved, refusing = 0, []
+        waiting = self.aside.get(breaker, {})
+        for aside in reversed(ids):
+            target, raw = self.aside_messages.get(aside, ("", b""))
+            if target in self.taken:
+                waiting[aside] = max(waiting[aside], now) + _REFUSED_MS
+                refusing.append(target.encode())
+                continue
+            if target:
+                self._put_first(target, raw)
+                moved += 1
+            self.aside_messages.pop(aside, None)
+            waiting.pop(aside, None)
+        if not waiting:
+            self.aside.pop(breaker, None)
+            self.asides.discard(breaker)
+        return [moved, *refusing]
+
     # -- inside
 
     def _settle(self, now: int, name: str, claim_id: str, arguments: Sequence[str]) -> bool:
@@ -113,6 +133,8 @@ class Model(Idle):
             moved = self._put_last(target, raw)
             if moved:
                 self._count(raw)
+        elif name == "aside":
+            moved = self._set_aside(claim_id, now, *arguments)
         else:
             moved = self._put_back(claim_id, now, *arguments)
         if moved:
@@ -135,6 +157,19 @@ class Model(Idle):
             return False
         if changed:
             self.deliveries.pop(digest(raw), None)
+        return True
+
+    def _set_aside(self, claim_id: str, now: int, *arguments: str) -> bool:
+        breaker, limit_ms, aside, new = arguments
+        target, raw = self.claims[claim_id]
+        waiting = target, new.encode()
+        if self.aside_messages.get(aside, waiting) != waiting:
+            aside = claim_id
+        self.asides.add(breaker)
+        self.aside.setdefault(breaker, {})[aside] = now + int(limit_ms)
+        self.aside_messages[aside] = waiting
+        if count := self.deliveries.pop(digest(raw), 0):
+            self.deliveries[digest(new.encode())] = count
         return True
 
     def _hear(self, now: int, at_least_ms: float) -> None:

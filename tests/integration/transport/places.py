@@ -15,6 +15,7 @@ PREFIX = "shop:"
 KEYS = Keys(PREFIX)
 CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET = KEYS.places
 OUTCOMES = keys.outcomes(PREFIX)
+ASIDES, ASIDE_MESSAGES, ASIDE = keys.asides(PREFIX), keys.aside_messages(PREFIX), keys.aside("", PREFIX)
 MARKERS = keys.batch("", PREFIX)
 UNACKED, UNACKED_INDEX = f"{PREFIX}unacked", f"{PREFIX}unacked_index"
 _SENTRIES, _RESERVES = keys.sentries("", PREFIX), keys.reserves("", PREFIX)
@@ -29,8 +30,9 @@ class Places:
     """All keys of a broker, as plain Python; the end of a list is claimed next, as in Redis.
 
     `letters` and `outcomes` are the streams' entries without their ids; `waiting` holds, by key, until when
-    each idle worker counts as one; `wakes` are the keys that wake a reserve; `taken` are names of lists under
-    which something else is. Times are in milliseconds.
+    each idle worker counts as one; `aside` holds, by breaker, until when each id waits; `wakes` are the
+    keys that wake a reserve; `taken` are names of lists under which something else is. Times are in
+    milliseconds.
     """
 
     lists: dict[str, list[bytes]] = field(default_factory=dict)
@@ -49,6 +51,9 @@ class Places:
     waiting: dict[str, dict[str, int]] = field(default_factory=dict)
     wakes: set[str] = field(default_factory=set)
     markers: dict[str, int] = field(default_factory=dict)
+    aside: dict[str, dict[str, int]] = field(default_factory=dict)
+    aside_messages: dict[str, Message] = field(default_factory=dict)
+    asides: set[str] = field(default_factory=set)
     unacked: dict[str, bytes] = field(default_factory=dict)
     unacked_index: dict[str, int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -56,16 +61,19 @@ class Places:
     def messages(self) -> Counter[bytes]:
         """How often each message is there, wherever it is."""
         found = [raw for messages in self.lists.values() for raw in messages]
-        found += [raw for _, raw in (*self.claims.values(), *self.bodies.values())]
+        held = (*self.claims.values(), *self.bodies.values(), *self.aside_messages.values())
+        found += [raw for _, raw in held]
         return Counter([*found, *self.unacked.values()])
 
     @property
     def is_whole(self) -> bool:
-        """Whether every claim has its lease, and every delayed message its time, and the other way round."""
+        """Whether every claim has its lease, and every waiting message its time, and the other way round."""
         return (
             self.claims.keys() == self.leases.keys()
             and self.started <= self.claims.keys()
             and self.bodies.keys() == self.delayed.keys()
+            and self.aside_messages.keys() == {each for waiting in self.aside.values() for each in waiting}
+            and self.aside.keys() == self.asides
         )
 
 
@@ -80,12 +88,13 @@ def read(client: Redis) -> Places:
     wakes = {name for name in waiting if name.count(":") > _RESERVES.count(":")}
     waiting = [name for name in waiting if name not in wakes]
     markers = [name for name in names if name.startswith(MARKERS)]
+    breakers = [name for name in names if name.startswith(ASIDE)]
     with client.pipeline(transaction=True) as ask:
-        for name in (CLAIMS, BODIES, DELIVERIES, UNACKED):
+        for name in (CLAIMS, BODIES, ASIDE_MESSAGES, DELIVERIES, UNACKED):
             ask.hgetall(name)
-        for name in (LEASES, DELAYED, UNACKED_INDEX, *waiting):
+        for name in (LEASES, DELAYED, UNACKED_INDEX, *breakers, *waiting):
             ask.zrange(name, 0, -1, withscores=True)
-        for name in (STARTED, PAUSED):
+        for name in (STARTED, PAUSED, ASIDES):
             ask.smembers(name)
         for name in (OUTBOX, OUTCOMES):
             ask.xrange(name)
@@ -97,9 +106,11 @@ def read(client: Redis) -> Places:
         for name in markers:
             ask.get(name)
         answers: Any = iter(ask.execute())
-    claims, bodies, deliveries, unacked = (_texts(next(answers)) for _ in range(4))
-    leases, delayed, unacked_index, *roles = (_scores(next(answers)) for _ in range(3 + len(waiting)))
-    started, paused = ({each.decode() for each in next(answers)} for _ in range(2))
+    claims, bodies, aside_messages, deliveries, unacked = (_texts(next(answers)) for _ in range(5))
+    leases, delayed, unacked_index = (_scores(next(answers)) for _ in range(3))
+    aside = {name.removeprefix(ASIDE): _scores(next(answers)) for name in breakers}
+    roles = {name: _scores(next(answers)) for name in waiting}
+    started, paused, asides = ({each.decode() for each in next(answers)} for _ in range(3))
     letters, outcomes = ([_texts(fields) for _, fields in next(answers)] for _ in range(2))
     changes, pulse, quiet = (int(next(answers) or 0) for _ in range(3))
     return Places(
@@ -116,7 +127,10 @@ def read(client: Redis) -> Places:
         paused=paused,
         pulse=pulse,
         quiet=max(quiet, 0),
-        waiting=dict(zip(waiting, roles, strict=True)),
+        waiting=roles,
+        aside=aside,
+        aside_messages={name: _split(value) for name, value in aside_messages.items()},
+        asides=asides,
         wakes=wakes,
         markers={name: int(next(answers)) for name in markers},
         unacked=unacked,

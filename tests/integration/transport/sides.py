@@ -79,7 +79,7 @@ class Sides(RuleBasedStateMachine):
             if claim_id not in claims or refused:
                 continue
             _, raw = claims.pop(claim_id)
-            changed = name == "again" and arguments[2].encode()
+            changed = name in ("again", "aside") and arguments[-1].encode()
             if changed or name in ("done", "bury", "resolve"):
                 self.alive -= Counter({raw: 1})
             if changed:

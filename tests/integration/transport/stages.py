@@ -20,9 +20,9 @@ _HOUR_MS = 3_600_000
 def settling(client: Redis) -> Stage:
     """A worker settles in every way that there is, and has begun another task."""
     worker = Worker(client, "settling")
-    client.lpush(A, *range(12))
-    client.hset(places.DELIVERIES, mapping={places.digest(b"%d" % number): 1 for number in (1, 2, 8, 11)})
-    worker.exchange(12, 0)
+    client.lpush(A, *range(13))
+    client.hset(places.DELIVERIES, mapping={places.digest(b"%d" % number): 1 for number in (1, 2, 8, 11, 12)})
+    worker.exchange(13, 0)
     held = worker.held()
     held[0].done()
     held[1].done()
@@ -34,15 +34,19 @@ def settling(client: Redis) -> Stage:
     held[7].put_back(to=B)
     held[8].put_back(3600, {"properties": {}})
     held[9].start()
-    for replayed in held[10:]:
+    held[12].set_aside("openai", 3600, "aside", {"properties": {}, "is": "set aside"})
+    for replayed in held[10:12]:
         replayed.envelope = {"headers": {LETTER: f"letter of {replayed.id}", REPLAYS: 1}}
         replayed.done()
     batch = worker.ledger.take()
-    (changed,) = [
-        arguments[2].encode() for name, _, arguments in batch.others if name == "again" and arguments[2]
-    ]
-    forms = [{b"%d" % number} for number in range(2, 10)]
+    changed, waiting = (
+        arguments[-1].encode()
+        for name, _, arguments in batch.others
+        if name == "aside" or (name == "again" and arguments[2])
+    )
+    forms = [{b"%d" % number} for number in (*range(2, 10), 12)]
     forms[8 - 2].add(changed)
+    forms[-1].add(waiting)
     return _exchange(client, worker, SETTLE_ONLY, batch, forms)
 
 
@@ -124,6 +128,21 @@ def pushing(client: Redis) -> Stage:
 def pushing_for_later(client: Redis) -> Stage:
     """The same, with an eta."""
     return _chunk(client, _HOUR_MS)
+
+
+def releasing(client: Redis) -> Stage:
+    """The mover lets go what waits for a breaker; of one id there is no message, and one list is none."""
+    worker = Worker(client, "setting")
+    client.lpush(A, "first", "second", "refused")
+    worker.exchange(3)
+    for number, claim in enumerate(worker.held()):
+        claim.set_aside("openai", 3600 + number, claim.raw.decode(), {"properties": {}, "is": claim.id})
+    forms = [{arguments[-1].encode()} for _, _, arguments in worker.ledger._others]  # noqa: SLF001
+    worker.exchange()
+    client.hset(places.ASIDE_MESSAGES, "refused", f"{B}\n{forms[2].copy().pop().decode()}")
+    client.set(B, "no list")
+    names, arguments = KEYS.release("openai"), ["openai", "first", "nobody", "second", "refused"]
+    return Stage(client, "release", names, arguments, forms, lambda: run(client, "release", names, arguments))
 
 
 def ejecting(client: Redis) -> Stage:

@@ -18,6 +18,7 @@ pick = st.integers(0, 20)
 target = st.builds(list_of, st.sampled_from(TOGETHER), st.sampled_from(PRIORITIES))
 # Nobody claims from it, and sometimes something else is under its name.
 OTHER = list_of("other")
+BREAKERS = ("openai", "weird : {breaker}\n")
 delay_ms = st.sampled_from([HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS])
 
 
@@ -112,6 +113,15 @@ class Supply(Sides):
                 [tag, seen, restored],
             ),
             lambda model, _: model.adopt(tag, seen, lists, restored),
+        )
+
+    @rule(breaker=st.sampled_from(BREAKERS), first=pick, many=st.integers(0, 6), stranger=st.booleans())
+    def release(self, *, breaker: str, first: int, many: int, stranger: bool) -> None:
+        waiting = sorted(self.model.aside.get(breaker, {}))
+        ids = [*waiting[first % (len(waiting) or 1) :][:many], *(["nobody"] if stranger else [])]
+        self.step(
+            lambda: run(self.client, "release", KEYS.release(breaker), [breaker, *ids]),
+            lambda model, now: model.release(breaker, ids, now),
         )
 
     def stock_takes(self) -> None:

@@ -45,7 +45,8 @@ def test_a_worker_settles_in_every_way(client: Redis) -> None:
     assert len(there.outcomes) == 2
     assert len(there.delayed) == 2
     assert sorted(there.claims) == ["settling-00000001-5-0010"]
-    assert settling.copies() == [1] * 8
+    assert list(there.aside_messages) == ["aside"]
+    assert settling.copies() == [1] * 9
 
 
 def test_a_worker_claims(client: Redis) -> None:
@@ -124,6 +125,16 @@ def test_an_operators_move_is_refused_and_changes_nothing(client: Redis, stage: 
         moving.repeat()
 
     assert places.read(client) == before
+
+
+def test_what_waits_for_a_breaker_is_released(client: Redis) -> None:
+    releasing = stages.releasing(client)
+    _fill(client)
+
+    releasing.repeat()
+
+    assert len(places.read(client).lists[_A]) == 2
+    assert releasing.copies() == [1] * 3
 
 
 def test_a_purge_goes_through(client: Redis) -> None:

@@ -19,6 +19,7 @@ _STAGES = (
     stages.delaying,
     stages.pushing,
     stages.pushing_for_later,
+    stages.releasing,
     stages.ejecting,
     stages.adopting,
     stages.purging,

@@ -13,13 +13,14 @@ from tests.integration.transport import places
 from tests.integration.transport.model import LEASE_MS, Model
 from tests.integration.transport.places import KEYS, list_of, run
 from tests.integration.transport.sides import WORKERS
-from tests.integration.transport.supply import HOUR_MS, OTHER, Supply, pick, target
+from tests.integration.transport.supply import BREAKERS, HOUR_MS, OTHER, Supply, pick, target
 from tests.integration.transport.workers import Worker
 
 # A step does much, and there are few kinds of steps: hypothesis leaves whole kinds out of many of its runs.
 _OUTCOMES = (
     *("start", "start", "done", "done", "done as a replay", "bury", "release", "reject"),
     *("again", "later", "changed", "changed later", "elsewhere", "to other", "changed to other"),
+    *("aside", "aside", "aside under a taken id"),
 )
 _LOST = ("nothing", "nothing", "nothing", "the request", "the answer")
 
@@ -133,12 +134,14 @@ class Broker(Supply):
                 claim.put_back(changed=changed)
             case "changed later":
                 claim.put_back(2 * HOUR_MS / 1000, changed)
-            case "elsewhere":
-                claim.put_back(to=list_of("b", 3))
-            case "to other":
-                claim.put_back(to=OTHER)
+            case "elsewhere" | "to other":
+                claim.put_back(to=OTHER if "other" in outcome else list_of("b", 3))
             case "changed to other":
                 claim.put_back(changed=changed, to=OTHER)
+            case _:
+                # Under one id that several have, or under one of its own.
+                aside_id = "aside" if "taken" in outcome else f"aside{self.made}"
+                claim.set_aside(BREAKERS[self.made % 2], HOUR_MS / 1000, aside_id, changed)
 
     def watch(self, worker: Worker) -> None:
         """What it would watch now, in the role in which it waits."""
