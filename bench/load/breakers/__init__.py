@@ -1,0 +1,1 @@
+"""What the two benchmarks of the breaker share: the libraries that are compared, and their measurements."""
