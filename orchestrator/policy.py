@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-# Ten years: longer is a slip of the pen, and overflows somewhere.
-Seconds = Annotated[float, Field(gt=0, le=315_360_000, allow_inf_nan=False)]
+from orchestrator.errors import InvalidBreaker
+
+# From what Redis's clock can tell apart to ten years: longer is a slip of the pen, and overflows somewhere.
+Seconds = Annotated[float, Field(ge=0.001, le=315_360_000, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -16,6 +19,9 @@ class Policy(BaseModel):
     """One breaker's policy: it trips on whichever of its conditions comes true first; None turns one off.
 
     Counts and rates are those of the whole fleet. The defaults suit a service that answers within seconds.
+
+    Raises:
+        InvalidBreaker: naming every value that is not allowed, and what is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -52,6 +58,14 @@ class Policy(BaseModel):
     soft_limit_counts: bool = True
     """Whether a task that ran into its soft limit counts as a failure, or as nothing."""
 
+    if not TYPE_CHECKING:  # checkers know the fields that pydantic's own constructor takes
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise InvalidBreaker(_explained(error)) from None
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.failure_threshold is None and self.failure_rate is None and self.slow_rate is None:
@@ -72,5 +86,28 @@ class Policy(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same policy, in every process and release."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """The same for the same policy, in every process and release.
+
+        It is of what differs from the defaults, so that a release which only knows more is no new policy.
+        """
+        return _fingerprint(self)
+
+
+@lru_cache(1000)
+def _fingerprint(policy: Policy) -> str:
+    return hashlib.sha256(policy.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:16]
+
+
+def _explained(error: ValidationError) -> str:
+    return "; ".join(
+        _sentence(".".join(map(str, each["loc"])), each["input"], each["msg"].removeprefix("Value error, "))
+        for each in error.errors(include_url=False)
+    )
+
+
+def _sentence(field: str, value: object, message: str) -> str:
+    if not field:
+        return message
+    if field not in Policy.model_fields:
+        return f"a policy has no {field}: it has {', '.join(Policy.model_fields)}"
+    return f"{field}={value!r:.80}: {message[0].lower()}{message[1:]}"

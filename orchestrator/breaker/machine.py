@@ -59,7 +59,7 @@ def release(record: Record, policy: Policy, ids: Sequence[str], now: float) -> t
 
 
 def report(record: Record, policy: Policy, told: Report, now: float, chance: float) -> Record:
-    """The record after what is told; what is of another epoch, or of a probe without a lease, changes nothing."""
+    """The record after what is told; another epoch, or a probe without a lease, changes nothing."""
     at = milliseconds(now)
     before = current(record, at)
     after = before
