@@ -15,10 +15,11 @@ from orchestrator.dev.servers.serving import package_folder
 from tests.processes import wait_until
 
 
-@dataclass(frozen=True)
+@dataclass
 class OwnRedis:
     """A running server. `client` is connected to its database 0, and decodes."""
 
+    command: list[str]
     process: subprocess.Popen[bytes]
     port: int
     socket: Path
@@ -33,6 +34,11 @@ class OwnRedis:
         self.process.kill()
         self.process.wait(10)
 
+    def start_again(self) -> None:
+        """Start it anew with the data that it has left, at the same address."""
+        self.process = subprocess.Popen(self.command)
+        wait_until(lambda: _answers(self), what="the return of a Redis")
+
 
 @contextmanager
 def own_redis(*lines: str, sentinel: bool = False) -> Iterator[OwnRedis]:
@@ -46,9 +52,9 @@ def own_redis(*lines: str, sentinel: bool = False) -> Iterator[OwnRedis]:
             own += [f"unixsocket {socket}", "appendonly yes", 'save ""', "repl-diskless-sync-delay 0"]
         configuration = Path(folder) / "configuration"
         configuration.write_text("\n".join([*own, *lines, ""]))
-        process = subprocess.Popen([binary, configuration, *(["--sentinel"] if sentinel else [])])
+        command = [str(binary), str(configuration), *(["--sentinel"] if sentinel else [])]
         client = Redis(host=ports.LOOPBACK, port=port, decode_responses=True, socket_timeout=10.0)
-        server = OwnRedis(process, port, socket, client)
+        server = OwnRedis(command, subprocess.Popen(command), port, socket, client)
         try:
             wait_until(lambda: _answers(server), what="the start of a Redis")
             yield server
