@@ -165,6 +165,11 @@ def breaker_channel(prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:breakers:transitions"
 
 
+def breakers_announced(prefix: str = "") -> str:
+    """String: the last entry of `breaker_history` that a worker has sent as an event; for two minutes."""
+    return f"{prefix}{_PREFIX}:breakers:announced"
+
+
 def aside(breaker: str, prefix: str = "") -> str:
     """Sorted set, aside id → when its wait for this breaker ends, in ms. Written by settlements."""
     return f"{prefix}{_PREFIX}:aside:{breaker}"
@@ -181,7 +186,7 @@ def asides(prefix: str = "") -> str:
 
 
 def retry_budget(dependency: str, prefix: str = "") -> str:
-    """Hash, ten seconds and kind → first attempts and retries of the fleet. By workers; for two minutes."""
+    """Hash, kind and ten seconds → first attempts and retries of the fleet. By workers; for 15 minutes."""
     return f"{prefix}{_PREFIX}:retry-budget:{dependency}"
 
 
