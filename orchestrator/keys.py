@@ -142,12 +142,12 @@ def breaker(name: str, prefix: str = "") -> str:
 
 def breaker_probes(name: str, prefix: str = "") -> str:
     """Sorted set, token → when the probe's lease ends, in ms of Redis's clock. By the breaker's scripts."""
-    return f"{prefix}{_PREFIX}:breaker:probes:{name}"
+    return f"{prefix}{_PREFIX}:breaker-probes:{name}"
 
 
 def breaker_window(name: str, prefix: str = "") -> str:
-    """Hash, bucket and kind → calls of the fleet. Written by reports; lives for two windows."""
-    return f"{prefix}{_PREFIX}:breaker:window:{name}"
+    """Hash, tenth of a window and kind → calls of the fleet. Written by reports; lives for two windows."""
+    return f"{prefix}{_PREFIX}:breaker-window:{name}"
 
 
 def breakers(prefix: str = "") -> str:

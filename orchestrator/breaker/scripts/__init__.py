@@ -1,0 +1,11 @@
+"""The breaker's Lua scripts, one documented file each; what they share stands in `state.lua`, before each."""
+
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def load(name: str) -> str:
+    """The text of the script `<name>.lua` of this folder, with what all of them share before it."""
+    folder = files(__name__)
+    return "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("state", name))
