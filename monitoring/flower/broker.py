@@ -1,4 +1,4 @@
-"""Flower's Broker page: what waits, is due later and is in flight, asked over the app's own connection."""
+"""Flower's Broker page: what waits, is due later, set aside or in flight, over the app's own connection."""
 
 import asyncio
 from collections.abc import Collection

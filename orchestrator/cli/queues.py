@@ -1,4 +1,4 @@
-"""`omninode queues`: look into queues, pause and empty them, and give delayed messages back as plain ones."""
+"""`omninode queues`: look into queues, pause and empty them, and give what waits elsewhere back."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def queues() -> None:
 )
 @_AS_JSON
 def list_(*, whole: bool, as_json: bool) -> None:
-    """Show the queues: messages that wait, are due later, or are in flight, and whether it is paused.
+    """Show the queues: messages that wait, are due later, set aside, or in flight, and whether it is paused.
 
-    Known are the queues that are declared, paused, or have messages in flight or due later.
+    Set aside is what waits for a circuit breaker. Known are the queues that are declared, paused, or have
+    messages in flight, due later or set aside.
     """
     from orchestrator.queues import survey
 
@@ -41,9 +42,9 @@ def list_(*, whole: bool, as_json: bool) -> None:
         click.echo(json.dumps({"queues": shown}))
         return
     width = max([5, *(len(state.name) for state in states)])
-    click.echo(f"{'queue':{width}}  waiting  delayed  in flight")
+    click.echo(f"{'queue':{width}}  waiting  delayed  set aside  in flight")
     for state in states:
-        numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.in_flight:9,}"
+        numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.aside:9,}  {state.in_flight:9,}"
         age = state.oldest_in_flight_seconds
         oldest = "" if age is None else f"  oldest {age:,.0f} s"
         click.echo(f"{state.name:{width}}  {numbers}{oldest}{'  paused' if state.paused else ''}")
@@ -71,6 +72,21 @@ def scheduled(*, name: str | None, most: int, as_json: bool) -> None:
 
     with _channel() as (_, channel):
         _show(looking.scheduled(channel, name, most), as_json=as_json)
+
+
+@queues.command()
+@click.argument("name", required=False)
+@_MOST
+@_AS_JSON
+def aside(*, name: str | None, most: int, as_json: bool) -> None:
+    """Show what waits for a circuit breaker, in the queue NAME or in all.
+
+    By the breakers' names, and of each the one first whose wait ends first.
+    """
+    from orchestrator.queues import looking
+
+    with _channel() as (_, channel):
+        _show(looking.set_aside(channel, name, most), as_json=as_json)
 
 
 @queues.command()
@@ -110,13 +126,13 @@ def resume(*, names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_AS_JSON
 def purge(*, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Delete what waits in the queues NAMES, for a worker or for its time. What is in flight stays."""
+    """Delete what waits in the queues NAMES: for a worker, its time or a breaker. What is in flight stays."""
     from orchestrator.queues import survey
 
     with _channel() as (_, channel):
         if not yes:
             states = [state for state in survey.survey(channel, names) if state.name in names]
-            waiting = sum(state.waiting_in_all + state.delayed for state in states)
+            waiting = sum(state.waiting_in_all + state.delayed + state.aside for state in states)
             click.confirm(
                 f"Delete {waiting:,} messages of {', '.join(names)} for good?", abort=True, err=True
             )
@@ -128,9 +144,9 @@ def purge(*, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @_AS_JSON
 def eject(*, names: tuple[str, ...], as_json: bool) -> None:
-    """Give delayed messages (of the queues NAMES, or all) back as plain ones, for stock Celery to drain.
+    """Give what is delayed or set aside back as plain messages, for stock Celery to drain.
 
-    Stop OmniNode's workers first: they would delay them again.
+    It is that of the queues NAMES, or all. Stop OmniNode's workers first: they would delay it again.
     """
     from orchestrator.queues import ejection
 
@@ -189,6 +205,8 @@ def _show(messages: list[Any], *, as_json: bool) -> None:
     for each in messages:
         about = each.error or f"{each.task}[{each.id}] {each.args} {each.kwargs}"
         due = f"due {each.due}  " if each.due else ""
+        if each.until:
+            due = f"for {each.breaker} until {each.until}  "
         age = "" if each.age_seconds is None else f"  {each.age_seconds:,.0f} s old"
         click.echo(f"{each.queue}:{each.priority}  {due}{about}{age}")
     if not messages:

@@ -31,9 +31,9 @@ def task() -> None:
 def show(*, task_id: str, whole: bool, as_json: bool) -> None:
     """Show where the task ID is, and what became of it. Nothing is taken or changed.
 
-    Looked for is its message (waiting, delayed, in flight, held by stock Celery, dead), its result, whether
-    it was revoked, and its dead letters with their history. Exits with 1 when nothing is found, or when
-    something could not be asked.
+    Looked for is its message (set aside, waiting, delayed, in flight, held by stock Celery, dead), its
+    result, whether it was revoked, and its dead letters with their history. Exits with 1 when nothing is
+    found, or when something could not be asked.
     """
     from orchestrator import redaction, settings, storable
     from orchestrator.celery import app
@@ -130,6 +130,8 @@ def _message(placed: Placed) -> Iterator[str]:
     paused = ", which is paused" if placed.is_paused else ""
     yield f"{placed.place} in {about.queue}{paused}, priority {about.priority}: {_details(placed)}"
     yield f"  {about.error or f'{about.task} {about.args} {about.kwargs}'.rstrip()}"
+    if placed.breaker and placed.place != "set aside":
+        yield f"  depends on the breaker {placed.breaker}"
     if placed.replay:
         yield f"  replay {placed.replay} of the dead letter {placed.letter_id}"
     if placed.error:
@@ -144,6 +146,8 @@ def _details(placed: Placed) -> str:
     match placed.place:
         case "waiting":
             return f"number {placed.position} from the head"
+        case "set aside":
+            return _aside(placed)
         case "delayed":
             return f"due {_when(placed.due)}"
         case "held by stock Celery":
@@ -152,6 +156,13 @@ def _details(placed: Placed) -> str:
             return f"{placed.reason} at {since}, {_on_its_way(placed)}"
     begun = "has begun" if placed.has_begun else "has not begun"
     return f"since {since}, {begun}, by {worker}; {_lease(placed.lease_seconds)}"
+
+
+def _aside(placed: Placed) -> str:
+    waits = f"waits for the breaker {placed.breaker or 'of a name that it does not say'}"
+    since = f" since {_when(placed.since)}" if placed.since else ""
+    until = f", until {_when(placed.until)} at most" if placed.until else ""
+    return f"{waits}{since}{until}{f'; its circuit is {placed.circuit}' if placed.circuit else ''}"
 
 
 def _on_its_way(placed: Placed) -> str:

@@ -1,17 +1,18 @@
-"""Shows messages without taking them: the head of a queue, and what waits for its time."""
+"""Shows messages without taking them: the head of a queue, what waits for its time, what for a breaker."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from kombu.utils.encoding import bytes_to_str
 
-from orchestrator import keys, redaction
+from orchestrator import redaction
 from orchestrator.queues.survey import priority_of, queue_of
-from orchestrator.stamp import enqueued_at
+from orchestrator.stamp import BREAKER, enqueued_at
+from orchestrator.transport import asides
 from orchestrator.transport.envelope import decode
 
 _SHOWN_BYTES = 60
@@ -19,7 +20,11 @@ _SHOWN_BYTES = 60
 
 @dataclass(frozen=True)
 class Shown:
-    """What can be said of a message; `error` where it is none."""
+    """What can be said of a message; `error` where it is none.
+
+    `breaker` is that of its dependency; of what is set aside the one that it waits for, and `until` when it
+    waits no longer.
+    """
 
     queue: str
     priority: int = 0
@@ -30,6 +35,8 @@ class Shown:
     retries: int = 0
     age_seconds: float | None = None
     due: str = ""
+    breaker: str = ""
+    until: str = ""
     error: str = ""
 
 
@@ -50,18 +57,38 @@ def scheduled(channel: Any, queue: str | None, most: int) -> list[Shown]:
     return list(islice(_delayed(channel, queue), most))
 
 
-def _delayed(channel: Any, queue: str | None) -> Iterator[Shown]:
-    prefix = channel.global_keyprefix
+def set_aside(channel: Any, queue: str | None, most: int) -> list[Shown]:
+    """What waits for a breaker, by the breakers' names, of each the one first whose wait ends first."""
+    return list(islice(_aside(channel, queue), most))
+
+
+def _aside(channel: Any, queue: str | None) -> Iterator[Shown]:
     with channel.plain_client() as client:
-        for identity, due_ms in client.zrange(keys.delayed(prefix), 0, -1, withscores=True):
-            value = client.hget(keys.delayed_messages(prefix), identity)
-            if value is None:
-                continue
-            target, raw = value.split(b"\n", 1)
-            name = queue_of(bytes_to_str(target), prefix)
+        for name in asides.breakers(client, channel.keys):
+            times, messages, _ = channel.keys.release(name)
+            for until, target, raw in _held_back(client, times, messages):
+                shown = show(queue_of(target, channel.global_keyprefix), raw, priority_of(target))
+                if queue in (None, shown.queue):
+                    yield replace(shown, breaker=redaction.printable(name), until=until)
+
+
+def _delayed(channel: Any, queue: str | None) -> Iterator[Shown]:
+    times, messages, _ = channel.keys.delay()
+    with channel.plain_client() as client:
+        for due, target, raw in _held_back(client, times, messages):
+            name = queue_of(target, channel.global_keyprefix)
             if queue in (None, name):
-                due = datetime.fromtimestamp(due_ms / 1000, UTC).isoformat(timespec="milliseconds")
-                yield show(name, raw, priority_of(bytes_to_str(target)), due)
+                yield show(name, raw, priority_of(target), due)
+
+
+def _held_back(client: Any, times: str, messages: str) -> Iterator[tuple[str, str, bytes]]:
+    """Until when each message waits, its list and its bytes, the earliest first."""
+    for identity, until_ms in client.zrange(times, 0, -1, withscores=True):
+        value = client.hget(messages, identity)
+        if value is not None:
+            target, raw = value.split(b"\n", 1)
+            until = datetime.fromtimestamp(until_ms / 1000, UTC).isoformat(timespec="milliseconds")
+            yield until, bytes_to_str(target), raw
 
 
 def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
@@ -79,6 +106,7 @@ def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
             int(headers.get("retries") or 0),
             round(time.time() - stamp, 3) if stamp else None,
             due,
+            redaction.printable(headers.get(BREAKER) or ""),
         )
     except (ValueError, AttributeError, TypeError) as error:
         return Shown(

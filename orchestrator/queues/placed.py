@@ -9,9 +9,10 @@ from typing import Any, Literal
 from orchestrator import redaction
 from orchestrator.deadletter.death import FAILURES, replay_of
 from orchestrator.queues.looking import Shown, show
+from orchestrator.stamp import ASIDE
 from orchestrator.transport.envelope import decode
 
-Place = Literal["waiting", "delayed", "in flight", "held by stock Celery", "dead"]
+Place = Literal["set aside", "waiting", "delayed", "in flight", "held by stock Celery", "dead"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Placed:
     """A message and where it is; times are ISO 8601 in UTC, and empty where nobody says.
 
     `position` is 1 for what is claimed next of its queue and priority. `since` is when a worker claimed it,
-    or when it died. `lease_seconds` is what is left of the lease, negative where it has ended. `failures` are
+    when it was first set aside, or when it died. `breaker` is that of its dependency; of what is set aside
+    the one that it waits for, `until` when it waits no longer, and `circuit` where that breaker's circuit is,
+    as far as known. `lease_seconds` is what is left of the lease, negative where it has ended. `failures` are
     the attempts that have failed so far. Of what is dead `error` is what it died of; where it waits in
     PostgreSQL for Kafka, `kafka_error` is why that refuses it, and empty where Redis had no room for it.
     """
@@ -30,6 +33,9 @@ class Placed:
     position: int | None = None
     due: str = ""
     since: str = ""
+    breaker: str = ""
+    until: str = ""
+    circuit: str = ""
     worker: str = ""
     has_begun: bool | None = None
     lease_seconds: float | None = None
@@ -53,7 +59,14 @@ def placed(place: Place, raw: bytes, queue: str, priority: int, **details: Any) 
         if isinstance(each, list)
     )
     message = show(queue, raw, priority)
+    details = {"breaker": message.breaker} | details
     return Placed(place, message, letter_id=letter_id, replay=replay, failures=told, **details)
+
+
+def why_aside(raw: bytes) -> dict[str, Any]:
+    """What a message that was set aside says of it: `id`, `since` and `breaker`, as far as it does."""
+    about = _headers(raw).get(ASIDE)
+    return about if isinstance(about, dict) else {}
 
 
 def dead(fields: Mapping[str, str], raw: bytes, **details: Any) -> Placed:

@@ -10,7 +10,7 @@ from kombu.utils.encoding import bytes_to_str
 
 from orchestrator import keys
 from orchestrator.stamp import ENQUEUED_AT
-from orchestrator.transport import counting, delays
+from orchestrator.transport import asides, counting, delays
 
 _PRIORITY = "\x06\x16"
 # What has a meaning of its own in Redis's patterns.
@@ -21,7 +21,7 @@ _REPLIES = ".reply.celery.pidbox"
 
 @dataclass
 class QueueState:
-    """One queue: messages by priority in its lists, due later, and held by workers.
+    """One queue: messages by priority in its lists, due later, set aside for breakers, and held by workers.
 
     `oldest_in_flight_seconds` counts from the moment of its enqueue.
     """
@@ -29,6 +29,7 @@ class QueueState:
     name: str
     waiting: dict[int, int] = field(default_factory=dict)
     delayed: int = 0
+    aside: int = 0
     in_flight: int = 0
     oldest_in_flight_seconds: float | None = None
     paused: bool = False
@@ -40,15 +41,14 @@ class QueueState:
 
 
 def survey(channel: Any, declared: Iterable[str], *, whole: bool = False) -> list[QueueState]:
-    """Every queue that is declared, paused, or has messages in flight or due later, by name.
+    """Every queue that is declared, paused, or has messages in flight, due later or set aside, by name.
 
     With `whole` also those of which nothing else is known than a list: all of Redis's keys are looked at.
     """
     prefix = channel.global_keyprefix
     with channel.plain_client() as client:
-        delayed: Counter[str] = Counter()
-        for target, number in delays.count(client, channel.keys).items():
-            delayed[queue_of(target, prefix)] += number
+        delayed = _by_queue(delays.count(client, channel.keys), prefix)
+        aside = _by_queue(asides.count(client, channel.keys), prefix)
         in_flight: Counter[str] = Counter()
         oldest: dict[str, float] = {}
         for target, count in counting.count(client, keys.claims(prefix), ENQUEUED_AT).items():
@@ -58,13 +58,14 @@ def survey(channel: Any, declared: Iterable[str], *, whole: bool = False) -> lis
                 oldest[name] = min(count.lowest, oldest.get(name, count.lowest))
         paused = {bytes_to_str(name) for name in client.smembers(keys.paused(prefix))}
         lists = _lists(client, prefix) if whole else ()
-        names = sorted({*declared, *delayed, *in_flight, *paused, *lists})
+        names = sorted({*declared, *delayed, *aside, *in_flight, *paused, *lists})
         waiting = _waiting(client, channel, names)
     return [
         QueueState(
             name,
             waiting[name],
             delayed[name],
+            aside[name],
             in_flight[name],
             round(time.time() - oldest[name], 3) if name in oldest else None,
             name in paused,
@@ -82,6 +83,13 @@ def priority_of(target: str) -> int:
     """The priority whose messages a list holds: 0 is the most urgent."""
     priority = target.partition(_PRIORITY)[2]
     return int(priority) if priority.isdecimal() else 0
+
+
+def _by_queue(counted: Counter[str], prefix: str) -> Counter[str]:
+    queues: Counter[str] = Counter()
+    for target, number in counted.items():
+        queues[queue_of(target, prefix)] += number
+    return queues
 
 
 def _waiting(client: Any, channel: Any, names: Sequence[str]) -> dict[str, dict[int, int]]:

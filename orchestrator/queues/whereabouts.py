@@ -10,7 +10,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
 from orchestrator import keys, redaction
-from orchestrator.queues.placed import Placed, dead, is_of, placed
+from orchestrator.queues.placed import Placed, dead, is_of, placed, why_aside
 from orchestrator.queues.searching import search, ways_to_write
 from orchestrator.queues.survey import priority_of, queue_of, survey
 from orchestrator.transport.envelope import encode
@@ -20,8 +20,9 @@ from orchestrator.transport.ledger import claimed_by
 def find(channel: Any, declared: Iterable[str], task_id: str, *, whole: bool = False) -> list[Placed]:
     """Every message of the task, in the order in which messages go through their places.
 
-    Looked through are the queues that are declared, paused, or have messages in flight or due later; with
-    `whole` also lists of no known queue. What is found nowhere is looked for once more: it may have moved.
+    Looked through are the queues that are declared, paused, or have messages in flight, due later or set
+    aside; with `whole` also lists of no known queue. What is found nowhere is looked for once more: it may
+    have moved.
     """
     names = list(declared)
     with channel.plain_client() as client:
@@ -49,13 +50,33 @@ class _Search:
     def look(self, declared: list[str], *, whole: bool) -> Iterator[Placed]:
         """In the order in which a message moves, so that one that does is met further on."""
         states = survey(self._channel, declared, whole=whole)
-        yield from self._delayed({state.name for state in states if state.paused})
+        paused = {state.name for state in states if state.paused}
+        yield from self._aside(paused)
+        yield from self._delayed(paused)
         for state in states:
             for priority in self._channel.priority_steps:
                 yield from self._waiting(state.name, priority, is_paused=state.paused)
         yield from self._in_flight()
         yield from self._held_by_stock()
         yield from self._dead()
+
+    def _aside(self, paused: set[str]) -> Iterator[Placed]:
+        for identity, value in search(self._client, keys.aside_messages(self._prefix), self._texts):
+            target, raw = _split(value)
+            if is_of(self._task_id, raw):
+                queue, about = queue_of(target, self._prefix), why_aside(raw)
+                breaker, since = str(about.get("breaker") or ""), about.get("since")
+                until_ms = self._client.zscore(keys.aside(breaker, self._prefix), identity)
+                yield placed(
+                    "set aside",
+                    raw,
+                    queue,
+                    priority_of(target),
+                    is_paused=queue in paused,
+                    breaker=redaction.printable(breaker),
+                    since=_moment(since) if isinstance(since, int | float) else "",
+                    until="" if until_ms is None else _moment(until_ms / 1000),
+                )
 
     def _delayed(self, paused: set[str]) -> Iterator[Placed]:
         for identity, value in search(self._client, keys.delayed_messages(self._prefix), self._texts):

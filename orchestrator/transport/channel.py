@@ -15,7 +15,7 @@ from redis import Redis
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import NotAQueue, TooManyDeliveries
-from orchestrator.transport import delays, holdings, scripts
+from orchestrator.transport import asides, delays, holdings, scripts
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.consumer import Claims
 from orchestrator.transport.envelope import decode, delay_ms, encode, held
@@ -241,11 +241,11 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         return queue_declare_ok_t(queue, waiting, 0)
 
     def _size(self, queue: str) -> int:
-        """How many messages wait: in the lists and, due later, in the sorted set."""
-        return int(super()._size(queue)) + self._delayed_count(queue)
+        """How many messages wait: in the lists, for their time, and for a breaker."""
+        return int(super()._size(queue)) + self._later_count(queue)
 
     def _purge(self, queue: str) -> int:
-        """Delete what waits, what is due later included; what is in flight stays with its worker."""
+        """Delete what waits, for its time or a breaker included; what is in flight stays with its worker."""
         lists = self._lists_of(queue)
         with self.plain_client() as client:
             # Kombu would delete whatever has the name, and complain then.
@@ -254,13 +254,13 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
                     raise NotAQueue(
                         f"{queue!r} is no queue, but something else in Redis: nothing was deleted"
                     )
-            # First: what becomes due meanwhile is in the lists by then.
-            deleted = delays.purge(client, self.keys, lists)
+            # First: what becomes due or is released meanwhile is in the lists by then.
+            deleted = delays.purge(client, self.keys, lists) + asides.purge(client, self.keys, lists)
         return deleted + int(super()._purge(queue))
 
-    def _delayed_count(self, queue: str) -> int:
+    def _later_count(self, queue: str) -> int:
         with self.plain_client() as client:
-            counted = delays.count(client, self.keys)
+            counted = delays.count(client, self.keys) + asides.count(client, self.keys)
         return sum(counted[each] for each in self._lists_of(queue))
 
     def _lists_of(self, queue: str) -> list[str]:

@@ -80,6 +80,7 @@ def port(shop: dict[str, str], app: Celery, environment: Settings) -> Iterator[i
         app.send_task("shop.bake", queue="orders", priority=priority)
     for seconds in (600, 900, 900):
         app.send_task("shop.bake", queue="orders", countdown=seconds)
+    server.hset(keys.aside_messages(_PREFIX), "one", f"{_PREFIX}orders\nraw")
     with app.connection_for_write() as connection:
         pausing.pause(connection.default_channel, ["orders"])
     with _flower("shop", shop | {"FLOWER_UNAUTHENTICATED_API": "true"}) as number:
@@ -90,8 +91,9 @@ def test_the_broker_page_shows_what_waits_what_is_due_later_and_what_is_in_fligh
     status, page = _get(port, "/broker")
 
     assert status == 200
-    queue, waiting, delayed, in_flight, oldest, paused = _cells(page, "orders")
-    assert (queue, waiting, delayed, in_flight, paused) == ("orders", "2", "3", "1", "paused")
+    queue, waiting, delayed, aside, in_flight, oldest, paused = _cells(page, "orders")
+    assert (queue, waiting, delayed, aside, in_flight) == ("orders", "2", "3", "1", "1")
+    assert paused == "paused"
     assert re.fullmatch(r"\d+ s", oldest)
     assert _cells(page, "hooks")[:4] == ["hooks", "0", "0", "0"]
 
@@ -100,7 +102,7 @@ def test_the_page_is_one_of_flower_s_own_with_its_headings(port: int) -> None:
     _, page = _get(port, "/broker")
 
     headings = re.findall(r"<th[^>]*>([^<]*)</th>", page)
-    assert headings == ["Queue", "Waiting", "Delayed", "In flight", "Oldest in flight", "Paused"]
+    assert headings == ["Queue", "Waiting", "Delayed", "Set aside", "In flight", "Oldest in flight", "Paused"]
     assert 'aria-current="page">Broker' in page
     assert _get(port, "/workers")[0] == _get(port, "/tasks")[0] == 200
 
@@ -111,7 +113,14 @@ def test_programs_are_told_the_same_figures(port: int) -> None:
 
     queues: list[dict[str, Any]] = json.loads(answer)["active_queues"]
     assert {"celery", "hooks", "models"} <= {each["name"] for each in queues}
-    assert {key for each in queues for key in each} >= {"name", "messages", "delayed", "in_flight", "paused"}
+    assert {key for each in queues for key in each} >= {
+        "name",
+        "messages",
+        "delayed",
+        "aside",
+        "in_flight",
+        "paused",
+    }
 
 
 def test_a_broker_that_is_away_is_said_in_a_sentence_without_its_password(shop: dict[str, str]) -> None:
