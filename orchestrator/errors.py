@@ -57,6 +57,10 @@ class InvalidBreaker(PermanentError, ValueError):
     """A breaker's name or its policy is none that there can be: nothing is protected by it."""
 
 
+class InvalidRetryPolicy(PermanentError, ValueError):
+    """What a task says of its retries makes no sense: the task is not registered."""
+
+
 class TooManyDeliveries(OmniNodeError):
     """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 
@@ -71,6 +75,10 @@ class OvertakenIndexer(OmniNodeError):
 
 class KafkaUnavailable(TransientError):
     """Kafka does not answer: try again when it does."""
+
+
+class PostgresUnavailable(TransientError):
+    """PostgreSQL gives no connection: try again when it does."""
 
 
 class SettingsError(OmniNodeError):

@@ -16,6 +16,7 @@ from orchestrator.errors import InvalidArguments, Wait
 from orchestrator.retry import again
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
+from orchestrator.retry.policy import OWN, Policies, RetryPolicy, check, chosen
 from orchestrator.worker.unstored import SteadyBackend, guarded, steady
 
 # While a retry is worked out: what it would publish is held instead.
@@ -63,6 +64,10 @@ class Task(celery.Task):  # type: ignore[type-arg]
     default_retry_delay = 1
     retry_base_seconds: ClassVar[float] = 1.0
     retry_cap_seconds: ClassVar[float] = 30.0
+    # What is different after an exception of a class, or of one derived from it: the nearest one counts.
+    retry_policies: ClassVar[Policies] = {}
+    # Whether retries that practically never help are given up; None: what OMNINODE_LEARN_RETRIES says.
+    learn_retries: ClassVar[bool | None] = None
     random: ClassVar[Random] = Random()  # noqa: S311 (jitter is no secret)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -98,7 +103,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     @classmethod
     def on_bound(cls, app: celery.Celery) -> None:
-        """Hold the promise also for a task that asks to be acknowledged early."""
+        """Refuse retries that make no sense; hold the promise also for a task that asks for early ack."""
+        check(str(cls.name), {name: getattr(cls, name) for name in OWN}, cls.retry_policies)
         super().on_bound(app)
         cls.acks_late = True
 
@@ -205,15 +211,16 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     def _retry(self, error: Exception) -> None:
         """Raise what puts the message back; return if there can be no further attempt."""
-        self.retry(exc=error, countdown=self._pause_seconds(error))
+        own = RetryPolicy(self.retry_base_seconds, self.retry_cap_seconds, self.max_retries)
+        policy = chosen(self.retry_policies, error, own)
+        self.retry(exc=error, countdown=self._pause_seconds(error, policy), max_retries=policy.max_retries)
 
     def _is_ours_to_retry(self, error: Exception) -> bool:
         if getattr(self, "autoretry_for", ()) or getattr(error, again.GIVEN_UP, False):
             return False
         return can_heal(error)
 
-    def _pause_seconds(self, error: Exception) -> float:
-        backoff = delay_seconds(
-            self.request.retries, self.retry_base_seconds, self.retry_cap_seconds, self.random
-        )
+    def _pause_seconds(self, error: Exception, policy: RetryPolicy) -> float:
+        base_seconds, cap_seconds = policy.base_seconds or 0.0, policy.cap_seconds or 0.0
+        backoff = delay_seconds(self.request.retries, base_seconds, cap_seconds, self.random)
         return max(backoff, retry_after_seconds(error, datetime.now(UTC)) or 0.0)
