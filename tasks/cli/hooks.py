@@ -136,11 +136,12 @@ def _sentences() -> Iterator[None]:
     import psycopg
     from psycopg_pool import PoolTimeout
 
+    from orchestrator.errors import BreakerOpen
     from tasks.hooks.ingest.patience import IngestStopped
 
     try:
         yield
-    except (SchemaError, IngestStopped, psycopg.OperationalError, PoolTimeout) as error:
+    except (SchemaError, IngestStopped, psycopg.OperationalError, PoolTimeout, BreakerOpen) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

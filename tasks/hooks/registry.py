@@ -24,7 +24,11 @@ class Registration:
     handler: Handler
     patterns: tuple[str, ...]
     matches: re.Pattern[str]
+    literals: frozenset[str]
+    """What the names begin with that it may want: its patterns, each up to its first wildcard."""
 
+
+_WILDCARD = re.compile(r"[*?\[]")
 
 # In the order of registration, which is the order handlers run in. The process has one.
 _registrations: dict[object, Registration] = {}
@@ -59,6 +63,16 @@ def handlers_for(name: str) -> list[Registration]:
     return [registration for registration in _registrations.values() if registration.matches.match(name)]
 
 
+def may_serve(source: str) -> bool:
+    """Whether some handler may want a hook of that source; False is certain, True is not."""
+    begins = f"{source}."
+    return any(
+        begins.startswith(literal) or literal.startswith(begins)
+        for registration in _registrations.values()
+        for literal in registration.literals
+    )
+
+
 def _check_patterns(patterns: tuple[Any, ...]) -> None:
     if not patterns:
         raise ValueError(f"{_USE}; found none")
@@ -81,7 +95,13 @@ def _add(handler: Handler, patterns: tuple[str, ...]) -> None:
     known = _registrations.get(key)
     every = tuple(dict.fromkeys((*(known.patterns if known else ()), *patterns)))
     # A reloaded module brings a new function for the old place.
-    _registrations[key] = Registration(_name(handler), handler, every, _compile(every))
+    _registrations[key] = Registration(
+        _name(handler),
+        handler,
+        every,
+        _compile(every),
+        frozenset(_WILDCARD.split(pattern, maxsplit=1)[0] for pattern in every),
+    )
 
 
 def _identity(handler: Handler) -> object:

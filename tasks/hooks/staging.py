@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from orchestrator import postgres, redaction
+from orchestrator.errors import BreakerOpen
 from orchestrator.storable import clean
 from tasks.hooks.hook import StagedTask
 
@@ -65,7 +66,7 @@ def send_of_delivery(delivery_id: str) -> None:
     try:
         while _send_batch(_OF_DELIVERY, {"delivery_id": delivery_id, "batch": BATCH}) == BATCH:
             pass
-    except (psycopg.Error, SoftTimeLimitExceeded) as error:
+    except (psycopg.Error, BreakerOpen, SoftTimeLimitExceeded) as error:
         # The hook is committed: to try it again would count a duplicate that never arrived.
         logger.warning(_LEFT, redaction.text(str(error)))
 
