@@ -72,11 +72,13 @@ class Shop:
             Filter.from_json(filter_), edit=Edit.from_json(edit) if edit is not None else None, **options
         )
 
-    def replay(self, stop: Event | None = None, held: Any = None, say: Any = None, **options: Any) -> Account:
+    def replay(
+        self, stop: Event | None = None, tasks: Any = None, say: Any = None, **options: Any
+    ) -> Account:
         """A whole run, without the command around it."""
         operation = order.begin(self.database, self.order(**options), "ada@host", "the cause is gone")
         more = {"say": say} if say else {}
-        return replay(self.database, self.channel, operation, stop=stop or Event(), held=held, **more)
+        return replay(self.database, self.channel, operation, stop=stop or Event(), tasks=tasks, **more)
 
     def waiting(self, queue: str = "shop") -> list[Any]:
         """The messages of a queue's list, the next one first."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,7 +15,9 @@ from kombu.exceptions import OperationalError
 from psycopg.errors import UndefinedTable
 from redis.exceptions import RedisError
 
-from orchestrator import postgres, redaction
+from orchestrator import postgres, redaction, redis, settings
+from orchestrator.breaker.outlook import outlook
+from orchestrator.breaker.store import Store
 from orchestrator.index import story
 from orchestrator.index.story import Story
 from orchestrator.queues import overflow, whereabouts
@@ -76,11 +79,15 @@ def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> 
     """
     found = Trace(task_id)
     lists = "all lists" if whole else "the queues " + ", ".join(sorted(app.amqp.queues))
-    broker = f"{lists}, and what is delayed, in flight, held by stock Celery or in the outbox"
+    broker = f"{lists}, and what is set aside, delayed, in flight, held by stock Celery or in the outbox"
     nothing: tuple[list[Placed], str] = [], ""
     found.messages, found.revoked_at = found.ask(
         broker, lambda: _in_the_broker(app, task_id, whole=whole), nothing
     )
+    if names := sorted({each.breaker for each in found.messages if each.place == "set aside"}):
+        unknown: dict[str, str] = {}
+        circuits = found.ask(f"the breaker of {', '.join(names)}", lambda: _circuits(names), unknown)
+        found.messages = [_with_circuit(each, circuits) for each in found.messages]
     if isinstance(app.backend, DisabledBackend) or app.backend.as_uri().startswith("rpc:"):
         found.unknown.append("its result: this app keeps none that can be asked for")
     else:
@@ -98,6 +105,19 @@ def _in_the_broker(app: Any, task_id: str, *, whole: bool) -> tuple[list[Placed]
         channel = connection.default_channel
         messages = whereabouts.find(channel, app.amqp.queues, task_id, whole=whole)
         return messages, whereabouts.revoked_at(channel, task_id)
+
+
+def _circuits(names: list[str]) -> dict[str, str]:
+    chosen = settings.current()
+    with redis.connect(chosen.redis_url) as client:
+        states = Store(client, chosen.key_prefix).read(names)
+    return {state.name: outlook(state, time.time()) for state in states}
+
+
+def _with_circuit(placed: Placed, circuits: Mapping[str, str]) -> Placed:
+    return (
+        replace(placed, circuit=circuits.get(placed.breaker, "")) if placed.place == "set aside" else placed
+    )
 
 
 def _result(backend: Any, task_id: str) -> Result | None:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection
 
+from orchestrator.deadletter.death import Death
 from orchestrator.errors import InvalidEdit, NotReplayable
 from orchestrator.index import operations
 from orchestrator.index.operations import Operation
@@ -19,7 +20,7 @@ from orchestrator.replay.message import Rebuilt, rebuild
 from orchestrator.replay.order import Order
 from orchestrator.replay.reading import Dead
 
-# A sentence while messages of this task for this queue have to wait, else None.
+# A sentence while messages that depend on a breaker ("": on none), for a queue, have to wait; else None.
 Held = Callable[[str, str], str | None]
 
 _LOCK: LiteralString = "SELECT letters FROM dead_letter_operations WHERE id = %s FOR UPDATE"
@@ -41,7 +42,7 @@ class Batch:
     """Letters that are claimed together, and the messages that they became; without an `id` there are none.
 
     `taken` letters of those that were offered were dealt with; the others did not fit. `skipped` says why
-    those that are left as they are are, `held` by (task, queue) what they wait for.
+    those that are left as they are are, `held` by (breaker, queue) what they wait for.
     """
 
     id: UUID | None = None
@@ -57,12 +58,13 @@ def claim(
     asked: Order,
     ids: Sequence[str],
     *,
+    breaker: Callable[[Death], str],
     held: Held,
     refusal: Callable[[str], str | None],
 ) -> Batch:
     """Claim letters: once this returns they are ours, and whoever is killed, their messages will be pushed.
 
-    `refusal` says of a queue why it takes no messages, if so.
+    `breaker` names what a letter depends on, `refusal` says of a queue why it takes no messages, if so.
     """
     batch = Batch()
     with connection.transaction():
@@ -70,7 +72,8 @@ def claim(
         if asked.limit is not None and done:
             ids = ids[: max(0, asked.limit - done[0])]
         letters, batch.taken = reading.read(connection, ids, asked, operation.started_at, operation.id)
-        letters = [each for each in letters if _may_go(each, asked, batch, held, refusal)]
+        letters = [each for each in letters if _is_taken(each, asked, batch, refusal)]
+        letters = [each for each in letters if _may_go(each, asked, batch, breaker, held)]
         made = _make(reading.with_values(connection, letters), asked, batch.skipped)
         if not made:
             return batch
@@ -80,16 +83,17 @@ def claim(
     return batch
 
 
-def _may_go(
-    letter: Dead, asked: Order, batch: Batch, held: Held, refusal: Callable[[str], str | None]
-) -> bool:
-    queue = asked.target(letter.death.queue)
-    if why_not := refusal(queue):
+def _is_taken(letter: Dead, asked: Order, batch: Batch, refusal: Callable[[str], str | None]) -> bool:
+    if why_not := refusal(asked.target(letter.death.queue)):
         batch.skipped[why_not] += 1
         return False
-    task = (asked.edit.task if asked.edit else "") or letter.death.task
-    if waits_for := held(task, queue):
-        batch.held[task, queue] = waits_for
+    return True
+
+
+def _may_go(letter: Dead, asked: Order, batch: Batch, breaker: Callable[[Death], str], held: Held) -> bool:
+    needed = breaker(letter.death), asked.target(letter.death.queue)
+    if waits_for := held(*needed):
+        batch.held[needed] = waits_for
         return False
     return True
 

@@ -36,7 +36,7 @@ class Queues:
             self._asked_at = time.monotonic()
         return self._paused
 
-    def held(self, task: str, queue: str) -> str | None:  # noqa: ARG002 (the task is asked for elsewhere)
+    def held(self, queue: str) -> str | None:
         """Why messages for this queue have to wait: it is paused."""
         return f"the queue {queue} is paused" if queue in self.paused() else None
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from psycopg import Connection
 
 from orchestrator.index import operations
 from orchestrator.index.operations import Operation
-from orchestrator.replay import account, claiming, order, reading, unconfirmed, untaken
+from orchestrator.replay import account, claiming, dependency, order, reading, unconfirmed, untaken
 from orchestrator.replay.account import Account
-from orchestrator.replay.claiming import Held
+from orchestrator.replay.breakers import Breakers
 from orchestrator.replay.enqueuing import confirm, enqueue
 from orchestrator.replay.holding import Queues
 from orchestrator.replay.order import Order
@@ -38,19 +38,21 @@ def replay(
     operation: Operation,
     *,
     stop: Stop,
-    held: Held | None = None,
+    tasks: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _: None,
     on_progress: Callable[[int, int], None] = lambda _done, _matched: None,
 ) -> Account:
     """Do what the operation was asked for, or go on with it; returns when it is done, or shall stop.
 
-    The connection is in autocommit mode. `held` says why messages have to wait: a paused queue does, where
-    nobody else is asked. `say` is told sentences, `on_progress` how many letters of how many are enqueued.
+    The connection is in autocommit mode. Messages wait while their queue is paused, and while the circuit
+    that they depend on is open: that of their header, or of their task where it is one of `tasks`. `say` is
+    told sentences, `on_progress` how many letters of how many are enqueued.
 
     Raises:
         ReplayInterrupted: Redis is away or full. What was claimed will be pushed all the same.
     """
-    return _Run(connection, channel, operation, stop, held, say, on_progress).run()
+    with Breakers(channel) as breakers:
+        return _Run(connection, channel, operation, stop, tasks, breakers, say, on_progress).run()
 
 
 class _Run:
@@ -60,7 +62,8 @@ class _Run:
         channel: Any,
         operation: Operation,
         stop: Stop,
-        held: Held | None,
+        tasks: Mapping[str, Any] | None,
+        breakers: Breakers,
         say: Callable[[str], None],
         on_progress: Callable[[int, int], None],
     ) -> None:
@@ -68,7 +71,7 @@ class _Run:
         self._stop, self._say, self._on_progress = stop, say, on_progress
         self._asked: Order = order.of(operation)
         self._queues = Queues(channel)
-        self._held = held or self._queues.held
+        self._breakers, self._tasks = breakers, tasks
         self._skipped: Counter[str] = Counter()
         self._pace = Pace(self._asked.rate, time.monotonic)
         self._matched = self._done = 0
@@ -125,6 +128,7 @@ class _Run:
                         self._operation,
                         self._asked,
                         ids[: self._pace.most(reading.IDS)],
+                        breaker=lambda death: dependency.of(death, self._asked.edit, self._tasks),
                         held=self._held,
                         refusal=self._queues.refusal,
                     )
@@ -141,6 +145,9 @@ class _Run:
                         claimed += len(batch.messages)
         return claimed, waits_for
 
+    def _held(self, breaker: str, queue: str) -> str | None:
+        return self._queues.held(queue) or self._breakers.held(breaker)
+
     def _count(self, letters: int) -> None:
         self._pace.count(letters)
         self._done += letters
@@ -151,7 +158,7 @@ class _Run:
         return self._stop.is_set() or (limit is not None and self._done >= limit)
 
     def _wait(self, waits_for: dict[tuple[str, str], str]) -> None:
-        """Wait until one of the tasks and queues may go on, and say what is waited for."""
+        """Wait until one of the breakers and queues lets go on, and say what is waited for."""
         said = ""
         while not self._stop.is_set():
             now = [self._held(*each) for each in waits_for]

@@ -46,7 +46,8 @@ def replay_dead_letters(
 
     A filter without a condition is refused, unless `all_open` says that every open letter is meant.
     Run twice, it goes on where it was, as the replay belongs to the task's id and arguments. A long one, and
-    one that waits for a paused queue, is put back time and again, so that it keeps no worker.
+    one that waits for a paused queue or an open circuit, is put back time and again, so that it keeps no
+    worker.
 
     Raises:
         InvalidFilter, InvalidEdit: what was asked for is none; nothing is replayed.
@@ -74,7 +75,7 @@ def replay_dead_letters(
             check_edit(connection, asked, reading.now(connection), self.app.tasks)
         operation = order.begin(connection, asked, f"task {task_id}", why, identifier)
         turn = _Turn(math.inf if self.request.called_directly or self.request.is_eager else _TURN_SECONDS)
-        done = replay(connection, channel, operation, stop=turn, say=turn.end)
+        done = replay(connection, channel, operation, stop=turn, tasks=self.app.tasks, say=turn.end)
     if not done.is_finished:
         raise Wait(turn.pause_seconds)
     return done.as_json()

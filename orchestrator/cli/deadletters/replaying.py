@@ -122,7 +122,15 @@ class Desk:
             say(f"replay {operation.id}: go on after a kill with --resume {operation.id}")
         with bar() as show, finishing() as stop:
             try:
-                done = replay(self.connection, self.channel, operation, stop=stop, say=say, on_progress=show)
+                done = replay(
+                    self.connection,
+                    self.channel,
+                    operation,
+                    stop=stop,
+                    tasks=self._importable(),
+                    say=say,
+                    on_progress=show,
+                )
             except ReplayInterrupted as error:
                 stopped = redaction.printable(error)
                 done = account.draw_up(self.connection, operation.id, asked.to_queue, before)
@@ -153,8 +161,10 @@ class Desk:
 
     def _known(self, asked: Order) -> Mapping[str, Any] | None:
         """Those that a letter's task is looked for among."""
-        if asked.edit:
-            return self._tasks(asked)
+        return self._tasks(asked) if asked.edit else self._importable()
+
+    def _importable(self) -> Mapping[str, Any] | None:
+        """Those of this app and of OMNINODE_IMPORTS; what cannot be imported is said."""
         try:
             import_modules(self.app)
         except SettingsError as error:

@@ -87,7 +87,8 @@ def test_a_process_that_was_frozen_pushes_nothing_that_another_has_pushed_and_a_
         operation,
         order.of(operation),
         [death(number).letter_id for number in range(3)],
-        held=queues.held,
+        breaker=lambda _: "",
+        held=lambda _, queue: queues.held(queue),
         refusal=queues.refusal,
     )
     _make_older(shop, 61)

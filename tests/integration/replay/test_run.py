@@ -1,18 +1,22 @@
 """A replay from its first letter to its last, on real servers."""
 
 import json
+import re
 import threading
 from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery import Celery
 
-from orchestrator import keys
+from orchestrator import keys, settings
+from orchestrator.breaker.store import Store
 from orchestrator.errors import InvalidFilter, ReplayInterrupted, UnknownOperation
 from orchestrator.replay import order
 from orchestrator.replay.pace import Pace
 from orchestrator.replay.run import replay
+from tests.asides import set_aside
 from tests.processes import wait_until
 from tests.shop import Shop, death
 
@@ -250,24 +254,97 @@ class TestHeld:
         assert said == ["waiting: the queue shop is paused"]
         assert accounts[0].enqueued == 2
 
-    def test_who_else_holds_a_task_is_asked(self, shop: Shop) -> None:
+    def test_letters_wait_while_their_breaker_is_open_and_the_others_do_not(self, shop: Shop) -> None:
+        shop.die(death(1, {"omninode-breaker": "bank"}), death(2, {"omninode-breaker": "post"}))
+        _store(shop).control("bank", "open", who="ada", why="", seconds=600)
+        said: list[str] = []
+        accounts: list[Any] = []
+        running = threading.Thread(target=lambda: accounts.append(shop.replay(say=said.append)))
+        running.start()
+        wait_until(lambda: said, what="the wait")
+        waiting = shop.tasks()
+
+        _store(shop).control("bank", "close", who="ada", why="")
+        running.join(10)
+
+        assert waiting == ["task-2"]
+        assert re.fullmatch(
+            r"waiting: the circuit of 'bank' is open until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", said[0]
+        )
+        assert (len(said), accounts[0].enqueued) == (1, 2)
+
+    def test_a_letter_without_the_name_of_its_breaker_waits_for_that_of_its_task(self, shop: Shop) -> None:
+        tasks = {"shop.pay": _task(breaker="bank")}
         shop.die(death(1))
-        asked: list[tuple[str, str]] = []
+        _store(shop).control("bank", "isolate", who="ada", why="")
+        stop = Event()
+        said: list[str] = []
 
-        def held(task: str, queue: str) -> str | None:
-            asked.append((task, queue))
-            return None if len(asked) > 2 else "its breaker is open"
+        def say(why: str) -> None:
+            said.append(why)
+            stop.set()
 
-        assert shop.replay(held=held).enqueued == 1
-        assert set(asked) == {("shop.pay", "shop")}
+        account = shop.replay(stop, tasks, say)
+
+        assert said == ["waiting: the circuit of 'bank' is isolated by hand, until somebody changes it"]
+        assert (account.enqueued, account.left, account.is_finished) == (0, 1, False)
+
+    def test_what_is_edited_waits_for_the_breaker_of_its_new_arguments(self, shop: Shop) -> None:
+        tasks = {"shop.pay": _task(breaker=lambda at: at)}
+        shop.die(death(1, {"omninode-breaker": "bank"}))
+        _store(shop).control("bank", "isolate", who="ada", why="")
+
+        account = shop.replay(tasks=tasks, edit={"args": ["post"], "kwargs": {}}, is_foreign=True)
+
+        assert account.enqueued == 1
+        assert "omninode-breaker" not in shop.waiting()[0]["headers"]
+
+    def test_a_probe_that_is_due_is_made_by_a_replay_unless_a_task_that_waits_can_be_it(
+        self, shop: Shop
+    ) -> None:
+        marks = {"omninode-breaker": "bank"}
+        shop.die(death(1, marks), death(2, marks))
+        _store(shop).control("bank", "open", who="ada", why="", seconds=0.001)
+        wait_until(lambda: _store(shop).read(["bank"])[0].left_seconds == 0, what="the end of the open time")
+
+        first = shop.replay(limit=1)
+        set_aside(shop.server, "shop", "bank", since=0)
+        stop = Event()
+        second = shop.replay(stop, say=lambda _: stop.set())
+
+        assert (first.enqueued, second.enqueued, second.left) == (1, 0, 1)
+
+    def test_nothing_waits_for_a_breaker_whose_redis_is_away(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        away = shop.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+        monkeypatch.setattr(settings, "_installed", away)
+        shop.die(death(1, {"omninode-breaker": "bank"}))
+
+        assert shop.replay().enqueued == 1
 
     def test_a_stop_ends_the_wait(self, shop: Shop) -> None:
         shop.die(death(1))
+        shop.server.sadd(keys.paused(), "shop")
         stop = Event()
 
-        account = shop.replay(stop, held=lambda *_: "for ever", say=lambda _: stop.set())
+        account = shop.replay(stop, say=lambda _: stop.set())
 
         assert (account.enqueued, account.left, account.is_finished) == (0, 1, False)
+
+
+def _task(**options: Any) -> Any:
+    app = Celery("bank", set_as_current=False)
+
+    @app.task(name="shop.pay", shared=False, **options)
+    def pay(at: str) -> str:
+        return at
+
+    return pay
+
+
+def _store(shop: Shop) -> Store:
+    return Store(shop.server)
 
 
 class TestInterrupted:
