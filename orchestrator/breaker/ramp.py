@@ -19,7 +19,8 @@ def ramp_share(policy: Policy, ramp_left: float) -> float:
     """Which part of the calls is let in when `ramp_left` seconds of the ramp are left: a tenth to 1."""
     if ramp_left <= 0 or policy.ramp_seconds <= 0:
         return 1.0
-    return 1 - (1 - _FIRST_SHARE) * min(1.0, ramp_left / policy.ramp_seconds)
+    gone = 1 - min(1.0, ramp_left / policy.ramp_seconds)
+    return _FIRST_SHARE + (1 - _FIRST_SHARE) * gone
 
 
 def filled(record: Record, policy: Policy, at: int) -> Record:

@@ -31,4 +31,10 @@ class Report:
 
 def told(error: BaseException) -> str:
     """The error as a report tells it: its class and text, without secrets, at most 200 characters."""
-    return printable(f"{type(error).__name__}: {error}"[: 10 * LONGEST_ERROR])[:LONGEST_ERROR]
+    name = type(error).__name__
+    try:
+        text = f"{name}: {error}"
+    except Exception:
+        text = name
+    # Secrets are looked for in more than is shown: one that is cut short is not known any more.
+    return printable(text[: 10 * LONGEST_ERROR])[:LONGEST_ERROR]
