@@ -10,6 +10,9 @@ from orchestrator.errors import OmniNodeError, SettingsError
 # By name, so that the lowest room need not know the rooms above it and `--help` stays fast.
 _COMMANDS = {
     "adopt": Entry("orchestrator.cli.queues:adopt", "Take over what stopped stock Celery workers left."),
+    "breakers": Entry(
+        "orchestrator.cli.breakers:breakers", "See the fleet's circuit breakers, and steer them by hand."
+    ),
     "dead-letters": Entry(
         "orchestrator.cli.deadletters:dead_letters", "Find, explain and replay what has failed for good."
     ),

@@ -6,6 +6,7 @@ from tests.commands import omninode
 
 COMMANDS = [
     "adopt",
+    "breakers",
     "dead-letters",
     "demo",
     "dev",

@@ -1,0 +1,71 @@
+"""`omninode breakers list`: the breakers of the fleet, and what they do now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.breaker.details import Details
+
+
+@click.command("list")
+@click.argument("patterns", nargs=-1)
+@click.option("--open", "only_open", is_flag=True, help="Only those that hold calls back now.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
+    """List breakers: all, or those with the names or PATTERNS, such as 'model:*'.
+
+    It shows where each circuit is; failures in a row, and which part of the window's calls failed, each with
+    what opens the circuit behind a slash; how often it has opened; the tasks that wait; and its last error.
+    """
+    from orchestrator.cli.breakers.opening import store
+    from orchestrator.cli.breakers.picking import pick
+    from orchestrator.cli.breakers.reading import read
+    from orchestrator.cli.breakers.rendering import as_json as json_of
+    from orchestrator.cli.breakers.waiting import waiting
+    from orchestrator.cli.deadletters.rendering import echo_json
+
+    with store() as fleet:
+        names = fleet.names()
+        chosen = pick(patterns, names).known if patterns else names
+        known = read(fleet, chosen)
+    found = [each for each in known if each.state.holds_calls_back or not only_open]
+    waits = waiting([each.state.name for each in found])
+    if as_json:
+        told = [json_of(each, waits[each.state.name] if waits is not None else None) for each in found]
+        echo_json({"breakers": told})
+        return
+    if found:
+        _print(found, waits)
+    else:
+        click.echo("no breaker holds calls back" if only_open and known else "no breaker is known")
+    if waits is None:
+        click.echo("the broker does not answer: how many tasks wait is unknown", err=True)
+
+
+def _print(found: list[Details], waits: Mapping[str, int] | None) -> None:
+    from orchestrator.breaker.words import word
+    from orchestrator.cli.breakers.rendering import by_hand, in_a_row, until, window
+    from orchestrator.cli.deadletters.rendering import table
+
+    rows = []
+    for each in found:
+        state = each.state
+        circuit = f" (circuit {state.circuit.replace('_', '-')})" if state.mode == "shadow" else ""
+        note = "; ".join(filter(None, (by_hand(each), each.error)))
+        rows.append(
+            [
+                state.name,
+                f"{word(state)}{circuit}{until(state)}",
+                in_a_row(each),
+                window(each),
+                f"{each.tripped:,}",
+                "?" if waits is None else f"{waits[state.name]:,}",
+                note,
+            ]
+        )
+    header = ["breaker", "state", "in a row", "window", "trips", "waiting", "last error"]
+    table(header, rows, right=["in a row", "trips", "waiting"])

@@ -1,0 +1,105 @@
+"""How a breaker looks: as JSON, and in words. Whoever prints them masks what is secret."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.breaker.details import Details
+    from orchestrator.breaker.state import State
+    from orchestrator.breaker.transition import Transition
+    from orchestrator.policy import Policy
+
+
+def state_as_json(state: State) -> dict[str, Any]:
+    """The state's fields, and `word`, what a person calls it."""
+    from orchestrator.breaker.words import word
+
+    return {"name": state.name, "word": word(state)} | asdict(state)
+
+
+def as_json(details: Details, waiting: int | None) -> dict[str, Any]:
+    """All fields of the details, the state's beside the others; `waiting`: tasks set aside."""
+    told = asdict(details) | {"policy": details.policy.model_dump(), "waiting": waiting}
+    del told["state"]
+    counted = {"calls": details.ok + details.failed, "failure_rate": _rate(details)}
+    return state_as_json(details.state) | told | {"policy_id": details.state.policy} | counted
+
+
+def until(state: State) -> str:
+    """How long it stays so, as far as that is known; begins with a space or a comma."""
+    from orchestrator.cli.breakers.lengths import spelled
+
+    if state.mode != "auto":
+        left = state.mode_left_seconds
+        return " until it is changed" if left is None else f" for {spelled(left)}"
+    if state.circuit != "closed":
+        left = state.left_seconds
+        return f", the next probe in {spelled(left)}" if left > 0 else ", a probe is due"
+    return f" for {spelled(state.ramp_left_seconds)}" if state.ramp_left_seconds > 0 else ""
+
+
+def in_a_row(details: Details) -> str:
+    """Failures in a row, and how many of them open it, as in `2/5`."""
+    most = details.policy.failure_threshold
+    return f"{details.failures:,}" if most is None else f"{details.failures:,}/{most:,}"
+
+
+def window(details: Details) -> str:
+    """Which part of the window failed, and which part opens it, as in `8%/50% of 40`; also of slow ones."""
+    policy, calls = details.policy, details.ok + details.failed
+    failed = _part(details.failed, calls, policy.failure_rate)
+    slow = (
+        f", slow {_part(details.slow, calls, policy.slow_rate)}" if policy.slow_rate or details.slow else ""
+    )
+    return f"{failed}{slow} of {calls:,}" if calls else "-"
+
+
+def _part(number: int, calls: int, most: float | None) -> str:
+    return f"{number / max(calls, 1):.0%}" if most is None else f"{number / max(calls, 1):.0%}/{most:.0%}"
+
+
+def trips_on(policy: Policy) -> str:
+    """The policy's conditions and open times in a few words."""
+    from orchestrator.cli.breakers.lengths import spelled
+
+    length = spelled(policy.window_seconds)
+    conditions = [
+        f"{policy.failure_threshold} in a row" if policy.failure_threshold else "",
+        f"{policy.failure_rate:.0%} of ≥{policy.minimum_calls} in {length}" if policy.failure_rate else "",
+        f"{policy.slow_rate:.0%} slow (≥{spelled(policy.slow_seconds)})" if policy.slow_rate else "",
+    ]
+    opens = f"open {spelled(policy.open_seconds)} to {spelled(policy.open_cap_seconds)}"
+    return f"{' or '.join(filter(None, conditions))}; {opens}"
+
+
+def by_hand(details: Details) -> str:
+    """Who has set the mode, when and why; empty where it is not set."""
+    if details.state.mode == "auto":
+        return ""
+    why = f": {details.mode_why}" if details.mode_why else ""
+    return f"by {details.mode_who or 'somebody'} at {moment(details.mode_at)}{why}"
+
+
+def change(each: Transition) -> str:
+    """What changed, for whom and why, in a line."""
+    who = f" (by {each.who})" if each.who else ""
+    error = f": {each.error}" if each.error else ""
+    return f"{_named(each.before)} → {_named(each.after)}  {each.why}{error}{who}"
+
+
+def moment(seconds: float) -> str:
+    """A moment in UTC, to the second."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}" if seconds else "-"
+
+
+def _named(side: str) -> str:
+    return side.replace("_", "-")
+
+
+def _rate(details: Details) -> float | None:
+    calls = details.ok + details.failed
+    return round(details.failed / calls, 4) if calls else None
