@@ -10,6 +10,9 @@ import click
 if TYPE_CHECKING:
     from orchestrator.breaker.details import Details
 
+_MOST_NAME = 40
+_NONE = "no breaker is known: one begins to exist with its first use"
+
 
 @click.command("list")
 @click.argument("patterns", nargs=-1)
@@ -22,7 +25,7 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     what opens the circuit behind a slash; how often it has opened; the tasks that wait; and its last error.
     """
     from orchestrator.cli.breakers.opening import store
-    from orchestrator.cli.breakers.picking import pick
+    from orchestrator.cli.breakers.picking import pick, require
     from orchestrator.cli.breakers.reading import read
     from orchestrator.cli.breakers.rendering import as_json as json_of
     from orchestrator.cli.breakers.waiting import waiting
@@ -30,7 +33,8 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
 
     with store() as fleet:
         names = fleet.names()
-        chosen = pick(patterns, names).known if patterns else names
+        picked = pick(patterns, names)
+        chosen = require(picked, names) if picked.unknown else picked.known if patterns else names
         known = read(fleet, chosen)
     found = [each for each in known if each.state.holds_calls_back or not only_open]
     waits = waiting([each.state.name for each in found])
@@ -41,7 +45,7 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     if found:
         _print(found, waits)
     else:
-        click.echo("no breaker holds calls back" if only_open and known else "no breaker is known")
+        click.echo("no breaker holds calls back" if known else "no breaker matches" if names else _NONE)
     if waits is None:
         click.echo("the broker does not answer: how many tasks wait is unknown", err=True)
 
@@ -49,17 +53,18 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
 def _print(found: list[Details], waits: Mapping[str, int] | None) -> None:
     from orchestrator.breaker.words import word
     from orchestrator.cli.breakers.rendering import by_hand, in_a_row, until, window
-    from orchestrator.cli.deadletters.rendering import table
+    from orchestrator.cli.deadletters.rendering import short, table
 
     rows = []
     for each in found:
         state = each.state
-        circuit = f" (circuit {state.circuit.replace('_', '-')})" if state.mode == "shadow" else ""
+        is_shadow = state.mode == "shadow" and state.circuit != "closed"
+        would = f" (would be {state.circuit.replace('_', '-')})" if is_shadow else ""
         note = "; ".join(filter(None, (by_hand(each), each.error)))
         rows.append(
             [
-                state.name,
-                f"{word(state)}{circuit}{until(state)}",
+                short(state.name, _MOST_NAME),
+                f"{word(state)}{would}{until(state)}",
                 in_a_row(each),
                 window(each),
                 f"{each.tripped:,}",

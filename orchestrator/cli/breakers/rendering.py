@@ -51,7 +51,7 @@ def window(details: Details) -> str:
     policy, calls = details.policy, details.ok + details.failed
     failed = _part(details.failed, calls, policy.failure_rate)
     slow = (
-        f", slow {_part(details.slow, calls, policy.slow_rate)}" if policy.slow_rate or details.slow else ""
+        f", {_part(details.slow, calls, policy.slow_rate)} slow" if policy.slow_rate or details.slow else ""
     )
     return f"{failed}{slow} of {calls:,}" if calls else "-"
 
@@ -75,11 +75,11 @@ def trips_on(policy: Policy) -> str:
 
 
 def by_hand(details: Details) -> str:
-    """Who has set the mode, when and why; empty where it is not set."""
+    """Who has set the mode, and why; empty where nobody has."""
     if details.state.mode == "auto":
         return ""
-    why = f": {details.mode_why}" if details.mode_why else ""
-    return f"by {details.mode_who or 'somebody'} at {moment(details.mode_at)}{why}"
+    why = details.mode_why.removeprefix("by hand").removeprefix(": ")
+    return f"by {details.mode_who or 'somebody'}{f': {why}' if why else ''}"
 
 
 def change(each: Transition) -> str:

@@ -59,7 +59,7 @@ def _print(details: Details, waiting: int | None, allowance: Budget) -> None:
 
     state = details.state
     click.echo(printable(f"{state.name}: {word(state)}{until(state)}"))
-    _line("by hand", by_hand(details))
+    _line("by hand", f"{by_hand(details)} at {moment(details.mode_at)}" if by_hand(details) else "")
     since = f" since {moment(details.since)}" if details.since else ""
     why = f" ({details.why})" if details.why else ""
     _line("circuit", f"{state.circuit.replace('_', '-')}{since}{why}")
