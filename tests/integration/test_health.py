@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,9 +17,11 @@ from celery import Celery
 
 from orchestrator import keys, redis
 from orchestrator.beat import Pulse, last_heartbeat
+from orchestrator.breaker.store import Store
 from orchestrator.dev.ports import LOOPBACK, free
 from orchestrator.dev.servers.serving import package_folder
 from orchestrator.settings import Settings
+from tests.asides import set_aside
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import fresh_database
 
@@ -118,6 +121,7 @@ def test_all_is_healthy_when_servers_worker_and_beat_run(worker: Worker, tmp_pat
         "kafka": "healthy",
         "beat": "healthy",
         "dead-letters": "healthy",
+        "breakers": "healthy",
         "model:local": "healthy",
     }
     assert (report["status"], ended.returncode, ended.stderr) == ("healthy", 0, "")
@@ -145,6 +149,7 @@ def test_with_everything_down_each_check_says_so_in_a_sentence_and_in_time() -> 
         "kafka": "unhealthy",
         "beat": "unhealthy",
         "dead-letters": "unhealthy",
+        "breakers": "unhealthy",
         "model:local": "healthy",
         "model:gpt": "unhealthy",
     }
@@ -171,7 +176,7 @@ def test_servers_that_take_connections_and_never_answer_do_not_hold_up_the_repor
     assert time.monotonic() - started_at < 20
     assert (json.loads(ended.stdout)["status"], ended.returncode, ended.stderr) == ("critical", 1, "")
     assert _statuses(json.loads(ended.stdout)) == dict.fromkeys(
-        ("postgresql", "workers", "redis", "beat", "kafka", "dead-letters"), "unhealthy"
+        ("postgresql", "workers", "redis", "beat", "kafka", "dead-letters", "breakers"), "unhealthy"
     ) | {"model:local": "healthy"}
 
 
@@ -201,6 +206,22 @@ def test_a_dead_letter_that_no_relay_moves_is_degraded_and_asks_for_one(environm
 
     assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
     assert _sentence(ended, "dead-letters") == "1 wait and no relay runs: start `omninode relay`"
+
+
+def test_an_open_circuit_is_degraded_and_says_how_many_tasks_wait_for_how_long(environment: Settings) -> None:
+    with redis.connect(environment.redis_url) as client:
+        for number in range(2):
+            client.lpush("celery", json.dumps({"headers": {"task": "pay", "id": str(number)}}))
+        Store(client).control("bank", "open", who="ada", why="", seconds=600)
+        for _ in range(2):
+            set_aside(client, "celery", "bank", since=time.time() - 3600)
+    ended = _omninode_health("--json", "--only", "breakers")
+
+    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert re.fullmatch(
+        r"'bank' is open until [-\d]+ [:\d]+ UTC, 2 tasks wait for it, the first for 36\d\d s",
+        _sentence(ended, "breakers"),
+    )
 
 
 def test_a_redis_that_forgets_is_degraded(forgetful_redis: str) -> None:

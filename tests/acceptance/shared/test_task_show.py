@@ -10,7 +10,8 @@ import pytest
 from celery import Celery, chain
 from click.testing import CliRunner, Result
 
-from orchestrator import celery, keys, schema
+from orchestrator import celery, keys, schema, settings
+from orchestrator.breaker.store import Store
 from orchestrator.cli import cli
 from orchestrator.deadletter import death, letter
 from orchestrator.deadletter.death import FAILURES, LETTER, REPLAYS
@@ -25,6 +26,7 @@ from orchestrator.settings import Settings
 from orchestrator.transport import scripts
 from orchestrator.transport.envelope import decode
 from tests.acceptance.shared_place import stock_app_in
+from tests.asides import set_aside
 from tests.commands import omninode
 from tests.integration.index.deaths import death as an_old_death
 
@@ -95,6 +97,41 @@ def test_what_is_due_later_is_shown_with_its_time(app: Celery, environment: Sett
 
     assert (found.place, found.message.queue, found.message.priority) == ("delayed", queue, 6)
     assert 500 < (datetime.fromisoformat(found.due) - datetime.now(UTC)).total_seconds() <= 600
+
+
+def test_what_is_set_aside_is_shown_with_its_breaker_and_where_the_circuit_is(
+    app: Celery, environment: Settings, server: Any, queue: str
+) -> None:
+    sent = app.send_task("shop.pay", queue=queue, headers={"omninode-breaker": "bank"})
+    since = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
+    Store(server).control("bank", "isolate", who="ada", why="")
+    set_aside(server, queue, "bank", since=since, limit_seconds=600)
+
+    found = _only(app, environment, sent.id)
+    shown = _show(app, sent.id).output
+
+    assert (found.place, found.message.queue, found.breaker) == ("set aside", queue, "bank")
+    assert 500 < (datetime.fromisoformat(found.until) - datetime.now(UTC)).total_seconds() <= 600
+    assert shown.startswith(
+        f"set aside in {queue}, priority 0: waits for the breaker bank since 2026-06-01 00:00:00 UTC, until "
+    )
+    assert "; its circuit is isolated by hand, until somebody changes it" in shown
+    Store(server).control("bank", "reset", who="ada", why="")
+
+
+def test_where_the_breakers_are_away_the_rest_is_told(
+    app: Celery, environment: Settings, server: Any, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = app.send_task("shop.pay", queue=queue)
+    set_aside(server, queue, "bank", since=0)
+    away = environment.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    monkeypatch.setattr(settings, "_installed", away)
+
+    found = _trace(app, environment, sent.id)
+
+    assert [(each.place, each.circuit) for each in found.messages] == [("set aside", "")]
+    assert found.is_complete is False
+    assert found.unknown[0].startswith("the breaker of bank: ")
 
 
 def test_what_a_dead_worker_holds_is_in_flight_with_a_lease_that_has_ended(
