@@ -62,6 +62,7 @@ _BUILTIN = {
             open_cap_seconds=60.0,
             probe_lease_seconds=60.0,
             ramp_seconds=0.0,
+            ramp_per_second=1000.0,
         ),
         expected=(PostgresUnavailable,),
     ),
