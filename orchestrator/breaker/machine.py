@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import floor
 from typing import Final
 
+from orchestrator.breaker.moves import closed, tripped
 from orchestrator.breaker.ramp import filled, ramp_share, spent
 from orchestrator.breaker.record import Record, current, has_free_probe, milliseconds, view
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.state import Action, Mode
 from orchestrator.breaker.window import counted, total
 from orchestrator.policy import Policy
-from orchestrator.retry.healing import LONGEST_RETRY_AFTER_SECONDS
 
 __all__ = ["Record", "admit", "control", "ramp_share", "release", "report", "view"]
 
-# So many doublings bring the shortest open time (1 ms) to the longest cap (ten years).
-_MOST_DOUBLINGS = 60
 _MODES: Final[dict[Action, Mode]] = {"isolate": "isolated", "disable": "disabled", "shadow": "shadow"}
 
 
@@ -93,11 +90,11 @@ def control(
         return _numbered(replace(before, mode=_MODES[action], mode_until=ends, why=by_hand), record, at)
     before = replace(before, mode="auto", mode_until=0)
     if action == "close":
-        return _numbered(replace(_closed(before, at, by_hand), ramp_until=0), record, at)
+        return _numbered(closed(before, at, by_hand), record, at)
     if action == "reset":
         clean = Record(record.name, record.born, epoch=record.epoch + 1, version=record.version, why=by_hand)
         return _numbered(clean, record, at)
-    after = _tripped(before, policy, at, chance, by_hand)
+    after = tripped(before, policy, at, chance, by_hand)
     if seconds is not None:
         after = replace(after, until=at + milliseconds(seconds))
     return _numbered(after, record, at)
@@ -113,7 +110,7 @@ def _counted(record: Record, policy: Policy, told: Report, at: int, chance: floa
         window=counted(record.window, window_ms, told, at) if policy.counts_calls else (),
     )
     why = _grounds(after, policy, at)
-    return _tripped(after, policy, at, chance, why, asked_seconds=told.retry_after_seconds) if why else after
+    return tripped(after, policy, at, chance, why, asked_seconds=told.retry_after_seconds) if why else after
 
 
 def _grounds(record: Record, policy: Policy, at: int) -> str:
@@ -142,9 +139,9 @@ def _probed(record: Record, policy: Policy, token: str, at: int) -> tuple[Record
 
 def _probe_ended(record: Record, policy: Policy, told: Report, at: int, chance: float) -> Record:
     if told.failed:
-        return _tripped(record, policy, at, chance, "probe failed", asked_seconds=told.retry_after_seconds)
+        return tripped(record, policy, at, chance, "probe failed", asked_seconds=told.retry_after_seconds)
     if told.slow and policy.slow_rate is not None:
-        return _tripped(record, policy, at, chance, "probe was slow", asked_seconds=told.retry_after_seconds)
+        return tripped(record, policy, at, chance, "probe was slow", asked_seconds=told.retry_after_seconds)
     leases = {token: ends for token, ends in record.leases.items() if token != told.token}
     succeeded = record.succeeded + (1 if told.ok else 0)
     after = replace(record, leases=leases, succeeded=succeeded)
@@ -152,53 +149,7 @@ def _probe_ended(record: Record, policy: Policy, told: Report, at: int, chance: 
         return after
     ramp_until = at + milliseconds(policy.ramp_seconds)
     return replace(
-        _closed(after, at, f"{succeeded} of {policy.probes} probes succeeded"), ramp_until=ramp_until
-    )
-
-
-def _tripped(
-    record: Record, policy: Policy, at: int, chance: float, why: str, *, asked_seconds: float = 0.0
-) -> Record:
-    trips = _trips(record, policy, at)
-    asked = milliseconds(min(asked_seconds, LONGEST_RETRY_AFTER_SECONDS))
-    return replace(
-        record,
-        circuit="open",
-        epoch=record.epoch + 1,
-        why=why,
-        trips=trips,
-        until=at + max(asked, _open_ms(policy, trips, chance)),
-        leases={},
-        succeeded=0,
-        ramp_until=0,
-    )
-
-
-def _trips(record: Record, policy: Policy, at: int) -> int:
-    if record.circuit == "open":
-        return record.trips  # opened once more, by hand
-    stable = record.circuit == "closed" and at - record.closed_at >= milliseconds(policy.open_cap_seconds)
-    return 1 if stable else record.trips + 1
-
-
-def _open_ms(policy: Policy, trips: int, chance: float) -> int:
-    doubled = milliseconds(policy.open_seconds) * 2.0 ** min(trips - 1, _MOST_DOUBLINGS)
-    return floor(min(doubled, milliseconds(policy.open_cap_seconds)) * (1 + policy.open_jitter * chance))
-
-
-def _closed(record: Record, at: int, why: str) -> Record:
-    """Closed, with all counts cleared but that of its trips: it may well open again soon."""
-    return Record(
-        name=record.name,
-        born=record.born,
-        epoch=record.epoch + 1,
-        version=record.version,
-        why=why,
-        trips=record.trips,
-        closed_at=at,
-        filled_at=at,
-        mode=record.mode,
-        mode_until=record.mode_until,
+        closed(after, at, f"{succeeded} of {policy.probes} probes succeeded"), ramp_until=ramp_until
     )
 
 

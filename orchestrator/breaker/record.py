@@ -68,7 +68,6 @@ def view(record: Record, policy: Policy, now: float) -> State:
     """What is published of the record at `now` seconds."""
     at = milliseconds(now)
     record = current(record, at)
-    closed = record.circuit == "closed"
     return State(
         name=record.name,
         circuit=record.circuit,
@@ -76,8 +75,8 @@ def view(record: Record, policy: Policy, now: float) -> State:
         version=record.version,
         epoch=record.epoch,
         left_seconds=_left(record, policy, at) / 1000,
-        ramp_left_seconds=max(0, record.ramp_until - at) / 1000 if closed else 0.0,
-        has_failures=closed and record.failures > 0,
+        ramp_left_seconds=max(0, record.ramp_until - at) / 1000,
+        has_failures=record.failures > 0,
         mode=record.mode,
         mode_left_seconds=(record.mode_until - at) / 1000 if record.mode_until else None,
         policy=policy.fingerprint,
@@ -94,9 +93,9 @@ def adopted(state: State, now: float) -> Record:
         epoch=state.epoch,
         version=state.version,
         trips=0 if state.circuit == "closed" else 1,
-        until=at + milliseconds(state.left_seconds) if state.circuit == "open" else 0,
-        closed_at=at if state.circuit == "closed" else 0,
-        ramp_until=at + milliseconds(state.ramp_left_seconds) if state.ramp_left_seconds > 0 else 0,
+        until=at + milliseconds(state.left_seconds),
+        closed_at=at,
+        ramp_until=at + milliseconds(state.ramp_left_seconds),
         mode=state.mode,
         mode_until=0 if state.mode_left_seconds is None else at + milliseconds(state.mode_left_seconds),
     )

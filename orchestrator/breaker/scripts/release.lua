@@ -10,7 +10,7 @@ local going = {}
 local function share()
   local left_ms, ramp_seconds = number(b, 'ramp_until') - now, b.policy.ramp_seconds
   if left_ms <= 0 or ramp_seconds <= 0 then return 1 end
-  return 1 - (1 - FIRST_SHARE) * math.min(1, left_ms / 1000 / ramp_seconds)
+  return FIRST_SHARE + (1 - FIRST_SHARE) * (1 - math.min(1, left_ms / 1000 / ramp_seconds))
 end
 
 -- The allowance grows at the rate of this moment, up to a burst: in whole millionths, so that no fraction is lost.
