@@ -146,7 +146,7 @@ def breaker_probes(name: str, prefix: str = "") -> str:
 
 
 def breaker_window(name: str, prefix: str = "") -> str:
-    """Hash, tenth of a window and kind → calls of the fleet. Written by reports; lives for two windows."""
+    """Hash, tenth of a window and kind → calls of the fleet. By reports; for two windows and a minute."""
     return f"{prefix}{_PREFIX}:breaker-window:{name}"
 
 

@@ -25,7 +25,7 @@ local function count()
   for kind, calls in pairs({o = ok, f = failed, s = slow}) do
     if calls > 0 then redis.call('HINCRBY', b.window, string.format('%.0f:%s', bucket, kind), calls) end
   end
-  redis.call('PEXPIRE', b.window, 2 * window_ms)
+  redis.call('PEXPIRE', b.window, 2 * window_ms + SPARE_MS)
   local sums, found = {o = 0, f = 0, s = 0}, redis.call('HGETALL', b.window)
   for i = 1, #found, 2 do
     local index, kind = string.match(found[i], '^(%d+):(%a)$')
