@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import redis
 from redis import Redis
 
 from orchestrator import keys
@@ -34,6 +35,9 @@ class Store:
     def __init__(self, client: Redis, prefix: str = "", chance: Callable[[], float] = random.random) -> None:
         self._client: Any = client
         self._prefix = prefix
+        # Channels, unlike keys, are the same in all of a server's databases.
+        database = client.connection_pool.connection_kwargs.get("db") or 0
+        self.channel = f"{keys.breaker_channel(prefix)}@{database}"
         self._chance = chance
         self._scripts = {name: client.register_script(scripts.load(name)) for name in _SCRIPTS}
         # What a script uses of a breaker that has no policy, without storing it.
@@ -62,9 +66,18 @@ class Store:
 
     def report(self, name: str, policy: Policy, report: Report) -> State:
         """Count calls that have ended."""
-        asked_ms = _ms(min(report.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
-        told = [report.epoch, report.token, report.ok, report.slow, report.failed, report.error]
-        return wire.state(self._ask("report", name, policy, [*told, asked_ms, self._chance()]))
+        return wire.state(self._ask("report", name, policy, self._told(report)))
+
+    def report_all(self, told: Sequence[tuple[str, Policy, Report]]) -> list[State | None]:
+        """Count the ended calls of several breakers; None where Redis has refused those of one."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name, policy, report in told:
+                self._ask("report", name, policy, self._told(report), client=pipeline)
+            answers = pipeline.execute(raise_on_error=False)
+        broken = [each for each in answers if isinstance(each, (redis.ConnectionError, redis.TimeoutError))]
+        if broken:
+            raise broken[0]
+        return [None if isinstance(each, Exception) else wire.state(each) for each in answers]
 
     def restore(self, name: str, policy: Policy, state: State) -> State:
         """Give Redis back what it has lost of this breaker: an open circuit, and what was set by hand.
@@ -101,12 +114,25 @@ class Store:
         """The last transitions, the newest first: of this breaker, or of all."""
         return transition.read(self._client, keys.breaker_history(self._prefix), name, most)
 
+    def _told(self, report: Report) -> list[Any]:
+        asked_ms = _ms(min(report.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
+        told = [report.epoch, report.token, report.ok, report.slow, report.failed, report.error]
+        return [*told, asked_ms, self._chance()]
+
     def _ask(
-        self, script: str, name: str, policy: Policy | None, arguments: Sequence[Any], *more_keys: str
+        self,
+        script: str,
+        name: str,
+        policy: Policy | None,
+        arguments: Sequence[Any],
+        *more_keys: str,
+        client: Any = None,
     ) -> Any:
         given = [self._default, ""] if policy is None else [policy.model_dump_json(), policy.fingerprint]
-        about = [name, keys.breaker_channel(self._prefix), *given]
-        return self._scripts[script](keys=[*self._keys(name), *more_keys], args=[*about, *arguments])
+        about = [name, self.channel, *given]
+        return self._scripts[script](
+            keys=[*self._keys(name), *more_keys], args=[*about, *arguments], client=client
+        )
 
     def _read(self, names: Sequence[str]) -> Iterator[State]:
         both = [key for name in names for key in self._keys(name)[:2]]

@@ -1,0 +1,64 @@
+"""Tells of changed circuits and modes: in the log, and to whoever listens; never in a caller's way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+import structlog
+
+from orchestrator.breaker.state import State
+
+Listener: TypeAlias = Callable[[State, State], object]
+
+_LOG = structlog.get_logger(__name__)
+# More than this wait only where the thread that tells them is held up; the oldest are dropped then.
+_MOST = 10_000
+
+
+class News:
+    """Changes, from whichever thread notices them to the one that tells of them."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._changes: deque[tuple[State, State, bool]] = deque(maxlen=_MOST)
+
+    def listen(self, callback: Listener) -> None:
+        """Have it called with the state before and after each change of a circuit or a mode."""
+        self._listeners.append(callback)
+
+    def note(self, before: State, after: State, *, caused: bool) -> None:
+        """Remember a change, where it is one; `caused`: a call of this process has made it."""
+        if before.circuit != after.circuit or before.mode != after.mode:
+            self._changes.append((before, after, caused))
+
+    def tell(self) -> None:
+        """Tell of what was noted."""
+        while self._changes:
+            before, after, caused = self._changes.popleft()
+            _log(before, after, caused=caused)
+            for callback in tuple(self._listeners):
+                _call(callback, before, after)
+
+
+def _log(before: State, after: State, *, caused: bool) -> None:
+    say = _LOG.warning if caused else _LOG.info
+    if before.circuit != after.circuit:
+        event = {"open": "breaker_opened", "half_open": "breaker_probing", "closed": "breaker_closed"}
+        say(
+            event[after.circuit],
+            breaker=after.name,
+            before=before.circuit,
+            epoch=after.epoch,
+            left_seconds=round(after.left_seconds, 3),
+        )
+    if before.mode != after.mode:
+        say("breaker_mode_changed", breaker=after.name, before=before.mode, mode=after.mode)
+
+
+def _call(callback: Listener, before: State, after: State) -> None:
+    try:
+        callback(before, after)
+    except Exception:
+        _LOG.exception("breaker_listener_failed", breaker=after.name)
