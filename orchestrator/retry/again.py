@@ -15,6 +15,8 @@ from celery.utils.saferepr import saferepr
 from celery.utils.time import maybe_make_aware
 from kombu.serialization import dumps
 
+from orchestrator.errors import BreakerOpen, Wait
+
 # On an exception: a call of `retry()` has raised it, because the retries that it allowed are used up.
 GIVEN_UP = "omninode_given_up"
 
@@ -44,6 +46,8 @@ class PutBack(Retry):
         self.body = body
         self.queue = queue
         self.priority = priority
+        # What the main process has to say of it, for the message's history.
+        self.note = ""
 
     def __reduce__(self) -> Any:
         """Pickle everything: Celery's own drops what it does not know."""
@@ -66,6 +70,19 @@ class Waiting(Ignore):
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+
+
+class SetAside(Ignore):
+    """What `errors.BreakerOpen` becomes inside a worker: the message waits until that breaker lets it go."""
+
+    def __init__(self, breaker: str) -> None:
+        super().__init__(breaker)
+        self.breaker = breaker
+
+
+def later(error: Wait | BreakerOpen) -> Ignore:
+    """What the main process is told where a task cannot go on now."""
+    return SetAside(error.breaker) if isinstance(error, BreakerOpen) else Waiting(error.seconds)
 
 
 class Held:

@@ -116,7 +116,7 @@ class Budgets:
             return []
         fields = told[-1]
         with self._lock:
-            plan.learn(budget.fleet_of(fields, self.process, minute))
+            plan.learn(budget.fleet_of(fields, self.process, minute), self._now())
         return budget.outdated(fields, minute)
 
     def _keep(self, plans: Iterable[Plan]) -> None:

@@ -22,6 +22,8 @@ LONGEST_SECONDS = 600.0
 _SEARCH_AGAIN_SECONDS = 1.0
 # What is counted of a slot that is over for so long is nobody's business any more.
 _KEPT_SLOTS = 2 * SLOTS_A_MINUTE
+# 15 * 0.2 is a little less than 3, or more.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Terms:
     floor: int
 
     def allowed(self, first_attempts: int) -> float:
-        """How many retries a minute that makes; the small part keeps 5 * 0.2 from being less than 1."""
-        return self.floor + self.share * first_attempts + 1e-9
+        """How many retries a minute that makes."""
+        return self.floor + self.share * first_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +63,23 @@ def slot_of(at: float) -> int:
 class Plan:
     """Counts of first attempts, and the slots in which retries are due, the fleet's and this process's own.
 
-    Times are seconds of the clock that the fleet shares. Between two readings a process gives away its own
-    part of what was free at the last one, so that all of them together give away no more than there was.
+    Times are seconds of the clock that the fleet shares. A process makes retries for its own first attempts
+    and its part of the floor: so all of them together keep to the budget although none knows what the others
+    have just done. What was planned before, by processes that are gone, is in what the fleet has counted.
     """
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._fleet = Fleet()
+        # All that was counted here, and what of it the fleet has not heard yet.
         self._own: Counter[tuple[Kind, int]] = Counter()
+        self._untold: Counter[tuple[Kind, int]] = Counter()
         self._sent: Counter[tuple[Kind, int]] = Counter()
         self._search_from, self._search_until = 0, 0.0
 
     def note_first(self, now: float) -> None:
         """A first attempt was made."""
-        self._own["first", slot_of(now)] += 1
+        self._count("first", slot_of(now))
 
     def place(self, now: float, due: float, random: Random) -> Place:
         """When a retry that asks to be made at `due` is made; it is counted there.
@@ -85,52 +90,59 @@ class Plan:
             return Place(due)
         minute = slot_of(now)
         if self._has_room(slot_of(due), minute):
-            self._own["retry", slot_of(due)] += 1
+            self._count("retry", slot_of(due))
             return Place(due)
         at = self._later(now, due, random)
-        self._own["retry", slot_of(at)] += 1
-        self._own["delayed", minute] += 1
+        self._count("retry", slot_of(at))
+        self._count("delayed", minute)
         return Place(at, is_delayed=True)
 
     # -- what goes to the fleet and comes from it
 
     def take(self) -> dict[tuple[Kind, int], int]:
-        """What is to be told; it counts as this process's own until `learn` or `keep`."""
-        self._sent, self._own = self._own, Counter()
+        """What is to be told; it is under way until `learn` or `keep`."""
+        self._sent, self._untold = self._untold, Counter()
         return dict(self._sent)
 
-    def learn(self, fleet: Fleet) -> None:
+    def learn(self, fleet: Fleet, now: float) -> None:
         """What was taken has been told, and this is what the fleet has counted, all of it included."""
         self._fleet = fleet
         self._sent = Counter()
         self._search_until = 0.0
+        self._own = _recent(self._own, now)
 
     def keep(self, now: float) -> None:
         """What was taken could not be told: it is told next time, as far as it still matters."""
-        oldest = slot_of(now) - _KEPT_SLOTS
-        together = self._own + self._sent
-        self._own = Counter({key: count for key, count in together.items() if key[1] >= oldest})
+        self._untold = _recent(self._untold + self._sent, now)
         self._sent = Counter()
+        self._own = _recent(self._own, now)
 
     def shift(self, slots: int) -> None:
         """The clock turned out to be wrong by so much."""
-        self._own = Counter({(kind, slot + slots): count for (kind, slot), count in self._own.items()})
-        self._sent = Counter({(kind, slot + slots): count for (kind, slot), count in self._sent.items()})
+        for counts in (self._own, self._untold, self._sent):
+            moved = {(kind, slot + slots): count for (kind, slot), count in counts.items()}
+            counts.clear()
+            counts.update(moved)
 
     # -- the decision
+
+    def _count(self, kind: Kind, slot: int) -> None:
+        self._own[kind, slot] += 1
+        self._untold[kind, slot] += 1
 
     def _later(self, now: float, due: float, random: Random) -> float:
         """A random moment of the next slot that is free at the budget's even rate."""
         latest = now + LONGEST_SECONDS
         minute = slot_of(now)
-        each = max(1, math.ceil(self._allowed(minute) / _TOUCHED))
+        even = self._terms.floor / self._fleet.processes + self._terms.share * _first(self._own, minute)
+        most_a_slot = max(1, math.ceil(even / _TOUCHED))
         slot = slot_of(due)
         if now < self._search_until:
             slot = max(slot, self._search_from)
         else:
             self._search_until = now + _SEARCH_AGAIN_SECONDS
         while slot < slot_of(latest):
-            if self._due_in(slot) < each and self._has_room(slot, minute):
+            if self._own["retry", slot] < most_a_slot and self._has_room(slot, minute):
                 self._search_from = slot
                 return random.uniform(max(due, slot * SLOT_SECONDS), (slot + 1) * SLOT_SECONDS - 0.001)
             slot += 1
@@ -141,32 +153,34 @@ class Plan:
     def _has_room(self, slot: int, minute: int) -> bool:
         """Whether one more retry in this slot leaves every sixty seconds around it within the budget."""
         around = range(slot - SLOTS_A_MINUTE, slot + _TOUCHED)
-        fleets = [self._fleet.counts.get(("retry", each), 0) for each in around]
-        own = [self._own["retry", each] + self._sent["retry", each] for each in around]
-        free = self._terms.allowed(self._first(self._fleet.counts, minute))
-        more = self._terms.share * (self._first(self._own, minute) + self._first(self._sent, minute))
+        own = [self._own["retry", each] for each in around]
+        everybody = [self._everybody("retry", each) for each in around]
+        for_own = self._terms.share * _first(self._own, minute) + _ROUNDING
+        firsts = sum(self._everybody("first", minute - back) for back in range(SLOTS_A_MINUTE))
+        for_all = self._terms.allowed(firsts) + _ROUNDING
         return all(
-            sum(own[begin : begin + _TOUCHED]) + 1
-            <= self._part(free - sum(fleets[begin : begin + _TOUCHED]), slot) + more
+            sum(own[begin : begin + _TOUCHED]) + 1 <= self._floor(around[begin]) + for_own
+            and sum(everybody[begin : begin + _TOUCHED]) + 1 <= for_all
             for begin in range(_TOUCHED)
         )
 
-    def _part(self, free: float, slot: int) -> float:
-        """What of the free places is this process's; what cannot be divided goes round from slot to slot."""
-        processes = self._fleet.processes
-        if processes == 1 or free <= 0:
-            return free
-        whole, rest = divmod(int(free), processes)
-        return whole + ((self._fleet.rank + slot) % processes < rest)
+    def _floor(self, begin: int) -> int:
+        """This process's part of the floor in the sixty seconds that begin in this slot.
 
-    def _allowed(self, minute: int) -> float:
-        counts = (self._fleet.counts, self._own, self._sent)
-        return self._terms.allowed(sum(self._first(each, minute) for each in counts))
+        What cannot be divided goes from process to process, to each for long enough to be of use.
+        """
+        whole, rest = divmod(self._terms.floor, self._fleet.processes)
+        return whole + ((self._fleet.rank + begin // (2 * _TOUCHED)) % self._fleet.processes < rest)
 
-    def _due_in(self, slot: int) -> int:
-        key: tuple[Kind, int] = ("retry", slot)
-        return self._fleet.counts.get(key, 0) + self._own[key] + self._sent[key]
+    def _everybody(self, kind: Kind, slot: int) -> int:
+        key = kind, slot
+        return self._fleet.counts.get(key, 0) + self._untold[key] + self._sent[key]
 
-    @staticmethod
-    def _first(counts: Counts, minute: int) -> int:
-        return sum(counts.get(("first", minute - back), 0) for back in range(SLOTS_A_MINUTE))
+
+def _first(counts: Counts, minute: int) -> int:
+    return sum(counts.get(("first", minute - back), 0) for back in range(SLOTS_A_MINUTE))
+
+
+def _recent(counts: Counts, now: float) -> Counter[tuple[Kind, int]]:
+    oldest = slot_of(now) - _KEPT_SLOTS
+    return Counter({key: count for key, count in counts.items() if key[1] >= oldest})

@@ -75,19 +75,33 @@ def test_one_that_asks_for_more_than_ten_minutes_is_left_alone() -> None:
 
 def test_what_others_have_used_is_not_free_here() -> None:
     plan = _plan()
-    plan.learn(Fleet({("retry", 100): 9}))
+    plan.learn(Fleet({("retry", 100): 9}), 1000.0)
     places = [plan.place(1000.0, 1000.0, Random(1)) for _ in range(3)]
 
     assert [place.is_delayed for place in places] == [False, True, True]
 
 
-def test_between_two_readings_the_processes_share_what_is_free() -> None:
-    plans = [_plan() for _ in range(4)]
+def test_the_processes_share_the_floor_and_each_has_its_own_first_attempts() -> None:
+    plans = [_plan(first_attempts, at=1060.0) for first_attempts in (0, 0, 5, 50)]
     for rank, plan in enumerate(plans):
-        plan.learn(Fleet({("retry", 99): 3}, processes=4, rank=rank))
-    made = [sum(not plan.place(1000.0, 1000.0, Random(1)).is_delayed for _ in range(20)) for plan in plans]
+        plan.learn(Fleet({("first", 106): 55}, processes=4, rank=rank), 1060.0)
+    made = [sum(not plan.place(1060.0, 1060.0, Random(1)).is_delayed for _ in range(20)) for plan in plans]
 
-    assert sorted(made) == [1, 2, 2, 2]
+    # The floor of 10 is 2, 3, 3 and 2 of them.
+    assert made == [2, 3, 4, 12]
+
+
+@given(counts=st.lists(st.integers(0, 60), min_size=1, max_size=9), floor=st.integers(1, 30))
+def test_processes_that_know_nothing_of_each_other_s_retries_keep_to_one_budget(
+    counts: list[int], floor: int
+) -> None:
+    made = 0
+    for rank, first_attempts in enumerate(counts):
+        plan = _plan(first_attempts, terms=Terms(0.2, floor))
+        plan.learn(Fleet({("first", 100): sum(counts)}, len(counts), rank), 1000.0)
+        made += sum(plan.place(1000.0, 1000.0, Random(rank)).at < 1060 for _ in range(30))
+
+    assert made <= floor + 0.2 * sum(counts) + 1e-6
 
 
 def test_what_could_not_be_told_still_counts_and_is_told_next_time() -> None:
@@ -112,7 +126,7 @@ def test_what_was_told_counts_once() -> None:
     plan = _plan()
     for _ in range(10):
         plan.place(1000.0, 1000.0, Random(1))
-    plan.learn(Fleet(plan.take()))
+    plan.learn(Fleet(plan.take()), 1000.0)
 
     assert plan.place(1000.0, 1000.0, Random(1)).is_delayed
     assert not plan.place(1000.0, 1070.0, Random(1)).is_delayed
@@ -150,7 +164,7 @@ def test_no_sixty_seconds_hold_more_retries_than_the_budget_and_the_floor(
             assert now + delay <= place.at <= now + LONGEST_SECONDS
             made.append(place.at)
         told.update(plan.take())
-        plan.learn(Fleet(dict(told)))
+        plan.learn(Fleet(dict(told)), now)
 
     # More than the floor makes of ten minutes is spread over them.
     if len(made) <= floor * 7:
