@@ -79,7 +79,7 @@ def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> 
     """
     found = Trace(task_id)
     lists = "all lists" if whole else "the queues " + ", ".join(sorted(app.amqp.queues))
-    broker = f"{lists}, and what is set aside, delayed, in flight, held by stock Celery or in the outbox"
+    broker = f"{lists}, and what is delayed, set aside, in flight, held by stock Celery or in the outbox"
     nothing: tuple[list[Placed], str] = [], ""
     found.messages, found.revoked_at = found.ask(
         broker, lambda: _in_the_broker(app, task_id, whole=whole), nothing

@@ -1,4 +1,8 @@
-"""The version of the keys in a broker: workers raise it, and none works where a newer one has."""
+"""The version of the keys in a broker: workers raise it, and none works where a newer one has.
+
+It is part of the keys' names: raising it leaves behind all that is delayed or in flight. New places beside
+the old ones do not need it, where who does not know them leaves them alone: what is set aside is safe.
+"""
 
 from __future__ import annotations
 

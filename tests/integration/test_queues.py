@@ -224,62 +224,69 @@ def test_a_purge_leaves_what_was_put_back_under_its_id_for_another_queue(
     assert server.zcard(keys.delayed()) == 0
 
 
-class TestSetAside:
-    """What waits for a breaker is shown, counted and deleted like everything else that waits."""
+@pytest.fixture
+def aside(app: Celery, server: Redis) -> None:
+    for queue, breaker in (("a", "bank"), ("a", "odd : {name}"), ("b", "bank")):
+        app.send_task(f"for-{breaker}", queue=queue)
+        set_aside(server, queue, breaker, since=time.time() - 60)
+    app.send_task("waits", queue="b")
 
-    @pytest.fixture(autouse=True)
-    def _aside(self, app: Celery, server: Redis) -> None:
-        for queue, breaker in (("a", "bank"), ("a", "odd : {name}"), ("b", "bank")):
-            app.send_task(f"for-{breaker}", queue=queue)
-            set_aside(server, queue, breaker, since=time.time() - 60)
-        app.send_task("waits", queue="b")
 
-    def test_it_is_counted_with_its_queue(self, channel: Any) -> None:
-        found = {each.name: (each.waiting_in_all, each.aside) for each in survey.survey(channel, [])}
+def test_what_is_set_aside_is_counted_with_its_queue(aside: None, channel: Any) -> None:
+    found = {each.name: (each.waiting_in_all, each.aside) for each in survey.survey(channel, [])}
 
-        assert found == {"a": (0, 2), "b": (1, 1)}
-        assert channel.queue_declare("a", passive=True).message_count == 2
+    assert found == {"a": (0, 2), "b": (1, 1)}
+    assert channel.queue_declare("a", passive=True).message_count == 2
 
-    def test_the_list_has_a_column_for_it(self) -> None:
-        lines = omninode("queues", "list").stdout.splitlines()
 
-        rows = {line.split()[0]: line.split()[1:] for line in lines}
-        assert lines[0].split("  ")[-2:] == ["set aside", "in flight"]
-        assert (rows["a"], rows["b"]) == (["0", "0", "2", "0"], ["1", "0", "1", "0"])
+def test_the_list_of_queues_has_a_column_for_what_is_set_aside(aside: None) -> None:
+    lines = omninode("queues", "list").stdout.splitlines()
 
-    def test_it_is_shown_by_breaker_with_the_end_of_its_wait(self) -> None:
-        shown = json.loads(omninode("queues", "aside", "a", "--json").stdout)["messages"]
-        (line,) = omninode("queues", "aside", "b").stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert lines[0].split("  ")[-2:] == ["set aside", "in flight"]
+    assert (rows["a"], rows["b"]) == (["0", "0", "2", "0"], ["1", "0", "1", "0"])
 
-        assert [(each["task"], each["breaker"]) for each in shown] == [
-            ("for-bank", "bank"),
-            ("for-odd : {name}", "odd : {name}"),
-        ]
-        assert line.startswith(f"b:0  for bank until {time.gmtime().tm_year}-")
 
-    def test_a_purge_deletes_it_and_leaves_that_of_other_queues(self, channel: Any, server: Redis) -> None:
-        assert channel.queue_purge("a") == 2
-        assert server.hlen(keys.aside_messages()) == server.zcard(keys.aside("bank")) == 1
-        assert server.exists(keys.aside("odd : {name}")) == 0
+def test_what_is_set_aside_is_shown_by_breaker_with_the_end_of_its_wait(aside: None) -> None:
+    shown = json.loads(omninode("queues", "aside", "a", "--json").stdout)["messages"]
+    (line,) = omninode("queues", "aside", "b").stdout.splitlines()
 
-    def test_what_waits_for_each_breaker_is_told_without_a_message(self, channel: Any, server: Redis) -> None:
-        now = time.time()
-        with channel.plain_client() as client:
-            bank, odd = asides.waiting(client, channel.keys)
+    assert [(each["task"], each["breaker"]) for each in shown] == [
+        ("for-bank", "bank"),
+        ("for-odd : {name}", "odd : {name}"),
+    ]
+    assert line.startswith(f"b:0  for bank until {time.gmtime().tm_year}-")
 
-        assert ((bank.breaker, bank.messages), (odd.breaker, odd.messages)) == (
-            ("bank", 2),
-            ("odd : {name}", 1),
-        )
-        assert 60 <= now - (bank.since or 0) < 90
 
-    def test_it_is_ejected_as_a_plain_message(self, channel: Any, server: Redis) -> None:
-        assert ejection.eject(channel, ("b",)) == 1
+def test_a_purge_deletes_what_is_set_aside_and_leaves_that_of_other_queues(
+    aside: None, channel: Any, server: Redis
+) -> None:
+    assert channel.queue_purge("a") == 2
+    assert server.hlen(keys.aside_messages()) == server.zcard(keys.aside("bank")) == 1
+    assert server.exists(keys.aside("odd : {name}")) == 0
 
-        headers = [json.loads(raw)["headers"] for raw in server.lrange("b", 0, -1)]
-        assert [each["task"] for each in headers] == ["for-bank", "waits"]
-        assert "omninode-aside" not in headers[0]
-        assert server.hlen(keys.aside_messages()) == 2
+
+def test_what_waits_for_each_breaker_is_told_without_a_message(
+    aside: None, channel: Any, server: Redis
+) -> None:
+    now = time.time()
+    with channel.plain_client() as client:
+        bank, odd = asides.waiting(client, channel.keys)
+
+    assert ((bank.breaker, bank.messages), (odd.breaker, odd.messages)) == (
+        ("bank", 2),
+        ("odd : {name}", 1),
+    )
+    assert 60 <= now - (bank.since or 0) < 90
+
+
+def test_what_is_set_aside_is_ejected_as_a_plain_message(aside: None, channel: Any, server: Redis) -> None:
+    assert ejection.eject(channel, ("b",)) == 1
+
+    headers = [json.loads(raw)["headers"] for raw in server.lrange("b", 0, -1)]
+    assert [each["task"] for each in headers] == ["for-bank", "waits"]
+    assert "omninode-aside" not in headers[0]
+    assert server.hlen(keys.aside_messages()) == 2
 
 
 def test_ejected_messages_are_plain_ones_again(app: Celery, channel: Any, server: Redis) -> None:
