@@ -8,11 +8,16 @@ from functools import lru_cache
 from threading import Timer
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from orchestrator import settings
+from orchestrator.breaker import Breaker, builtin
+from orchestrator.breaker import breaker as breaker_of
+from orchestrator.breaker import permit as permits
+from orchestrator.breaker.permit import Permit
+from orchestrator.errors import BreakerOpen, PostgresUnavailable
 
 # Opened only when they are wanted at the same time: a process of the prefork pool opens one or two. With
 # fewer, a worker's threads could hold them all and each wait for a second one, to record a model's call.
@@ -20,6 +25,8 @@ _MAX_CONNECTIONS = 20
 _CONNECT_TIMEOUT_SECONDS = 5
 # How long a task waits for a server that is away before its attempt fails: longer than a usual restart.
 _WAIT_SECONDS = 30.0
+# After that wait: how long it may take to find out why.
+_REASON_SECONDS = 2.0
 # A server whose host has vanished is noticed within a minute, not within hours.
 _NOTICE: dict[str, Any] = {
     "keepalives_idle": 30,
@@ -33,12 +40,66 @@ _NOTICE: dict[str, Any] = {
 def transaction() -> Iterator[Connection[TupleRow]]:
     """One transaction on a live connection: committed at the end of the block, rolled back by an exception.
 
+    A failure for the breaker `postgresql` is that none could be had for 30 seconds, which outlasts a usual
+    restart. An error of SQL is none; nor is a connection that is lost within the block: each restart breaks
+    as many as are in use, and whoever lost one comes again for another.
+
     Raises:
+        BreakerOpen: PostgreSQL is known to be away; nothing was waited for.
         psycopg_pool.PoolTimeout: no connection could be had for 30 seconds.
         psycopg.OperationalError: the server went away within the block.
     """
-    with pool().connection() as connection:
+    connection: Connection[TupleRow] | None = None
+    with _permitted() as permit:
+        try:
+            with pool().connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            # One that a block of its own waited for in vain has been counted there.
+            permit.end(error if connection else _reason() or error)
+            raise
+        except BaseException as error:
+            permit.end(None if connection and not connection.broken else error)
+            raise
+        permit.end()
+
+
+@contextmanager
+def session() -> Iterator[Connection[TupleRow]]:
+    """A connection outside the pool, for a task: like `connect`, but not while PostgreSQL is known as away.
+
+    It does not wait for a server that restarts, so that its failure counts only where it was to find out
+    whether the server is back.
+
+    Raises:
+        BreakerOpen: PostgreSQL is known to be away.
+        psycopg.OperationalError: there is no connection, or the server went away within the block.
+    """
+    with _permitted() as permit:
+        try:
+            connection = connect(settings.current().database_url)
+        except OperationalError as error:
+            permit.end(_told(error) if permit.is_probe else error)
+            raise
+        except BaseException as error:
+            permit.end(error)
+            raise
+        permit.end()
+    with connection:
         yield connection
+
+
+def refuse_while_open() -> None:
+    """Before work whose outcome must be stored, and which costs something: it would be done in vain.
+
+    Raises:
+        BreakerOpen: PostgreSQL is known to be away.
+    """
+    state = _breaker().state
+    if state.mode in {"disabled", "shadow"}:
+        return
+    if state.mode == "isolated" or (state.circuit == "open" and state.left_seconds > 0):
+        raise BreakerOpen(state.name, state.left_seconds)
 
 
 @contextmanager
@@ -83,6 +144,35 @@ def cut_off_after(seconds: float, connection: Connection[Any]) -> Iterator[None]
         finally:
             timer.cancel()
             timer.join()
+
+
+def _breaker() -> Breaker:
+    return breaker_of(builtin.POSTGRESQL)
+
+
+@contextmanager
+def _permitted() -> Iterator[Permit]:
+    """Leave to use PostgreSQL, which the block ends; what is done within it needs no other."""
+    permit = _breaker().permit()
+    permits.enter(permit)
+    try:
+        yield permit
+    finally:
+        permits.drop(permit)
+
+
+def _reason() -> PostgresUnavailable | None:
+    """Why the pool had none to give; None where the server gives one: the pool's own were all in use."""
+    try:
+        connect(settings.current().database_url, _REASON_SECONDS).close()
+    except OperationalError as error:
+        return _told(error)
+    return None
+
+
+def _told(error: OperationalError) -> PostgresUnavailable:
+    # The lines after the first only ask what our own question asks.
+    return PostgresUnavailable(str(error).partition("\n")[0])
 
 
 def _cut(connected: socket.socket) -> None:

@@ -34,7 +34,7 @@ def enforce_retention() -> dict[str, int]:
     Only one run works at a time: another returns an empty dictionary at once.
     """
     chosen = settings.current()
-    with postgres.connect(chosen.database_url) as connection, _only_one(connection) as alone:
+    with postgres.session() as connection, _only_one(connection) as alone:
         if not alone:
             _logger.info("another run enforces the retention already")
             return {}

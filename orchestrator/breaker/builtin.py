@@ -10,6 +10,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from orchestrator.errors import KafkaUnavailable, ModelUnavailable, PostgresUnavailable
 from orchestrator.policy import Policy
+from orchestrator.storable import identifier
 
 POSTGRESQL = "postgresql"
 KAFKA = "kafka"
@@ -28,17 +29,17 @@ class Builtin:
 
 def model(name: str) -> str:
     """The breaker of one server of OMNINODE_MODELS."""
-    return f"model:{name}"
+    return identifier(f"model:{name}")
 
 
 def health(check: str) -> str:
     """The breaker of one health check, as beat has it made."""
-    return f"health:{check}"
+    return identifier(f"health:{check}")
 
 
 def hooks(source: str) -> str:
     """The breaker of what the handlers of one source's hooks call."""
-    return f"hooks:{source}"
+    return identifier(f"hooks:{source}")
 
 
 def builtin(name: str) -> Builtin | None:

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery, shared_task
 from psycopg import Connection
 
-from orchestrator import postgres, settings
+from orchestrator import postgres
 from orchestrator.errors import InvalidFilter, Wait
 from orchestrator.index import naming, operations
 from orchestrator.index.filters import Filter
@@ -56,7 +56,7 @@ def replay_dead_letters(
     filter_ = _filter(filter, all_open=all_open)
     task_id = self.request.id or str(uuid.uuid4())
     with (
-        postgres.connect(settings.current().database_url) as connection,
+        postgres.session() as connection,
         self.app.connection_for_write() as broker,
     ):
         channel = broker.default_channel
