@@ -7,7 +7,8 @@ from uuid import UUID
 
 import psycopg
 
-from orchestrator.errors import TransientError
+from orchestrator import postgres
+from orchestrator.errors import BreakerOpen, TransientError
 from tasks.models import catalogue
 from tasks.models.inputs import parse
 from tasks.models.operations import Performed, perform
@@ -40,9 +41,10 @@ def ask(
     The record is written after the call, so that no transaction is open while a model thinks. An answer that
     could not be recorded is not given: whatever succeeded is accounted for. That can pay for a call twice,
     but only when PostgreSQL is away for longer than the pool waits for it (30 s), and a task may run twice
-    anyway.
+    anyway. While it is known to be away no model is called.
 
     Raises:
+        BreakerOpen: the model's server, or PostgreSQL, is known to be away: nothing was called or recorded.
         InvalidModelInput: the operation cannot work on this input.
         ModelNotConfigured: there is no such model.
         ModelRefused: its server refused for good.
@@ -51,7 +53,12 @@ def ask(
     """
     begun = begin(model, operation, task_id)
     try:
-        performed = perform(catalogue.provider(model), parse(operation, input, options))
+        provider, request = catalogue.provider(model), parse(operation, input, options)
+        postgres.refuse_while_open()
+        with catalogue.guarded(model):
+            performed = perform(provider, request)
+    except BreakerOpen:
+        raise
     except BaseException as error:
         _record_failure(begun.ended(outcome_of(error), shown_error(error)))
         raise
@@ -72,6 +79,6 @@ def _record_success(begun: Begun, performed: Performed) -> Answer:
 def _record_failure(call: Call) -> None:
     try:
         record(call)
-    except psycopg.Error:
+    except (psycopg.Error, BreakerOpen):
         # What the caller must hear of is why the model failed, not why nobody could write it down.
         _logger.warning("a failed call could not be recorded: %s", call, exc_info=True)

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from celery import Task, shared_task
+from celery import shared_task
 from celery.signals import worker_init
 
-from tasks.models import local
+from orchestrator.task import Task
+from tasks.models import catalogue, local
 from tasks.models.ask import ask
 
 
-@shared_task(name="omninode.models.call", bind=True)
+@shared_task(name="omninode.models.call", bind=True, base=Task, breaker=catalogue.dependency)
 def call_model(
-    self: "Task[..., Any]",
+    self: Task,
     model: str,
     operation: str,
     input: Any,  # noqa: A002 (callers name it in their keyword arguments)
@@ -21,7 +22,8 @@ def call_model(
 
     The inputs are described in `tasks.models.requests`, the outputs at `tasks.models.operations.perform`.
     Wrong input, an unknown model and a refusal fail at once; a server that is away, overloaded or out of its
-    mind is asked again, not before its own `Retry-After` is over.
+    mind is asked again, not before its own `Retry-After` is over. While the circuit `model:<name>` of its
+    server is open the call is set aside, and uses no attempt.
     """
     return ask(model, operation, input, options, task_id=self.request.id).output
 
