@@ -1,6 +1,6 @@
 """`omninode.hooks.process`: a delivery is stored and handed to its handlers in one transaction, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +12,15 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from orchestrator import postgres, settings, stamp
+from orchestrator.breaker import breaker, builtin
 from orchestrator.errors import OmniNodeError, PermanentError
+from orchestrator.storable import MAX_CHARS, clean
 from tasks.hooks import staging, store
-from tasks.hooks.delivery import Delivery, parse
+from tasks.hooks.delivery import DEFAULT_SOURCE, Delivery, parse
 from tasks.hooks.event import HookEvent
 from tasks.hooks.failing import HookTask
 from tasks.hooks.hook import Hook, StagedTask
-from tasks.hooks.registry import Registration, handlers_for
+from tasks.hooks.registry import Registration, handlers_for, may_serve
 from tasks.hooks.sources.normalise import normalise
 
 _ENDED = (
@@ -27,7 +29,23 @@ _ENDED = (
 )
 
 
-@shared_task(name="omninode.hooks.process", bind=True, ignore_result=True, base=HookTask)
+def dependency(event: object = None, *_: object, **__: object) -> str:
+    """The breaker `hooks:<source>` of a hook that some handler wants; "" for others, and for what is no hook.
+
+    It is a function of the arguments of `omninode.hooks.process`: while what one source's handlers call is
+    known to be away its hooks are set aside, and those of others go on.
+    """
+    if not isinstance(event, Mapping):
+        return ""
+    source = event.get("source")
+    source = DEFAULT_SOURCE if source is None else source
+    if not isinstance(source, str) or len(source) > MAX_CHARS:
+        return ""
+    source = clean(source)
+    return builtin.hooks(source) if may_serve(source) else ""
+
+
+@shared_task(name="omninode.hooks.process", bind=True, ignore_result=True, base=HookTask, breaker=dependency)
 def process_hook(self: Any, event: dict[str, Any]) -> None:
     """Process a hook as it was ingested: {"event", "payload"[, "source", "delivery_id"]}.
 
@@ -57,13 +75,27 @@ def _process(delivery: Delivery, now: datetime, enqueued_at: float | None) -> bo
             return True
         # A handler may have committed the row by SQL before it raised.
         undoing.callback(store.withdraw, connection, delivery.id, transaction_id)
-        staged = _handle(connection, event, registrations)
+        staged = _call(connection, event, registrations)
         if registrations and not store.is_current(connection, transaction_id):
             raise PermanentError(_ENDED)
         # From here on an error may also come after our own commit, which stands.
         undoing.pop_all()
         staging.write(connection, delivery.id, staged)
     return bool(staged)
+
+
+def _call(
+    connection: Connection[TupleRow], event: HookEvent, registrations: Sequence[Registration]
+) -> list[StagedTask]:
+    """Call the handlers; what they raise counts against their source, unless it is permanent or PostgreSQL's.
+
+    Raises:
+        BreakerOpen: what they call is known to be away: none of them was called.
+    """
+    if not registrations:
+        return []
+    with breaker(builtin.hooks(event.source)):
+        return _handle(connection, event, registrations)
 
 
 def _handle(
