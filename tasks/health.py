@@ -8,8 +8,8 @@ from typing import Any
 from celery import shared_task
 
 from monitoring.health import probes, results
+from monitoring.health.guarding import run_guarded
 from monitoring.health.registry import Check, check_source, registered
-from monitoring.health.run import run
 from monitoring.health.verdict import conclude
 from orchestrator import redis, settings
 from tasks.models.probe import probe
@@ -32,14 +32,15 @@ def model_checks() -> Iterator[Check]:
 def check() -> dict[str, Any]:
     """Run the checks that are due and keep what they found; returns `{"status", "checks": […]}`.
 
-    A check that is not due yet (its `every`) keeps its last result.
+    A check that is not due yet (its `every`) keeps its last result. One that keeps failing is made less often
+    (its breaker, `health:<name>`), and says so.
     """
     client = redis.client()
     last = results.load(client)
     tick_seconds, now = settings.current().health_interval_seconds, time.time()
     checks = registered()
     due = [one for one in checks if results.is_due(one, last.get(one.name), now, tick_seconds)]
-    found = last | {result.name: result for result in run(due)}
+    found = last | {result.name: result for result in run_guarded(due, last)}
     known = [found[one.name] for one in checks]
     results.store(client, known)
     return conclude(known).as_json()

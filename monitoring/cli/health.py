@@ -31,6 +31,9 @@ _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "criti
 def health(*, as_json: bool, timeout_seconds: float | None, names: tuple[str, ...], last: bool) -> None:
     """Say whether everything works, and what does not.
 
+    Every check is made, also one that beat makes less often because it keeps failing (its circuit breaker,
+    `health:<check>`); what is found here is not told to that breaker.
+
     Exits with 0 when all is healthy, with 1 when something is degraded or critical.
     """
     # What the clients log about servers that are away is in the report already.

@@ -1,0 +1,54 @@
+"""Runs the checks that beat has made through a breaker each: one that keeps failing is asked less often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from monitoring.health.registry import Check
+from monitoring.health.run import run
+from monitoring.health.verdict import CheckResult, Unhealthy
+from orchestrator.breaker import breaker, builtin
+from orchestrator.breaker.permit import Permit
+from orchestrator.errors import BreakerOpen
+
+_NOT_ASKED = "not asked for another {:.0f} s, as it keeps failing: "
+
+
+def run_guarded(
+    checks: Iterable[Check], last: Mapping[str, CheckResult], clock: Callable[[], float] = time.time
+) -> list[CheckResult]:
+    """Run all but those whose breaker `health:<check>` is open; of these say what was found last.
+
+    Unhealthy is a failure, degraded is none. What beat finds is shared by the fleet: after three failures in
+    a row the check is made less and less often, at least every minute. `omninode health` asks no breaker.
+
+    Args:
+        checks: what to run.
+        last: the last result of each check, by name.
+        clock: says when a check was made, in Unix seconds.
+    """
+    permits: dict[str, Permit] = {}
+    skipped: list[CheckResult] = []
+    permitted: list[Check] = []
+    for check in checks:
+        try:
+            permits[check.name] = breaker(builtin.health(check.name)).permit()
+        except BreakerOpen as error:
+            skipped.append(_skipped(check, last.get(check.name), error.retry_after_seconds or 0.0, clock()))
+        else:
+            permitted.append(check)
+    found = run(permitted, clock=clock)
+    for result in found:
+        permits[result.name].end(Unhealthy(result.sentence) if result.status == "unhealthy" else None)
+    return [*found, *skipped]
+
+
+def _skipped(check: Check, last: CheckResult | None, left_seconds: float, now: float) -> CheckResult:
+    """What was found last, and when: nothing newer is known."""
+    prefix = _NOT_ASKED.format(max(1.0, left_seconds))
+    if last is None:
+        return CheckResult(check.name, "unhealthy", 0.0, f"{prefix}elsewhere", now, check.critical)
+    known = last.sentence.rpartition("keeps failing: ")[2]
+    return replace(last, status="unhealthy", sentence=prefix + known)
