@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.deadletter.record import refer
 from orchestrator.relay.entry import Entry
 from orchestrator.relay.kafka.lanes import Lanes
 from orchestrator.relay.kafka.producing import Report, Sending
 from orchestrator.relay.kafka.records import record_of
+from orchestrator.relay.kafka.telling import Telling
 from orchestrator.relay.kafka.topics import Topics
 from orchestrator.relay.kafka.verdict import Verdict, judge
 from orchestrator.relay.overflow.refuge import Refuge, closed_seconds
@@ -21,6 +22,8 @@ from orchestrator.settings import Settings
 _LOG = structlog.get_logger(__name__)
 # The lane of what waits for PostgreSQL to take a message that is too large for a record.
 _VALUES = "PostgreSQL"
+# We gave them up ourselves: that says nothing of Kafka.
+_GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001 (their public names)
 
 
 class Shipping:
@@ -43,6 +46,7 @@ class Shipping:
         self.topics = Topics(settings, clock)
         self.sending = Sending(settings)
         self.lanes = Lanes()
+        self.telling = Telling(clock)
         self.sent = 0
         self.took_at = clock()
         self.error = ""
@@ -111,7 +115,9 @@ class Shipping:
         try:
             self.topics.ensure(topics)
         except KafkaException as error:
-            return str(error.args[0].str())
+            said = str(error.args[0].str())
+            self.telling.failed(said)
+            return said
         return ""
 
     def _send_one(self, entry: Entry, place: str) -> None:
@@ -125,18 +131,25 @@ class Shipping:
 
     def _settle(self, reports: Iterable[Report]) -> None:
         refused: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+        took, failed = False, ""
         for report in reports:
             entry, verdict = report.entry, judge(report.error)
             said = report.error.str() if report.error else ""
             if verdict is Verdict.SENT:
+                took = True
                 self._took(entry)
             elif verdict is Verdict.LATER:
+                failed = failed if _is_ours(report.error) else said
                 self._later(entry, said)
             elif not self._tries_otherwise(entry, verdict):
                 if verdict is Verdict.CLOSED:
                     self._close(entry.topic, said)
                 entry.refusals += 1
                 refused[entry.topic, said].append(entry)
+        if took:
+            self.telling.took()
+        if failed:
+            self.telling.failed(failed)
         for (topic, said), entries in refused.items():
             most = max(entry.refusals for entry in entries)
             self._put_away(topic, entries, said, closed_seconds(most))
@@ -191,6 +204,10 @@ class Shipping:
     def _wait(self, topic: str, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.lanes.of(topic).add(entry)
+
+
+def _is_ours(error: KafkaError | None) -> bool:
+    return error is not None and error.code() in _GIVEN_UP
 
 
 def _by_topic(entries: Iterable[Entry]) -> Iterable[tuple[str, list[Entry]]]:

@@ -120,10 +120,15 @@ class ToKafka:
             self.is_stalled = True
             said = self._shipping.error or self._shipping.sending.error or "no answer"
             self._trouble.is_there(f"Kafka takes nothing: {said}")
+            self._shipping.telling.failed(said)
         # It takes some again; or perhaps it does, and there is nothing left by which one could tell.
         elif self.is_stalled and (not self._shipping.error or (is_idle and self._answers())):
             self.is_stalled = False
             self._trouble.is_over()
+            self._shipping.telling.took()
+        # Nothing is left to send by which the breaker would learn that Kafka is back.
+        elif is_idle and self._shipping.telling.probe_is_due and self._answers():
+            self._shipping.telling.took()
 
     def _is_safe(self, entry: Entry) -> None:
         if entry.position is None:
