@@ -7,6 +7,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
+from orchestrator.breaker.registry import checked
 from orchestrator.breaker.state import Action, State
 from orchestrator.errors import InvalidBreaker
 
@@ -41,6 +42,7 @@ def control(
         InvalidBreaker: the name, the action, or another of these is none; nothing is changed.
         RedisError: Redis is away.
     """
+    checked(name)
     chosen = check(action, why=why, who=who, seconds=seconds)
     names = store.names()
     if name not in names and not (create and chosen in LASTING):

@@ -33,7 +33,7 @@ class Registry:
         with self._lock:
             breaker = self._all.get(name)
             if breaker is None:
-                breaker = self._all[_checked(name)] = Breaker(name)
+                breaker = self._all[checked(name)] = Breaker(name)
             self._kept[name] = breaker
             self._kept.move_to_end(name)
             if len(self._kept) > MOST_KEPT:
@@ -81,7 +81,8 @@ def breaker(
     return found
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """The name, if a breaker can have it; else InvalidBreaker."""
     if not isinstance(name, str):
         message = f"a breaker's name must be text, not {name!r:.80}"
         raise InvalidBreaker(message)

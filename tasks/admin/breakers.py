@@ -9,6 +9,7 @@ from celery import shared_task
 
 from orchestrator import redis, settings
 from orchestrator.breaker import byhand
+from orchestrator.breaker.store import Store
 from orchestrator.breaker.words import word
 
 
@@ -31,8 +32,6 @@ def control_breaker(  # noqa: PLR0917 (as a caller writes them)
     Raises:
         InvalidBreaker: the name is unknown, or the action none; nothing is changed.
     """
-    from orchestrator.breaker.store import Store  # noqa: PLC0415
-
     chosen = settings.current()
     state = byhand.control(
         Store(redis.client(), chosen.key_prefix),

@@ -144,5 +144,5 @@ def _tell(done: Sequence[State], new: Sequence[str], *, as_json: bool) -> None:
         echo_json({"breakers": [state_as_json(state) for state in done], "created": list(new)})
         return
     for state in done:
-        note = " (no process has used it yet: it holds from the first use on)" if state.name in new else ""
+        note = " (no process has used it yet: it holds from its first use on)" if state.name in new else ""
         click.echo(printable(f"{state.name}: {word(state)}{until(state)}{note}"))
