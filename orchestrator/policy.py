@@ -100,8 +100,8 @@ def _fingerprint(policy: Policy) -> str:
 
 def _explained(error: ValidationError) -> str:
     return "; ".join(
-        _sentence(".".join(map(str, each["loc"])), each["input"], each["msg"].removeprefix("Value error, "))
-        for each in error.errors(include_url=False)
+        _sentence(str(*each["loc"][:1]), each["input"], each["msg"].removeprefix("Value error, "))
+        for each in error.errors()
     )
 
 

@@ -92,7 +92,7 @@ def control(
     if action == "close":
         return _numbered(closed(before, at, by_hand), record, at)
     if action == "reset":
-        clean = Record(record.name, record.born, epoch=record.epoch + 1, version=record.version, why=by_hand)
+        clean = Record(record.name, record.born, epoch=record.epoch + 1, why=by_hand)
         return _numbered(clean, record, at)
     after = tripped(before, policy, at, chance, by_hand)
     if seconds is not None:

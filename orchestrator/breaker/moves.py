@@ -52,7 +52,6 @@ def closed(record: Record, at: int, why: str) -> Record:
         name=record.name,
         born=record.born,
         epoch=record.epoch + 1,
-        version=record.version,
         why=why,
         trips=record.trips,
         closed_at=at,

@@ -94,7 +94,6 @@ def adopted(state: State, now: float) -> Record:
         version=state.version,
         trips=0 if state.circuit == "closed" else 1,
         until=at + milliseconds(state.left_seconds),
-        closed_at=at,
         ramp_until=at + milliseconds(state.ramp_left_seconds),
         mode=state.mode,
         mode_until=0 if state.mode_left_seconds is None else at + milliseconds(state.mode_left_seconds),

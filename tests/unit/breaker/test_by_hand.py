@@ -1,5 +1,7 @@
 import pytest
 
+from orchestrator.breaker import machine
+from orchestrator.breaker.machine import Record
 from orchestrator.breaker.state import Action
 from orchestrator.policy import Policy
 from tests.unit.breaker.driven import Driven, probing, tripped
@@ -124,6 +126,38 @@ def test_a_mode_ends_when_its_time_is_over(action: Action) -> None:
     assert driven.record.mode == "auto"
     assert driven.record.version == 3
     assert driven.admit(30, "a")
+
+
+def test_a_mode_and_a_lease_end_in_the_same_moment() -> None:
+    driven = probing(POLICY)
+    driven.control(30, "shadow", seconds=30)
+    assert driven.admit(60, "b")
+    assert list(driven.record.leases) == ["b"]
+
+
+def test_a_shadow_with_a_limit_lasts_longer_than_a_transition() -> None:
+    driven = probing(POLICY)
+    driven.control(30, "shadow", seconds=30)
+    state = driven.call(40, ok=1, probe="a")
+    assert (state.circuit, state.mode, state.mode_left_seconds) == ("closed", "shadow", 20.0)
+
+
+@pytest.mark.parametrize("action", ["isolate", "disable", "close", "reset"])
+def test_what_is_done_by_hand_while_a_probe_is_under_way(action: Action) -> None:
+    driven = probing(POLICY)
+    assert driven.control(31, action).version == 3
+    assert driven.admit(31, "b") == (action != "isolate")
+    assert driven.release(31, ["b"]) == (["b"] if action in {"disable", "reset"} else [])
+    assert driven.state(31).version == 3
+
+
+def test_opening_by_hand_asks_for_no_more_than_the_policy() -> None:
+    driven = Driven(Policy(open_seconds=0.001))
+    assert driven.control(0, "open").left_seconds == pytest.approx(0.001)
+
+
+def test_no_reason_has_to_be_given() -> None:
+    assert machine.control(Record(), POLICY, "close", 1.0, 0.0).why == "by hand"
 
 
 def test_a_mode_without_a_limit_replaces_one_that_has_one() -> None:

@@ -35,6 +35,10 @@ def test_a_circuit_that_was_open_for_the_fleet_stays_open() -> None:
     assert local.report(Report(4, "a", failed=1), 113.0).left_seconds == 60.0
 
 
+def test_a_process_clock_begins_at_nothing() -> None:
+    assert Local(POLICY, Random(1), State("api", "open", left_seconds=1.0)).state(0.0).left_seconds == 1.0
+
+
 def test_what_the_fleet_was_probing_is_probed_here() -> None:
     local = Local(POLICY, Random(1), State("api", "half_open", epoch=3, left_seconds=12.0), 100.0)
     assert local.state(100.0).left_seconds == 0.0

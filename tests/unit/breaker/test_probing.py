@@ -216,6 +216,7 @@ def test_failures_during_the_ramp_count() -> None:
     driven.call(31, ok=1, probe="a")
     state = driven.call(32, failed=2)
     assert (state.circuit, state.left_seconds, state.ramp_left_seconds) == ("open", 60.0, 0.0)
+    assert driven.record.ramp_until == 0
 
 
 def test_without_a_ramp_everything_is_let_in_at_once() -> None:

@@ -134,6 +134,16 @@ def test_slow_calls_trip_it_whether_they_failed_or_not() -> None:
     assert driven.record.why == "5 of 10 calls were slow"
 
 
+def test_fewer_slow_calls_than_the_rate_do_not_trip_it() -> None:
+    assert Driven(SLOW).call(0, ok=11, slow=5).circuit == "closed"
+
+
+def test_a_trip_clears_what_was_counted() -> None:
+    driven = Driven(RATE)
+    driven.call(0, ok=5, failed=5)
+    assert (driven.record.window, driven.record.failures) == ((), 0)
+
+
 def test_slow_calls_do_not_trip_what_has_no_rate_for_them() -> None:
     assert Driven(RATE).call(0, ok=20, slow=20).circuit == "closed"
 
