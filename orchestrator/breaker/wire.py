@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import ValidationError
-
 from orchestrator.breaker.state import State
 from orchestrator.policy import Policy
 
@@ -42,7 +40,7 @@ def policy(told: str | bytes, otherwise: Policy) -> Policy:
     try:
         value = json.loads(told)
         return Policy(**{name: given for name, given in value.items() if name in Policy.model_fields})
-    except (ValueError, ValidationError, AttributeError):
+    except (ValueError, AttributeError):
         return otherwise
 
 

@@ -18,7 +18,7 @@ from orchestrator.breaker.machine import Record
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.state import Action, State
 from orchestrator.policy import Policy
-from tests.integration.breaker.clocked import Clocked
+from tests.integration.breaker.store.clocked import Clocked
 
 # A larger search, where somebody asks for one.
 _EXAMPLES = int(os.environ.get("OMNINODE_TEST_BREAKER_EXAMPLES", "60"))
