@@ -1,9 +1,16 @@
-"""Stamps the moment of the enqueue into every message: Celery itself keeps none."""
+"""Stamps into every message what Celery itself does not say: when it was enqueued, and what it depends on."""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from types import MethodType
 from typing import Any
 
+import structlog
 from celery.signals import before_task_publish
+
+_LOG = structlog.get_logger(__name__)
 
 ENQUEUED_AT = "omninode-enqueued-at"
 # The breaker of what the task depends on.
@@ -23,7 +30,50 @@ def enqueued_at(request: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def dependency(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """The breaker that `task.breaker` names for these arguments; "" where it names none.
+
+    A function that raises, or returns what is no name, is warned of once a task: the task will fail, or not,
+    by itself.
+    """
+    named = getattr(task, "breaker", None)
+    if not callable(named):
+        return str(named) if is_name(named) else ""
+    if isinstance(named, MethodType) and not isinstance(named.__self__, type):
+        # A function that was given as an option of the task: its class has made a method of it.
+        named = named.__func__
+    try:
+        found = named(*args, **kwargs)
+    except Exception as error:
+        _warn(task.name, f"{type(error).__name__}: {error}")
+        return ""
+    if found is None or found == "":
+        return ""
+    if is_name(found):
+        return str(found)
+    _warn(task.name, f"it returned {found!r:.80}")
+    return ""
+
+
+def is_name(name: object) -> bool:
+    """Whether it can be a breaker's name: text that Redis can keep, of at most 200 characters."""
+    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
+        return False
+    return name.encode(errors="ignore").decode() == name
+
+
+def _warn(task: str, why: str) -> None:
+    if task not in _warned:
+        _warned.add(task)
+        _LOG.warning("breaker_not_named", task=task, why=why)
+
+
+_LONGEST_NAME = 200
+_warned: set[str] = set()
+
+
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    # A retry is published anew and carries the stamp of its first attempt.
+    # A retry that is published anew carries the stamp of its first attempt; it has waited for nothing yet.
     if headers is not None:
         headers.setdefault(ENQUEUED_AT, time.time())
+        headers.pop(ASIDE, None)

@@ -1,6 +1,6 @@
 """The Task base class: arguments are checked, and what can heal is tried again with backoff."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -12,11 +12,12 @@ from celery import states
 from celery.exceptions import Ignore, Reject, Retry, TaskPredicate
 from kombu.exceptions import OperationalError
 
-from orchestrator.errors import InvalidArguments, Wait
+from orchestrator.errors import BreakerOpen, InvalidArguments, Wait
 from orchestrator.retry import again
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
 from orchestrator.retry.policy import OWN, Policies, RetryPolicy, check, chosen
+from orchestrator.worker import guarding
 from orchestrator.worker.unstored import SteadyBackend, guarded, steady
 
 # While a retry is worked out: what it would publish is held instead.
@@ -42,18 +43,21 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     An exception that can heal is tried again at most `max_retries` times, after exponential backoff with
     full jitter or after what the other side asked for, whichever is longer. A task that names `autoretry_for`
-    itself gets Celery's own behaviour instead.
+    itself gets Celery's own behaviour instead. While the circuit of its `breaker` is open, or of another one
+    that it calls, it is set aside, which uses no attempt.
     """
 
     abstract = True
     Request = "orchestrator.worker.request:Request"
+    # The breaker of what it depends on: a name, or a function of its arguments, which returns one, or "".
+    breaker: str | Callable[..., str | None] | None = None
     # A message is settled once its outcome is known; acknowledging it earlier would lose it with its process.
     acks_late = True
     reject_on_worker_lost = True
     acks_on_failure = True
     acks_on_timeout = True
     # It is the system's own word, not the task's failure.
-    dont_autoretry_for = (Wait,)
+    dont_autoretry_for = (Wait, BreakerOpen)
     # A limit that neither the task nor the caller chose is the worker's to set: Celery would send the
     # producer's along, and a producer in another environment would decide for the worker.
     from_config = tuple(pair for pair in celery.Task.from_config if not pair[0].endswith("time_limit"))
@@ -79,11 +83,13 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request._protected = 1  # noqa: SLF001
         check_arguments(self, args, kwargs)
         try:
-            returned = self.run(*args, **kwargs)
-        except Wait as wait:
-            raise again.Waiting(wait.seconds) from wait
-        except Ignore:
-            self._return_part_of_chord()
+            returned = guarding.run(self, args, kwargs)
+        except (Wait, BreakerOpen) as later:
+            if request.is_eager and isinstance(later, BreakerOpen):
+                raise
+            raise again.later(later) from later
+        except Ignore as ignored:
+            self._return_part_of_chord(ignored)
             raise
         except Reject:
             raise
@@ -147,12 +153,15 @@ class Task(celery.Task):  # type: ignore[type-arg]
         Options that make another message of it (a serializer, an exchange, links) publish one, as in Celery.
 
         Raises:
+            SetAside: a circuit is open, and nothing is to be changed: no attempt is used.
             PutBack: always in a worker, unless `throw` is false: then it is returned, and raised at the end.
             MaxRetriesExceededError: or `exc`, when the retries are used up.
         """
         request: Any = self.request
         if request.called_directly or request.is_eager or not again.can_put_back(request, options):
             return self._publish_retry(args, kwargs, exc, throw, eta, countdown, max_retries, options)
+        if throw and args is None and kwargs is None and not options:
+            self._set_aside_instead(exc, max_retries)
         token = _holding.set(True)
         try:
             asked = self._ask(args, kwargs, exc, False, eta, countdown, max_retries, **options)
@@ -174,6 +183,13 @@ class Task(celery.Task):  # type: ignore[type-arg]
                 request.args if args is None else args, request.kwargs if kwargs is None else kwargs, options
             )
         return super().signature_from_request(request, args, kwargs, **options)
+
+    def _set_aside_instead(self, error: Any, max_retries: int | None) -> None:
+        """Raise what sets it aside if a circuit is open: an attempt would be wasted."""
+        most = self.max_retries if max_retries is None else max_retries
+        tries_left = most is None or self.request.retries < most
+        if aside := guarding.instead_of_retry(self.request, error, tries_left):
+            raise aside from error
 
     def _publish_retry(self, args: Any, kwargs: Any, exc: Any, throw: bool, *rest: Any) -> Any:  # noqa: FBT001
         eta, countdown, max_retries, options = rest
@@ -203,9 +219,11 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request.omninode_replaced = True
         return super().replace(sig)
 
-    def _return_part_of_chord(self) -> None:
+    def _return_part_of_chord(self, ignored: Ignore) -> None:
         """A member that is ignored returns None: Celery would let the chord wait for ever."""
         request: Any = self.request
+        if isinstance(ignored, again.SetAside):
+            return
         if request.chord and not vars(request).get("omninode_replaced"):
             self.backend.on_chord_part_return(request, states.SUCCESS, None)
 

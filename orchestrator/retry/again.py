@@ -49,6 +49,11 @@ class PutBack(Retry):
         # What the main process has to say of it, for the message's history.
         self.note = ""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the next attempt is this one again: nobody asked for another body, queue or priority."""
+        return self.body is None and self.queue is None and self.priority is None
+
     def __reduce__(self) -> Any:
         """Pickle everything: Celery's own drops what it does not know."""
         state = (
@@ -73,11 +78,15 @@ class Waiting(Ignore):
 
 
 class SetAside(Ignore):
-    """What `errors.BreakerOpen` becomes inside a worker: the message waits until that breaker lets it go."""
+    """What `errors.BreakerOpen` becomes inside a worker: the message waits until that breaker lets it go.
 
-    def __init__(self, breaker: str) -> None:
-        super().__init__(breaker)
+    `has_failed`: its call was made, and failed; it waits behind those that were not tried yet.
+    """
+
+    def __init__(self, breaker: str, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002 (it is pickled)
+        super().__init__(breaker, has_failed)
         self.breaker = breaker
+        self.has_failed = has_failed
 
 
 def later(error: Wait | BreakerOpen) -> Ignore:

@@ -11,6 +11,8 @@ from celery.app import amqp
 from kombu import connection as stock
 from kombu.exceptions import InconsistencyError, OperationalError
 
+from orchestrator import stamp
+
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 # Somewhere in Redis's answer, which names the command first when it came in a pipeline.
@@ -74,6 +76,17 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
 
     Connection = Connection
     BrokerConnection = Connection
+
+    def as_task_v2(
+        self, task_id: str, name: str, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any
+    ) -> Any:
+        """A task's message, with the breaker of what it depends on: what the caller gives comes over it."""
+        message = super().as_task_v2(task_id, name, args, kwargs, *rest, **options)
+        # Where the producer does not know the task, the worker works it out.
+        task = self.app.tasks.get(name)
+        if task is not None and (breaker := stamp.dependency(task, args or (), kwargs or {})):
+            message.headers[stamp.BREAKER] = breaker
+        return message
 
     def _retry_publish(self, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Publish a chain's next step or a chord's body; Celery would give up after half a second.

@@ -66,6 +66,11 @@ class Keeper:
         """The main loop is alive."""
         self._heard = time.monotonic()
 
+    @property
+    def client(self) -> Any:
+        """The client of its broker, which any thread may use as long as it is not closed."""
+        return self._client
+
     def introduce(self, name: str = "") -> None:
         """Have Redis told, soon and from time to time, under which name these claims are held."""
         self._name = name or self._name

@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import signals
+from celery.app import amqp
 from celery.app.task import extract_exec_options  # type: ignore[attr-defined]
 from celery.utils.functional import maybe_list
 from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
 
+from orchestrator import stamp
 from orchestrator.transport.envelope import delay_ms, encode, held
 
 Row = tuple[Sequence[Any], dict[str, Any]]
 
 # What a header or an option of the user's will not hold by chance.
 _MARK = "omninode-slot-6f1c"
-_SLOTS = ("id", "tag", "body", "args", "kwargs")
+_SLOTS = ("id", "tag", "body", "args", "kwargs", "breaker")
 _PATTERN = re.compile("(" + "|".join(f"{_MARK}-{slot}-" for slot in _SLOTS) + ")")
 
 
@@ -40,6 +42,8 @@ class Template:
         self._serializer = chosen.pop("serializer", None) or app.conf.task_serializer
         priority = chosen.pop("priority", None)
         message = _message(task, chosen)
+        self._names_breaker = message.headers.get(stamp.BREAKER) == _slot("breaker")
+        self._task = task
         signals.before_task_publish.send(
             sender=task.name,
             body=message.body,
@@ -81,6 +85,9 @@ class Template:
             _slot("args"): json.dumps(saferepr(args, self._longest[0]))[1:-1],
             _slot("kwargs"): json.dumps(saferepr(kwargs, self._longest[1]))[1:-1],
         }
+        if self._names_breaker:
+            name = stamp.dependency(self._task, args, kwargs)
+            filled[_slot("breaker")] = json.dumps(name)[1:-1]
         return "".join([filled.get(piece, piece) for piece in self._pieces])
 
 
@@ -94,7 +101,9 @@ def _message(task: Any, options: dict[str, Any]) -> Any:
     if parent := app.current_worker_task:
         options.setdefault("parent_id", parent.request.id)
         options.setdefault("root_id", parent.request.root_id or parent.request.id)
-    message = app.amqp.create_task_message(
+    # Celery's own: our AMQP would look at the arguments, which are a row's.
+    message = amqp.AMQP.as_task_v2(
+        app.amqp,
         _slot("id"),
         task.name,
         (),
@@ -105,6 +114,9 @@ def _message(task: Any, options: dict[str, Any]) -> Any:
         kwargsrepr=_slot("kwargs"),
         **{name: options.get(name) for name in _KNOWN if options.get(name) is not None},
     )
+    breaker = getattr(task, "breaker", None)
+    if breaker := _slot("breaker") if callable(breaker) else stamp.dependency(task, (), {}):
+        message.headers[stamp.BREAKER] = breaker
     message.headers.update(options.get("headers") or {})
     return message
 

@@ -19,7 +19,7 @@ from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
 from orchestrator.transport import holdings, version
-from orchestrator.worker import inspection, limits, reporter, revocations
+from orchestrator.worker import inspection, limits, mover, reporter, revocations
 from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
 
@@ -40,6 +40,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         revocations.load(channel)
         inspection.register()
         limits.register()
+        mover.start(channel.keeper.client, channel.keys)
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.introduce(self.hostname)
@@ -172,6 +173,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """The pool has stopped: finish reports, and give back what has not begun."""
         super().shutdown()
         reporter.close()
+        mover.close()
         holdings.close()
 
     def _replace_dead_children(self) -> None:

@@ -13,6 +13,11 @@ from typing import Any
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback, Traceback
 from celery.app import trace
 
+from orchestrator.retry.again import SetAside, Waiting
+
+# They are no failures: nobody reads where they were raised, and there may be many of them.
+_UNTOLD = (SetAside, Waiting)
+
 
 class Told(ExceptionInfo):  # type: ignore[misc]
     """Celery's account of an exception; whoever asks for `tb` in the process that raised gets the copy."""
@@ -21,7 +26,7 @@ class Told(ExceptionInfo):  # type: ignore[misc]
         kind, exception, raised = exc_info or sys.exc_info()
         self.type: Any = kind
         self._raised: Any = raised
-        self.traceback = "".join(traceback.format_exception(kind, exception, raised))
+        self.traceback = "" if isinstance(exception, _UNTOLD) else _text(kind, exception, raised)
         self.exception = ExceptionWithTraceback(exception, self.traceback)
         self.internal = internal
 
@@ -38,6 +43,10 @@ class Told(ExceptionInfo):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the frames."""
         return vars(self) | {"_raised": None}
+
+
+def _text(kind: Any, exception: Any, raised: Any) -> str:
+    return "".join(traceback.format_exception(kind, exception, raised))
 
 
 def register() -> None:

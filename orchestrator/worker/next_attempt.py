@@ -10,6 +10,7 @@ from orchestrator import redaction
 from orchestrator.deadletter.death import FAILURES
 from orchestrator.deadletter.letter import class_of, message_of
 from orchestrator.retry.again import PutBack
+from orchestrator.stamp import ASIDE
 from orchestrator.transport.envelope import HELD, Envelope
 
 # Of how many failed attempts a message tells: the first one, and the last ones.
@@ -30,6 +31,8 @@ def failed(asked: PutBack, headers: Mapping[str, Any], error: BaseException | No
         _first_line(words),
         worker,
     ]
+    if asked.note:
+        failure.append(asked.note)
     earlier = headers.get(FAILURES)
     failures = [*earlier, failure] if isinstance(earlier, list) else [failure]
     if len(failures) > _KEPT_FAILURES:
@@ -46,6 +49,8 @@ def _first_line(words: str) -> str:
 def changed(envelope: Envelope, asked: PutBack) -> Envelope:
     """The message as it is put back; the one that was delivered stays as it was."""
     headers = envelope["headers"] | asked.headers
+    # The next attempt has waited for nothing yet.
+    headers.pop(ASIDE, None)
     if asked.delay_seconds > 0:
         headers[HELD] = headers.get("eta")
     else:

@@ -8,7 +8,7 @@ from celery.exceptions import InvalidTaskError, MaxRetriesExceededError, Reject
 from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
 
 from orchestrator.deadletter.reasons import Reason
-from orchestrator.errors import TooManyDeliveries
+from orchestrator.errors import BreakerOpen, TooManyDeliveries
 from orchestrator.retry.again import GIVEN_UP
 
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
@@ -17,6 +17,7 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (WorkerLostError, "worker_lost"),
     (EncodeError, "unserializable_result"),
     (TooManyDeliveries, "too_many_deliveries"),
+    (BreakerOpen, "circuit_open"),
     (MaxRetriesExceededError, "retries_exhausted"),
     (Reject, "rejected"),
     (InvalidTaskError, "invalid"),

@@ -24,10 +24,10 @@ from orchestrator.deadletter import letter
 from orchestrator.deadletter.death import replay_of
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import TooManyDeliveries
-from orchestrator.retry.again import PutBack, Waiting
+from orchestrator.retry.again import PutBack, SetAside, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim, Outcome
-from orchestrator.worker import chords, reporter, revocations, telling
+from orchestrator.worker import aside, blame, chords, dependency, gate, reporter, revocations, telling
 from orchestrator.worker.checking import check
 from orchestrator.worker.next_attempt import changed, failed
 from orchestrator.worker.outcome import bare, reason_of
@@ -49,11 +49,12 @@ class Request(stock.Request):  # type: ignore[misc]
         self._tried_before = self.claim.deliveries > 0 or _retries(self._request_dict) > 0
         # The transport has watched the eta: nothing is left to wait for here.
         self._eta = None
+        self.breaker = dependency.tell(self)
 
     # -- before it runs
 
     def revoked(self) -> bool:
-        """Whether it must not run: revoked, expired, no longer ours, or delivered too often."""
+        """Whether it must not run: revoked, expired, not ours, delivered too often, or set aside."""
         if not self._is_still_ours():
             state.task_ready(self)
             return True
@@ -61,6 +62,9 @@ class Request(stock.Request):  # type: ignore[misc]
             return True
         if self.claim.deliveries >= self.claim.ledger.max_deliveries:
             self._fail_undelivered()
+            return True
+        if not gate.lets_in(self.breaker, self.claim.envelope.get("headers")):
+            gate.set_aside(self, self.breaker)
             return True
         return False
 
@@ -106,7 +110,9 @@ class Request(stock.Request):  # type: ignore[misc]
             self._terminated(error)
         elif isinstance(error, Waiting):
             state.task_ready(self)
-            self.claim.put_back(error.seconds)
+            self.claim.put_back(error.seconds, aside.without(self.claim.envelope))
+        elif isinstance(error, SetAside):
+            gate.set_aside(self, error.breaker, has_failed=error.has_failed)
         elif isinstance(error, Reject):
             state.task_ready(self)
             self._rejected(error, exc_info)
@@ -184,6 +190,7 @@ class Request(stock.Request):  # type: ignore[misc]
         if not isinstance(error, WorkerLostError):
             exc_info = self._worker_lost_info(error)
             error = bare(exc_info)
+        blame.on(self, error)
         # Looking into the result backend takes a while: not in the event loop.
         reporter.current().report(lambda: self._report_lost(error, exc_info), _nothing)
 
@@ -226,6 +233,8 @@ class Request(stock.Request):  # type: ignore[misc]
         state.task_ready(self)
         if state.should_terminate and isinstance(error, TimeLimitExceeded | SoftTimeLimitExceeded):
             return
+        if isinstance(error, TimeLimitExceeded):
+            blame.on(self, error)
         traceback = str(exc_info.traceback)
 
         def tell() -> None:
@@ -239,16 +248,20 @@ class Request(stock.Request):  # type: ignore[misc]
         message = (
             f"delivered {count} times without an outcome: the worker died of it, or it was rejected each time"
         )
-        try:
-            raise TooManyDeliveries(message)
-        except TooManyDeliveries:
-            exc_info = ExceptionInfo()
-        state.task_ready(self)
-        reporter.current().report(lambda: self._report_undelivered(exc_info), _nothing)
+        self.fail_unrun(lambda: TooManyDeliveries(message))
 
-    def _report_undelivered(self, exc_info: Any) -> None:
-        if not self._has_succeeded():
-            self._tell_and_bury(bare(exc_info), exc_info)
+    def fail_unrun(self, of: Callable[[], BaseException]) -> None:
+        """It will not run: beside the event loop find out what it dies of, tell it, and bury the message."""
+        state.task_ready(self)
+        reporter.current().report(lambda: self._report_unrun(of()), _nothing)
+
+    def _report_unrun(self, error: BaseException) -> None:
+        if self._has_succeeded():
+            return
+        try:
+            raise error
+        except type(error):
+            self._tell_and_bury(error, ExceptionInfo())
 
     def _tell_and_bury(self, error: BaseException, exc_info: Any) -> None:
         """For a report: hooks, signals and events first, then the letter."""

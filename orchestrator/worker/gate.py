@@ -1,0 +1,69 @@
+"""Holds tasks back, before they reach a process, while the circuit of what they depend on is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.worker import state
+
+from orchestrator.breaker import Breaker, breaker
+from orchestrator.breaker.state import State
+from orchestrator.errors import BreakerOpen, InvalidBreaker
+from orchestrator.worker import aside, blame, clock
+
+_LOG = structlog.get_logger(__name__)
+
+
+def lets_in(name: str, headers: Any) -> bool:
+    """Whether a task that depends on this breaker ("" for none) may begin, as far as this process knows.
+
+    While it is tried out, and in the ramp after that, only those go on that the mover has let go. Nothing is
+    asked of Redis, but once when a process meets a breaker for the first time.
+    """
+    if not name:
+        return True
+    try:
+        circuit = known(name).state
+    except InvalidBreaker as error:
+        _LOG.warning("breaker_ignored", breaker=name, error=str(error))
+        return True
+    if not circuit.holds_calls_back:
+        return True
+    return bool(aside.token(headers, name)) and lets_go(circuit)
+
+
+def known(name: str) -> Breaker:
+    """The breaker, of which this process hears from now on.
+
+    Raises:
+        InvalidBreaker: none can have this name.
+    """
+    found = breaker(name)
+    if not found.standing.is_known:
+        found.standing.make_known()
+    return found
+
+
+def lets_go(circuit: State) -> bool:
+    """Whether some of what waits for the breaker may go on now."""
+    if circuit.mode in {"disabled", "shadow"}:
+        return True
+    if circuit.mode == "isolated":
+        return False
+    return circuit.circuit != "open" or circuit.left_seconds <= 0
+
+
+def set_aside(request: Any, name: str, *, has_failed: bool = False) -> None:
+    """Let a request's message wait for the breaker; one that has waited too long is buried instead.
+
+    One that was tried and has failed waits behind the others: it may be what is wrong.
+    """
+    limit_seconds, now = known(name).policy.wait_limit_seconds, clock.now()
+    waited_seconds = aside.waited_seconds(request.claim, now)
+    if waited_seconds < limit_seconds:
+        state.task_ready(request)
+        left_seconds = limit_seconds - (0.0 if has_failed else waited_seconds)
+        aside.set_aside(request.claim, name, left_seconds, now)
+    else:
+        request.fail_unrun(lambda: BreakerOpen(name, detail=blame.of_waiting(name, waited_seconds)))

@@ -1,0 +1,179 @@
+"""Lets go what was set aside, gently: one thread a worker, whose cost does not grow with what waits.
+
+Any number of movers may be at work: the store decides what goes on, and a script moves it, once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from orchestrator import forks, keys
+from orchestrator.breaker.hub import hub
+from orchestrator.breaker.state import State
+from orchestrator.errors import InvalidBreaker
+from orchestrator.retry.backoff import ceiling_seconds
+from orchestrator.transport import scripts
+from orchestrator.transport.keys import Keys
+from orchestrator.worker import clock, gate
+
+_LOG = structlog.get_logger(__name__)
+
+# How often it looks while something may go on, and while nothing may: then transitions wake it, too.
+_BUSY_SECONDS, _IDLE_SECONDS = 0.05, 1.0
+_LONGEST_PAUSE_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
+# While probes find out: what comes of them wakes it.
+_PROBING_SECONDS = 0.25
+# How many go on in one step.
+_MOST_OVERDUE, _MOST = 100, 500
+
+
+class Mover:
+    """The thread of one worker on one broker."""
+
+    def __init__(self, client: Redis, places: Keys) -> None:
+        self.client = client
+        self._client: Any = client
+        self._keys = places
+        self._pid = os.getpid()
+        self._failures = 0
+        self._stopping = False
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="omninode-mover", daemon=True)
+
+    def start(self) -> None:
+        """Begin; from now on transitions of this process's breakers wake it."""
+        forks.keep_apart()
+        hub().listen(self._hear)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the step that is under way."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(_CLOSE_SECONDS)
+
+    def turn(self) -> float:
+        """Look once for what may go on; returns after how many seconds to look again.
+
+        Raises:
+            redis.exceptions.RedisError: the broker is away.
+        """
+        with self._client.pipeline(transaction=False) as ask:
+            ask.smembers(keys.asides(self._keys.prefix))
+            ask.time()
+            names, told = ask.execute()
+        clock.hear(told)
+        pauses = [self._let_go(_text(name)) for name in sorted(names)]
+        return min([*pauses, _IDLE_SECONDS])
+
+    def _run(self) -> None:
+        pause_seconds = 0.0
+        while not self._stopping:
+            self._wake.wait(pause_seconds)
+            self._wake.clear()
+            with forks.threads_at_work():
+                pause_seconds = self._try()
+
+    def _try(self) -> float:
+        try:
+            pause_seconds = self.turn()
+        except Exception as error:
+            if not isinstance(error, RedisError | OSError):
+                _LOG.exception("mover_failed")
+            elif not self._failures:
+                _LOG.warning("mover_waits_for_redis", error=str(error))
+            self._failures += 1
+            return ceiling_seconds(self._failures - 1, _BUSY_SECONDS, _LONGEST_PAUSE_SECONDS)
+        if self._failures:
+            _LOG.info("mover_goes_on", failures=self._failures)
+        self._failures = 0
+        return pause_seconds
+
+    def _let_go(self, name: str) -> float:
+        """Let go of one breaker's messages what may; returns after how many seconds to look at it again."""
+        waiting = self._keys.release(name)[0]
+        overdue = self._client.zrange(
+            waiting, "-inf", int(clock.now() * 1000), byscore=True, offset=0, num=_MOST_OVERDUE
+        )
+        if overdue:
+            self._release(name, overdue)
+            return _BUSY_SECONDS
+        try:
+            circuit, policy = gate.known(name).state, gate.known(name).policy
+        except InvalidBreaker as error:
+            # Only a hand can have written it: whoever claims what waited warns of the name.
+            _LOG.warning("breaker_ignored", breaker=name, error=str(error))
+            self._release(name, self._client.zrange(waiting, 0, _MOST - 1))
+            return _BUSY_SECONDS
+        if not gate.lets_go(circuit):
+            return circuit.left_seconds or _IDLE_SECONDS
+        is_closed = circuit.circuit == "closed" or circuit.mode != "auto"
+        most = math.ceil(policy.ramp_per_second * 2 * _BUSY_SECONDS) if is_closed else policy.probes
+        ids = [_text(each) for each in self._client.zrange(waiting, 0, min(most, _MOST) - 1)]
+        let_go = hub().ask(lambda store: store.release(name, policy, ids)) if ids else []
+        if let_go is None:
+            let_go = _without_store(circuit, ids)
+        if let_go or not ids:
+            self._release(name, let_go)
+        if not ids:
+            return _IDLE_SECONDS
+        return _BUSY_SECONDS if is_closed else _PROBING_SECONDS
+
+    def _release(self, name: str, ids: Sequence[str | bytes]) -> None:
+        script = scripts.load("release")
+        names = self._keys.release(name)
+        command = ("EVALSHA", script.sha, len(names), *names, name, *ids)
+        try:
+            answer = self._client.execute_command(*command)
+        except NoScriptError:
+            self._client.script_load(script.text)
+            answer = self._client.execute_command(*command)
+        for refusing in answer[1:]:
+            _LOG.warning(
+                "queue_is_no_list", key=_text(refusing), todo="rename or delete what is under this key"
+            )
+
+    def _hear(self, _before: State, _after: State) -> None:
+        # A forked child inherits the listener, and no mover.
+        if os.getpid() == self._pid:
+            self._wake.set()
+
+
+def _without_store(circuit: State, ids: list[str]) -> list[str]:
+    """The breakers' Redis is away, the broker is not: one at a time, if this process knows of no outage."""
+    return [] if circuit.holds_calls_back else ids[:1]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+
+
+_mover: Mover | None = None
+
+
+def start(client: Redis, places: Keys) -> None:
+    """Have this process's mover at work on that broker, if it is not."""
+    global _mover  # noqa: PLW0603 (a process has one)
+    if _mover is not None and _mover.client is not client:
+        close()
+    if _mover is None:
+        _mover = Mover(client, places)
+        _mover.start()
+
+
+def close() -> None:
+    """Stop it, within limits."""
+    global _mover  # noqa: PLW0603
+    if _mover is not None:
+        _mover.close()
+        _mover = None
