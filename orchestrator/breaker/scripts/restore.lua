@@ -4,7 +4,8 @@
 --      9 for how many ms it stays open, 10 its mode, 11 for how many ms that holds ('': until somebody changes it)
 -- Returns the state
 --
--- Only what nobody has moved on from is replaced: the hash is gone, or older, or was made anew and has seen no transition.
+-- Only what nobody has moved on from is replaced: the hash is gone, or older (also where the process has opened its own
+-- circuit while Redis was away), or was made anew and has seen no transition.
 local b = open_hash()
 local born, version, epoch, circuit = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local left_ms, mode, mode_ms = tonumber(ARGV[9]), ARGV[10], ARGV[11]
@@ -12,13 +13,16 @@ local WHY = 'Redis had lost it'
 
 local function is_behind()
   local its_born = number(b, 'born')
-  if its_born == born then return number(b, 'version') < version end
+  if its_born == born then return number(b, 'version') < version or b.epoch < epoch end
   return its_born < born or (b.epoch == 0 and b.mode == 'auto')
 end
 
 if is_behind() then
   put(b, 'version', math.max(number(b, 'version'), version))
-  b.epoch = math.max(b.epoch, epoch)
+  if epoch > b.epoch then
+    b.epoch = epoch
+    put_news(b, 'epoch', epoch)
+  end
   if circuit ~= 'closed' and b.circuit == 'closed' then
     put(b, 'trips', math.max(number(b, 'trips'), 1))
     move(b, 'open', WHY)

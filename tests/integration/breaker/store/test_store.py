@@ -138,7 +138,7 @@ def test_a_trip_is_published_with_the_whole_state(store: Store, client: Redis) -
     store.register("api", _POLICY)
     asked: Any = client
     listener = asked.pubsub(ignore_subscribe_messages=True)
-    listener.subscribe(keys.breaker_channel("p:"))
+    listener.subscribe(store.channel)
     listener.get_message(timeout=5)
     state = _trip(store)
     message = listener.get_message(timeout=5)

@@ -1,6 +1,7 @@
 """A breaker withstands what happens to a Redis: it is flushed, full, moved, or holds something else."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_failing_call_is_one_command(own: OwnRedis) -> None:
     asked: Any = own.client
     store = Store(own.client, "one:")
     # The second connection to make, beside the one that listens.
-    with own.client.client() as _:
+    with asked.client():
         store.report("api", _POLICY, Report(0, failed=1))
     with asked.monitor() as monitor:
         store.report("api", _POLICY, Report(0, failed=1))
@@ -129,6 +130,16 @@ def test_a_replica_that_was_behind_is_brought_up_to_date(clocked: Clocked, clien
     known = _trip(clocked)
     client.copy("before", _HASH, replace=True)
     assert clocked.restore("api", _POLICY, known).circuit == "open"
+
+
+def test_a_circuit_that_a_process_has_opened_by_itself_is_opened_for_all(clocked: Clocked) -> None:
+    known, _ = clocked.register("api", _POLICY)
+    alone = replace(known, circuit="open", epoch=known.epoch + 1, left_seconds=12.0)
+    # Others' failures and successes, which are changes as well.
+    clocked.report("api", _POLICY, Report(0, failed=1))
+    clocked.report("api", _POLICY, Report(0, ok=1))
+    restored = clocked.restore("api", _POLICY, alone)
+    assert (restored.circuit, restored.left_seconds) == ("open", 12.0)
 
 
 def test_what_was_isolated_by_hand_is_isolated_after_a_flush(clocked: Clocked, client: Redis) -> None:
