@@ -19,7 +19,7 @@ from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
 from orchestrator.transport import holdings, version
-from orchestrator.worker import inspection, limits, mover, reporter, revocations
+from orchestrator.worker import announcing, inspection, limits, mover, reporter, revocations
 from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
 
@@ -41,6 +41,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         inspection.register()
         limits.register()
         mover.start(channel.keeper.client, channel.keys)
+        announcing.begin(self)
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
             keeper.introduce(self.hostname)
