@@ -22,6 +22,7 @@ _AWAY_SECONDS = 10.0
 class Breakers:
     """Answers from the breakers' Redis, each believed for half a second; `channel` is one to the broker.
 
+    Where a probe is due, and no task that waits already can be it, one letter at a time may go and find out.
     Where that Redis is away nothing is held: each worker decides by itself then.
     """
 
@@ -31,6 +32,8 @@ class Breakers:
         self._client = redis.connect(chosen.redis_url, timeout_seconds=_TIMEOUT_SECONDS, retries=0)
         self._store = Store(self._client, chosen.key_prefix)
         self._answers: dict[str, tuple[float, str | None]] = {}
+        # Of breakers that let a letter go as a probe: why the next one has to wait.
+        self._probing: dict[str, str] = {}
         self._said: dict[str, tuple[tuple[Any, ...], str]] = {}
         self._away_until = float("-inf")
 
@@ -58,10 +61,20 @@ class Breakers:
         self._answers[name] = (time.monotonic(), answer)
         return answer
 
+    def go(self, name: str) -> None:
+        """A letter that was not held goes: as a probe, it is the only one until the answer is out of date."""
+        if sentence := self._probing.pop(name, None):
+            self._answers[name] = (time.monotonic(), sentence)
+
     def _ask(self, name: str) -> str | None:
         (state,) = self._store.read([name])
-        if state.mode == "isolated" or (_is_out(state) and not self._may_probe(state)):
-            return self._sentence(state)
+        self._probing.pop(name, None)
+        if state.mode != "isolated" and not _is_out(state):
+            return None
+        sentence = self._sentence(state)
+        if state.mode == "isolated" or not self._may_probe(state):
+            return sentence
+        self._probing[name] = sentence
         return None
 
     def _may_probe(self, state: State) -> bool:

@@ -129,7 +129,7 @@ class _Run:
                         self._asked,
                         ids[: self._pace.most(reading.IDS)],
                         breaker=lambda death: dependency.of(death, self._asked.edit, self._tasks),
-                        held=self._held,
+                        held=self._take,
                         refusal=self._queues.refusal,
                     )
                     if not batch.taken:
@@ -147,6 +147,12 @@ class _Run:
 
     def _held(self, breaker: str, queue: str) -> str | None:
         return self._queues.held(queue) or self._breakers.held(breaker)
+
+    def _take(self, breaker: str, queue: str) -> str | None:
+        waits_for = self._held(breaker, queue)
+        if waits_for is None:
+            self._breakers.go(breaker)
+        return waits_for
 
     def _count(self, letters: int) -> None:
         self._pace.count(letters)

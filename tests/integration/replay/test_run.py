@@ -14,6 +14,7 @@ from orchestrator import keys, settings
 from orchestrator.breaker.store import Store
 from orchestrator.errors import InvalidFilter, ReplayInterrupted, UnknownOperation
 from orchestrator.replay import order
+from orchestrator.replay.account import Account
 from orchestrator.replay.pace import Pace
 from orchestrator.replay.run import replay
 from tests.asides import set_aside
@@ -299,20 +300,16 @@ class TestHeld:
         assert account.enqueued == 1
         assert "omninode-breaker" not in shop.waiting()[0]["headers"]
 
-    def test_a_probe_that_is_due_is_made_by_a_replay_unless_a_task_that_waits_can_be_it(
-        self, shop: Shop
-    ) -> None:
-        marks = {"omninode-breaker": "bank"}
-        shop.die(death(1, marks), death(2, marks))
+    def test_one_letter_is_the_probe_that_is_due_unless_a_task_that_waits_can_be_it(self, shop: Shop) -> None:
+        shop.die(*(death(number, {"omninode-breaker": "bank"}) for number in range(3)))
         _store(shop).control("bank", "open", who="ada", why="", seconds=0.001)
         wait_until(lambda: _store(shop).read(["bank"])[0].left_seconds == 0, what="the end of the open time")
 
-        first = shop.replay(limit=1)
+        first = _replay_until_it_waits(shop)
         set_aside(shop.server, "shop", "bank", since=0)
-        stop = Event()
-        second = shop.replay(stop, say=lambda _: stop.set())
+        second = _replay_until_it_waits(shop)
 
-        assert (first.enqueued, second.enqueued, second.left) == (1, 0, 1)
+        assert (first.enqueued, second.enqueued, second.left) == (1, 0, 2)
 
     def test_nothing_waits_for_a_breaker_whose_redis_is_away(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
@@ -331,6 +328,11 @@ class TestHeld:
         account = shop.replay(stop, say=lambda _: stop.set())
 
         assert (account.enqueued, account.left, account.is_finished) == (0, 1, False)
+
+
+def _replay_until_it_waits(shop: Shop) -> Account:
+    stop = Event()
+    return shop.replay(stop, say=lambda _: stop.set())
 
 
 def _task(**options: Any) -> Any:
