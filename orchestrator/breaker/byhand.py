@@ -1,9 +1,9 @@
-"""Steers a breaker by hand, for the whole fleet: nothing is changed unless all makes sense."""
+"""Steers breakers by hand, for the whole fleet: nothing is changed unless all makes sense."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
@@ -24,33 +24,31 @@ _MOST_ALIKE = 3
 
 def control(
     store: Store,
-    name: str,
+    names: Sequence[str],
     action: str,
     *,
     who: str,
     why: str = "",
     seconds: float | None = None,
     create: bool = False,
-) -> State:
-    """Change the breaker `name`, and return its new state.
+) -> list[State]:
+    """Change the breakers of these names, and return their new states.
 
     `seconds` is how long that holds, None: until it is changed, or for an open circuit as long as its policy
     says. A name that no process has used yet is refused, as it may be misspelt, unless `create` says that it
     is meant: what is set then holds from the first call on.
 
     Raises:
-        InvalidBreaker: the name, the action, or another of these is none; nothing is changed.
+        InvalidBreaker: a name, the action, or another of these is none; nothing is changed.
         RedisError: Redis is away.
     """
-    checked(name)
     chosen = check(action, why=why, who=who, seconds=seconds)
-    names = store.names()
-    if name not in names and not (create and chosen in LASTING):
-        hint = (
-            f"; with create=True it can be set to {chosen} before its first use" if chosen in LASTING else ""
-        )
-        raise InvalidBreaker(unknown(name, names) + hint)
-    return store.control(name, chosen, who=who, why=why, seconds=seconds)
+    known = frozenset(store.names())
+    for name in map(checked, names):
+        if name not in known and not (create and chosen in LASTING):
+            hint = f"; with create=True it can be set to {chosen} before its first use"
+            raise InvalidBreaker(unknown(name, known) + (hint if chosen in LASTING else ""))
+    return [store.control(name, chosen, who=who, why=why, seconds=seconds) for name in names]
 
 
 def check(action: str, *, why: str, who: str, seconds: float | None) -> Action:
@@ -72,7 +70,7 @@ def check(action: str, *, why: str, who: str, seconds: float | None) -> Action:
 
 def unknown(name: str, names: Collection[str]) -> str:
     """What to say of a name that no process has used: which ones it may have meant."""
-    alike = get_close_matches(name, names, _MOST_ALIKE)
+    alike = get_close_matches(name, sorted(names), _MOST_ALIKE)
     meant = f" (is {' or '.join(map(repr, alike))} meant?)" if alike else ""
     return f"no process has used a breaker {name!r:.200} yet{meant}"
 

@@ -33,9 +33,9 @@ def control_breaker(  # noqa: PLR0917 (as a caller writes them)
         InvalidBreaker: the name is unknown, or the action none; nothing is changed.
     """
     chosen = settings.current()
-    state = byhand.control(
+    (state,) = byhand.control(
         Store(redis.client(), chosen.key_prefix),
-        name,
+        [name],
         action,
         who=f"task {self.request.id}" if who is None else who,
         why=why,

@@ -208,6 +208,13 @@ def test_an_unknown_name_is_refused_with_those_that_it_may_have_meant(
         assert (run(command, "model:gtp").exit_code, run(command, "model:gtp").stdout) == (1, "")
 
 
+def test_of_several_names_none_is_changed_if_one_is_none(run: Callable[..., Result], store: Store) -> None:
+    done = run("isolate", "billing", "", "--why", "a try", "--create")
+
+    assert (done.exit_code, store.read(["billing"])[0].mode) == (1, "auto")
+    assert "a breaker's name must have 1 to 200 characters" in done.stderr
+
+
 def test_a_dependency_can_be_isolated_before_its_first_use(run: Callable[..., Result], store: Store) -> None:
     done = run("isolate", "new", "--why", "not yet", "--create")
 

@@ -125,12 +125,9 @@ def _steer(
         chosen = (*picked.known, *new) if new else require(picked, known, hint)
         if picked.by_pattern:
             ask(f"{action.title()} {counted(len(chosen), 'breaker')} ({', '.join(chosen)})?", yes=yes)
-        done = [
-            byhand.control(
-                fleet, name, action, who=who or identity(), why=why, seconds=seconds, create=create
-            )
-            for name in chosen
-        ]
+        done = byhand.control(
+            fleet, chosen, action, who=who or identity(), why=why, seconds=seconds, create=create
+        )
     _tell(done, new, as_json=as_json)
 
 
