@@ -47,15 +47,18 @@ class Exchanger:
         self._prefix = prefix
         self._turns = [_Turn(what, seconds) for what, seconds in things]
         self._woken = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._is_resting = False
         self._complaint = ""
         self._thread = threading.Thread(target=self._run, name="omninode-retries", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first exchange is made at once."""
+        """Begin; without a thread the process goes by its own counts."""
         keep_apart()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._complain(str(error))
 
     def wake(self, what: Exchanged) -> None:
         """Exchange soon: there is something new, or the fleet's counts are needed."""
@@ -71,12 +74,13 @@ class Exchanger:
 
     def close(self) -> None:
         """Tell what is untold, within limits."""
-        self._stopping = True
+        self._stopping.set()
         self._woken.set()
-        self._thread.join(_CLOSE_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             # First: whoever makes something busy after it was looked at then sees that it has to say so.
             self._is_resting = True
             self._woken.wait(self._pause_seconds())
@@ -87,8 +91,7 @@ class Exchanger:
                 if turn.what.is_busy and now - turn.last >= turn.every_seconds:
                     turn.last = now
                     self._exchange(turn.what)
-            if not self._stopping:
-                time.sleep(_SHORTEST_PAUSE_SECONDS)
+            self._stopping.wait(_SHORTEST_PAUSE_SECONDS)
         for turn in self._turns:
             if turn.what.is_busy:
                 self._exchange(turn.what)

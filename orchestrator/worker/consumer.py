@@ -19,7 +19,7 @@ from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
 from orchestrator.transport import holdings, version
-from orchestrator.worker import announcing, inspection, limits, mover, reporter, revocations
+from orchestrator.worker import announcing, inspection, limits, mover, reporter, retrying, revocations
 from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
 
@@ -174,6 +174,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """The pool has stopped: finish reports, and give back what has not begun."""
         super().shutdown()
         reporter.close()
+        retrying.close()
         mover.close()
         holdings.close()
 

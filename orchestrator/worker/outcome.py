@@ -11,6 +11,9 @@ from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import BreakerOpen, TooManyDeliveries
 from orchestrator.retry.again import GIVEN_UP
 
+# On an exception: why it is not tried again, although it could be.
+HOPELESS = "omninode_hopeless"
+
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (TimeLimitExceeded, "hard_timeout"),
     (SoftTimeLimitExceeded, "soft_timeout"),
@@ -37,5 +40,7 @@ def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Re
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
+    if getattr(error, HOPELESS, ""):
+        return "retries_exhausted"
     given_up = getattr(error, GIVEN_UP, False) or (max_retries is not None and retries >= max_retries)
     return "retries_exhausted" if retries > 0 and given_up else "exception"

@@ -27,7 +27,17 @@ from orchestrator.errors import TooManyDeliveries
 from orchestrator.retry.again import PutBack, SetAside, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim, Outcome
-from orchestrator.worker import aside, blame, chords, dependency, gate, reporter, revocations, telling
+from orchestrator.worker import (
+    aside,
+    blame,
+    chords,
+    dependency,
+    gate,
+    reporter,
+    retrying,
+    revocations,
+    telling,
+)
 from orchestrator.worker.checking import check
 from orchestrator.worker.next_attempt import changed, failed
 from orchestrator.worker.outcome import bare, reason_of
@@ -138,7 +148,11 @@ class Request(stock.Request):  # type: ignore[misc]
             queue, priority = asked.queue or self.claim.queue, asked.priority
             to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
             if "retries" in asked.headers:
-                asked = self._failed(asked, asked.exc)
+                if retrying.gives_up(self, asked):
+                    told = retrying.told(asked, exc_info)
+                    reporter.current().report(lambda: self._tell_and_bury(bare(told), told), _nothing)
+                    return
+                asked = self._failed(retrying.paced(self, asked), asked.exc)
             self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
         else:
             # Its next attempt was published with options that a put-back does not know.
@@ -155,6 +169,8 @@ class Request(stock.Request):  # type: ignore[misc]
     def acknowledge(self, outcome: Outcome = "resolved") -> None:
         """It is done: nothing is left of its message. Of a replay this is the outcome."""
         self.acknowledged = True
+        if outcome == "resolved":
+            retrying.ended(self, well=True)
         self._settle(lambda: self.claim.done(outcome))
 
     def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 (Celery's)
@@ -202,12 +218,12 @@ class Request(stock.Request):  # type: ignore[misc]
         if most is not None and retries >= most:
             self._tell_and_bury(error, exc_info)
             return
-        pause_seconds = float(self.task.default_retry_delay)
         if self.store_errors:
             self.task.backend.mark_as_retry(self.id, error, exc_info.traceback, request=self._context)
         self.send_event("task-retried", exception=saferepr(error), traceback=str(exc_info.traceback))
-        asked = PutBack(delay_seconds=pause_seconds, headers={"retries": retries + 1})
-        self.claim.put_back(pause_seconds, changed(self.claim.envelope, self._failed(asked, error)))
+        asked = PutBack(delay_seconds=float(self.task.default_retry_delay), headers={"retries": retries + 1})
+        asked = self._failed(retrying.paced(self, asked), error)
+        self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked))
 
     def _has_succeeded(self) -> bool:
         """Whether it died only after its success was stored: then it is settled as what it is."""
@@ -312,8 +328,10 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def _bury(self, error: BaseException, traceback: str) -> None:
         self.acknowledged = True
+        retrying.ended(self, well=False)
         reason = reason_of(error, _retries(self._request_dict), self.task.max_retries)
         letter = self._letter(reason, error, str(traceback or ""))
+        letter["message"] += retrying.explained(error)
         self._settle(lambda: self.claim.bury(letter))
 
     def _settle(self, settle: Callable[[], None]) -> None:
