@@ -14,10 +14,13 @@ _T = TypeVar("_T")
 
 
 @contextmanager
-def wire(port: int, *, tls: ssl.SSLContext | None = None, resp3: bool = True) -> Iterator[int]:
+def wire(
+    port: int, *, tls: ssl.SSLContext | None = None, resp3: bool = True, delay_seconds: float = 0.0
+) -> Iterator[int]:
     """Join clients to the server at `port`; yields the port that they connect to.
 
     `tls` is what the wire shows of itself. Without `resp3` it answers HELLO as a server that knows none.
+    Each answer takes `delay_seconds` longer.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="wire", daemon=True)
@@ -28,7 +31,8 @@ def wire(port: int, *, tls: ssl.SSLContext | None = None, resp3: bool = True) ->
         # Cancelled when the wire is removed.
         with suppress(asyncio.CancelledError):
             await asyncio.gather(
-                _pump(reader, upstream, None if resp3 else writer), _pump(upstream_reader, writer, None)
+                _pump(reader, upstream, None if resp3 else writer),
+                _pump(upstream_reader, writer, None, delay_seconds),
             )
 
     server = _run(loop, asyncio.start_server(connect, LOOPBACK, 0, ssl=tls))
@@ -54,7 +58,10 @@ async def _close(server: asyncio.Server) -> None:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: asyncio.StreamWriter | None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    answer: asyncio.StreamWriter | None,
+    delay_seconds: float = 0.0,
 ) -> None:
     try:
         with suppress(OSError):
@@ -62,6 +69,7 @@ async def _pump(
                 if answer and b"\r\nHELLO\r\n" in data:
                     answer.write(b"-ERR unknown command 'HELLO'\r\n")
                 else:
+                    await asyncio.sleep(delay_seconds)
                     writer.write(data)
                     await writer.drain()
     finally:

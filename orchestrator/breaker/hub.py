@@ -90,6 +90,7 @@ class Hub:
         self._tried = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._link: Link | None = None
         self._senders: ThreadPoolExecutor | None = None
         self._is_back = True
         self._read_at = self._flushed_at = 0.0
@@ -137,7 +138,8 @@ class Hub:
         self._is_back = False
         if was_up:
             _LOG.warning("breakers_are_local", error=f"{type(error).__name__}: {error}"[:200])
-        self._wake.set()
+        # What the link says next is not to be trusted either: it begins anew, with a read.
+        self._break_off()
 
     def submit(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Future[object]:
         """Have it done by another thread: for those who must not wait for Redis."""
@@ -174,19 +176,24 @@ class Hub:
 
     def close(self) -> None:
         """End the thread and the connections; the breakers begin anew with the next hub."""
-        self._closed = True
-        self._wake.set()
+        self._closed, self.is_up = True, False
+        self._break_off()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(5.0)
         if self._senders is not None:
             self._senders.shutdown()
-        self.is_up = False
         self._client.close()
+
+    def _break_off(self) -> None:
+        link = self._link
+        if link is not None and threading.current_thread() is not self._thread:
+            link.interrupt()
+        self._wake.set()
 
     def _run(self) -> None:
         while not self._closed:
-            link = Link(self._client, self.store.channel)
+            link = self._link = Link(self._client, self.store.channel)
             try:
                 self._serve(link)
             except (RedisError, OSError) as error:
@@ -195,6 +202,7 @@ class Hub:
                 _LOG.exception("breaker_link_failed")
                 self.lose(error)
             finally:
+                self._link = None
                 link.close()
             self._tried.set()
             self._wait_for_redis()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -60,6 +61,13 @@ class Link:
             raise redis.ConnectionError(message)
         self._connection.send_command("PING")
         self._asked = True
+
+    def interrupt(self) -> None:
+        """Break the link, from another thread: whoever waits for it finds out at once."""
+        pulled = self._connection._sock  # noqa: SLF001 (a pool hands out whole connections only)
+        if pulled is not None:
+            with suppress(OSError):
+                pulled.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the connection."""
