@@ -219,7 +219,7 @@ def test_an_open_circuit_is_degraded_and_says_how_many_tasks_wait_for_how_long(e
 
     assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
     assert re.fullmatch(
-        r"'bank' is open until [-\d]+ [:\d]+ UTC, 2 tasks wait for it, the first for 36\d\d s",
+        r"'bank' is open until [-\d]+ [:\d]+ UTC: 2 tasks wait for it, the first for 36\d\d s",
         _sentence(ended, "breakers"),
     )
 

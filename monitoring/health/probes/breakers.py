@@ -63,8 +63,8 @@ def is_out(state: State) -> bool:
 
 
 def _tell(state: State, tasks: Mapping[str, Waiting], now: float) -> str:
-    waits = f", {_wait(tasks[state.name], now)}" if state.name in tasks else ", no task waits for it"
-    return f"{state.name!r} is {outlook(state, now)}{waits}"
+    waits = _wait(tasks[state.name], now) if state.name in tasks else "no task waits for it"
+    return f"{state.name!r} is {outlook(state, now)}: {waits}"
 
 
 def _wait(waiting: Waiting, now: float) -> str:

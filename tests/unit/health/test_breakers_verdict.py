@@ -23,7 +23,7 @@ def test_closed_circuits_are_healthy_and_what_still_waits_is_told() -> None:
 def test_an_open_circuit_says_until_when_and_who_waits_for_how_long() -> None:
     found = judge([State("bank", circuit="open", left_seconds=30)], [Waiting("bank", 1, NOW - 40)], NOW)
 
-    assert found == Degraded("'bank' is open until 2026-06-01 12:00:30 UTC, 1 task waits for it, for 40 s")
+    assert found == Degraded("'bank' is open until 2026-06-01 12:00:30 UTC: 1 task waits for it, for 40 s")
 
 
 def test_what_is_isolated_or_half_open_is_degraded_too() -> None:
@@ -34,9 +34,9 @@ def test_what_is_isolated_or_half_open_is_degraded_too() -> None:
     ]
 
     assert judge(states, [Waiting("post", 7, None)], NOW) == Degraded(
-        "'post' is open, and a probe is due, 7 tasks wait for it; "
-        "'bank' is isolated by hand until 2026-06-01 12:01:00 UTC, no task waits for it; "
-        "'mail' is half-open, and a probe is on its way, no task waits for it"
+        "'post' is open, and a probe is due: 7 tasks wait for it; "
+        "'bank' is isolated by hand until 2026-06-01 12:01:00 UTC: no task waits for it; "
+        "'mail' is half-open, and a probe is on its way: no task waits for it"
     )
 
 
