@@ -14,10 +14,12 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from tasks.demo.dying import Act
+    from tasks.demo.outage import Outage
     from tasks.hooks.delivery import Delivery
 
     Deliveries = dict[str, Delivery]
 
+_PROCESSES = 2
 _INPUT = Path(__file__).parent.parent.parent / "examples" / "github-webhooks.jsonl"
 
 
@@ -44,9 +46,10 @@ _INPUT = Path(__file__).parent.parent.parent / "examples" / "github-webhooks.jso
 def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: bool) -> None:
     """Process real webhooks with a local AI model: on servers, a worker, beat, relay and Flower of its own.
 
-    Then some tasks die, and are replayed until no dead letter is open. The report's figures are asked of
-    PostgreSQL and Redis afterwards. On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when
-    anything is missing, and with 130 when it was stopped before the report.
+    Then some tasks die, and are replayed until no dead letter is open; and a model's server goes away and
+    returns while it is called. The report's figures are asked of PostgreSQL, Redis and that server afterwards.
+    On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when anything is missing, and with 130
+    when it was stopped before the report.
     """
     # The servers' libraries are slow to import; --help must not wait for them.
     from psycopg import OperationalError
@@ -73,19 +76,29 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
 
 
 def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json: bool) -> list[str]:
+    from orchestrator.breaker import hub
     from orchestrator.dev import environment, report
     from orchestrator.dev.fleet import running_fleet
     from orchestrator.dev.processes.interrupts import Interrupted
-    from tasks.demo import dying
+    from tasks.demo import dying, outage
+    from tasks.demo.endpoint import serving
     from tasks.demo.run import send, wait_for_the_texts
 
-    with ExitStack() as spinner, environment.entered(dying.imported()):
+    with (
+        ExitStack() as spinner,
+        serving() as endpoint,
+        environment.entered(dying.imported() | outage.environment(endpoint)),
+    ):
         tell = spinner.enter_context(report.on(Console(stderr=True)))
-        with running_fleet(directory, report=tell, who="omninode demo") as fleet:
+        with running_fleet(directory, _PROCESSES, tell, "omninode demo") as fleet, ExitStack() as ending:
+            # Before its Redis ends, which it would tell of.
+            ending.callback(hub.forget)
             spinner.close()
             send(fleet, lines)
             wait_for_the_texts(fleet.check)
-            missing = _report(deliveries, dying.play(fleet), as_json=as_json)
+            act = dying.play(fleet)
+            away = outage.play(fleet, endpoint, _PROCESSES)
+            missing = _report(deliveries, act, away, as_json=as_json)
             if sys.stdin.isatty() and sys.stdout.isatty():
                 if not as_json:
                     _say_where_to_look(fleet.flower_url, fleet.stack.environment())
@@ -102,7 +115,7 @@ def _report_only(lines: Path, *, as_json: bool) -> list[str]:
     deliveries = _deliveries(lines)
     # It says within seconds when the server is away.
     schema.migrate(settings.current().database_url)
-    return _report(deliveries, None, as_json=as_json)
+    return _report(deliveries, None, None, as_json=as_json)
 
 
 def _deliveries(lines: Path) -> Deliveries:
@@ -112,7 +125,7 @@ def _deliveries(lines: Path) -> Deliveries:
     return deliveries_of(lines, settings.current().hook_max_bytes)
 
 
-def _report(deliveries: Deliveries, act: Act | None, *, as_json: bool) -> list[str]:
+def _report(deliveries: Deliveries, act: Act | None, away: Outage | None, *, as_json: bool) -> list[str]:
     """Ask, show, and return what is missing."""
     from orchestrator import postgres, redis, settings
     from tasks.demo.figures import ask_for_figures
@@ -124,11 +137,13 @@ def _report(deliveries: Deliveries, act: Act | None, *, as_json: bool) -> list[s
         threshold = settings.current().similarity_threshold
         missing = whatever_is_missing(database, deliveries, figures, threshold)
     missing += act.missing() if act else ()
+    missing += away.missing() if away else ()
     if as_json:
         letters = asdict(act) if act else None
-        click.echo(json.dumps(asdict(figures) | {"letters": letters, "missing": missing}))
+        outage = asdict(away) if away else None
+        click.echo(json.dumps(asdict(figures) | {"letters": letters, "outage": outage, "missing": missing}))
     else:
-        show(Console(), figures, act, missing)
+        show(Console(), figures, act, away, missing)
     return missing
 
 

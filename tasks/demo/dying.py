@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from orchestrator.index.groups import groups
 from orchestrator.index.states import UNSETTLED
 from orchestrator.index.stats import totals
 from tasks.demo import orders
+from tasks.demo.waiting import wait
 
 if TYPE_CHECKING:
     from orchestrator.dev.fleet import Fleet
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 ORDERS = 20
 _WRONG = {"number": ORDERS + 1, "price": 500}
 _RIGHT = {"number": ORDERS + 1, "cents": 500}
-_PATIENCE_SECONDS = 60.0
-_LOOK_EVERY_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,17 @@ def play(fleet: Fleet) -> Act:
         app.send_task(orders.store_order.name, kwargs={"number": number, "cents": 100 * number})
     # An older program calls it by other names.
     app.send_task(orders.store_order.name, kwargs=_WRONG)
-    _wait(fleet, lambda: _states().get("open", 0) == ORDERS + 1, "the letters")
+    wait(fleet, lambda: _states().get("open", 0) == ORDERS + 1, "the letters")
     with postgres.transaction() as database:
         died = tuple(
             Group(each.letters, each.exception, each.message) for each in groups(database, Filter(), 10)
         )
         database.execute(orders.TABLE)
     _replay(fleet, "--why", "the table is there now")
-    _wait(fleet, lambda: not _states().get("replaying"), "the end of the replay")
+    wait(fleet, lambda: not _states().get("replaying"), "the end of the replay")
     died_again = _states().get("open", 0)
     _replay(fleet, "--edit", json.dumps({"kwargs": _RIGHT}), "--why", "the order had an old spelling")
-    _wait(fleet, lambda: not _states().get("replaying"), "the end of the second replay")
+    wait(fleet, lambda: not _states().get("replaying"), "the end of the second replay")
     states = _states()
     return Act(
         died=died,
@@ -100,15 +98,6 @@ def _replay(fleet: Fleet, *arguments: str) -> None:
     code = fleet.run("replay", [*command, *arguments])
     if code:
         raise StackError(f"`omninode dead-letters replay` ended with exit code {code}")
-
-
-def _wait(fleet: Fleet, condition: Callable[[], bool], what: str) -> None:
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    while not condition():
-        fleet.check()
-        if time.monotonic() > give_up_at:
-            raise StackError(f"{what} did not come within {_PATIENCE_SECONDS:g} s")
-        time.sleep(_LOOK_EVERY_SECONDS)
 
 
 def _states() -> dict[str, int]:

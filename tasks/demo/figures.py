@@ -16,7 +16,7 @@ _LATENCIES = """
     SELECT count(*) FILTER (WHERE outcome = 'ok') AS ok, count(*) AS calls,
            1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_seconds) AS p50_ms,
            1000 * percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_seconds) AS p95_ms
-    FROM model_calls"""
+    FROM model_calls WHERE model = 'local'"""
 _SETTLED = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50_seconds,
            percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95_seconds
@@ -38,7 +38,7 @@ _LABELS = """
 
 @dataclass(frozen=True)
 class ModelCalls:
-    """How many calls there were, how many went well, and how long they took."""
+    """Of the built-in model: how many calls there were, how many went well, and how long they took."""
 
     calls: int
     ok: int

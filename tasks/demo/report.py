@@ -6,15 +6,20 @@ from rich.table import Table
 
 from tasks.demo.dying import Act
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
+from tasks.demo.outage import Outage
 
 _TEXT_WIDTH = 60
 _SHOWN_MISSING = 20
 
 
-def show(console: Console, figures: Figures, act: Act | None, missing: list[str]) -> None:
-    """Print the report: what was processed, what the model found, what has died, and what is missing."""
+def show(
+    console: Console, figures: Figures, act: Act | None, outage: Outage | None, missing: list[str]
+) -> None:
+    """Print the report: what was processed and found, what has died, what was away, and what is missing."""
     tables = [_summary(figures), _similar(figures.pairs), _labels(figures.labels)]
-    for table in [*tables, _died(act)] if act else tables:
+    tables += [_died(act)] if act else []
+    tables += [_away(outage)] if outage else []
+    for table in tables:
         console.print()
         console.print(table)
     console.print()
@@ -104,6 +109,29 @@ def _died(act: Act) -> Table:
         name = group.exception.rpartition(".")[2]
         table.add_row(str(group.letters), escape(name), _first_line(group.message))
     return table
+
+
+def _away(outage: Outage) -> Table:
+    table = Table(
+        title="What a model's server cost that went away and returned",
+        show_header=False,
+        title_justify="left",
+    )
+    table.add_row("calls enqueued, answered", f"{outage.calls}, {outage.answered}")
+    table.add_row(
+        "reached it while it was away",
+        f"{outage.reached_while_away}; at most {outage.at_most} may, of which {outage.probes} probe",
+    )
+    table.add_row("set aside meanwhile", str(outage.set_aside))
+    table.add_row("retries, all of those that reached it", str(outage.retries))
+    table.add_row("dead letters", str(outage.letters))
+    table.add_row("its circuit opened", f"{outage.opened_at}, {_times(outage.opened)}")
+    table.add_row("and closed", f"{outage.closed_at}, {outage.open_seconds:.1f} s later")
+    return table
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times, as probes failed"
 
 
 def _add_text_column(table: Table, name: str) -> None:

@@ -106,6 +106,13 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
         (1, "orchestrator.errors.InvalidArguments"),
     ]
     assert report["letters"] == {"died_again": 1, "resolved": 21, "open": 0, "orders": 21}
+    outage = report["outage"]
+    assert (outage["calls"], outage["answered"], outage["letters"]) == (120, 120, 0)
+    assert outage["reached_while_away"] <= outage["at_most"] == 5 + outage["probes"]
+    assert 95 <= outage["set_aside"] <= 100
+    assert outage["opened"] >= outage["closed"] == 1
+    assert outage["retries"] <= outage["reached_while_away"]
+    assert outage["opened_at"] < outage["closed_at"]
     assert _left_in(tmp_path) == []
 
 
