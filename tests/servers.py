@@ -12,6 +12,7 @@ from psycopg import sql
 from redis import Redis
 
 from orchestrator import redis, schema, settings
+from orchestrator.breaker import hub
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def environment_of(stack: "Addresses", redis_url: str, database_url: str) -> Ite
         patch.setenv("REDIS_URL", redis_url)
         patch.setenv("DATABASE_URL", database_url)
         yield settings.use(settings.load())
+        # Its breakers' thread is not to meet the next test's Redis.
+        hub.forget()
         settings.forget()
         _forget_breakers()
 

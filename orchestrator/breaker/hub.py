@@ -68,8 +68,11 @@ class Member(Protocol):
     def keep(self, told: Report) -> None:
         """What could not be told counts in this process."""
 
-    def start_anew(self) -> None:
-        """This is a forked child, or another Redis: hold no lock, and trust nothing that was heard."""
+    def start_anew(self, *, keep: bool) -> None:
+        """This is a forked child, or another Redis: hold no lock, and read before anything is trusted.
+
+        `keep` what was seen last, for as long as Redis is away.
+        """
 
 
 class Hub:
@@ -291,7 +294,7 @@ def forget() -> None:
         return
     former.close()
     for member in list(former.members.values()):
-        member.start_anew()
+        member.start_anew(keep=False)
 
 
 def _flush() -> None:

@@ -49,7 +49,7 @@ class Registry:
         self._lock = threading.Lock()
         self._all = WeakValueDictionary(dict(self._all.items()))
         for breaker in list(self._all.values()):
-            breaker.standing.start_anew()
+            breaker.standing.start_anew(keep=True)
 
 
 def breaker(

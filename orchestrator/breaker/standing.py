@@ -51,11 +51,12 @@ class Standing:
         self.given: Policy | None = None
         self.policy = Policy()
         self._policy_id = ""
-        self.view = View(State(name), time.monotonic())
-        self.start_anew()
+        self.start_anew(keep=False)
 
-    def start_anew(self) -> None:
-        """Hold no lock, and trust nothing that was heard; what was seen last holds where Redis is away."""
+    def start_anew(self, *, keep: bool) -> None:
+        """Hold no lock, and read before anything is trusted; `keep` what was seen last, if Redis is away."""
+        if not keep:
+            self.view = View(State(self.name), time.monotonic())
         self._lock = threading.Lock()
         self._wire = threading.Lock()
         self.clean: Tally | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from orchestrator import settings
 from orchestrator.breaker import hub
+from orchestrator.breaker.store import Store
 from tests.integration.breaker.callers import Caller, callers
 from tests.own_redis import OwnRedis, own_redis
 
@@ -35,3 +38,18 @@ def fresh(server: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedi
     yield server
     hub.forget()
     settings.forget()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The scripts that this thread has Redis run, as it has them run."""
+    scripts: list[str] = []
+    ask = Store._ask  # noqa: SLF001
+
+    def noted(self: Store, script: str, *args: Any, **kwargs: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            scripts.append(script)
+        return ask(self, script, *args, **kwargs)
+
+    monkeypatch.setattr(Store, "_ask", noted)
+    return scripts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -92,10 +91,7 @@ def test_a_process_that_starts_without_redis_counts_for_itself_and_is_registered
     wait_until(lambda: _goes_well(breaker("late-1")) and "late-1" in _store(fresh).names())
 
 
-def test_a_redis_that_hangs_costs_one_timeout_of_all_breakers(
-    fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = _questions(monkeypatch)
+def test_a_redis_that_hangs_costs_one_timeout_of_all_breakers(fresh: OwnRedis, asked: list[str]) -> None:
     guards = [breaker(f"hung-{number}", _POLICY) for number in range(20)]
     assert all(_goes_well(guard) for guard in guards)
     registered = len(asked)
@@ -110,10 +106,7 @@ def test_a_redis_that_hangs_costs_one_timeout_of_all_breakers(
     wait_until(lambda: {state.circuit for state in _store(fresh).read([g.name for g in guards])} == {"open"})
 
 
-def test_a_process_that_starts_while_redis_hangs_waits_once(
-    fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = _questions(monkeypatch)
+def test_a_process_that_starts_while_redis_hangs_waits_once(fresh: OwnRedis, asked: list[str]) -> None:
     with _stopped(fresh):
         for number in range(20):
             _fails(breaker(f"born-{number}", _POLICY), 3)
@@ -129,8 +122,9 @@ def test_a_silent_link_is_noticed_without_any_call(fresh: OwnRedis) -> None:
     wait_until(lambda: hub.hub().is_up, what="the return")
 
 
-def test_a_redis_that_takes_half_a_second_is_away(fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = _questions(monkeypatch)
+def test_a_redis_that_takes_half_a_second_is_away(
+    fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
     with wire(fresh.port, delay_seconds=0.5) as port:
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
         settings.use(settings.load())
@@ -141,17 +135,3 @@ def test_a_redis_that_takes_half_a_second_is_away(fresh: OwnRedis, monkeypatch: 
         assert _is_refused(guard)
         assert asked == []
         hub.forget()
-
-
-def _questions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Those that calls of this thread put to Redis, as they are put."""
-    asked: list[int] = []
-    put = Store._ask  # noqa: SLF001
-
-    def noted(self: Store, *args: object, **kwargs: object) -> object:
-        if threading.current_thread() is threading.main_thread():
-            asked.append(1)
-        return put(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Store, "_ask", noted)
-    return asked
