@@ -35,8 +35,9 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
         names = fleet.names()
         picked = pick(patterns, names)
         chosen = require(picked, names) if picked.unknown else picked.known if patterns else names
-        known = read(fleet, chosen)
-    found = [each for each in known if each.state.holds_calls_back or not only_open]
+        # Of thousands of breakers few are open: their states come by hundreds, details one by one.
+        listed = [each.name for each in fleet.read(chosen) if each.holds_calls_back] if only_open else chosen
+        found = read(fleet, listed)
     waits = waiting([each.state.name for each in found])
     if as_json:
         told = [json_of(each, waits[each.state.name] if waits is not None else None) for each in found]
@@ -45,7 +46,13 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     if found:
         _print(found, waits)
     else:
-        click.echo("no breaker holds calls back" if known else "no breaker matches" if names else _NONE)
+        click.echo(
+            "no breaker holds calls back"
+            if chosen and only_open
+            else "no breaker matches"
+            if names
+            else _NONE
+        )
     if waits is None:
         click.echo("the broker does not answer: how many tasks wait is unknown", err=True)
 
