@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock demo dev test check bench chaos compat
+.PHONY: help venv lock demo dev test check bench chaos compat mutation
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,3 +49,6 @@ chaos: $(READY)  ## Kill what can be killed, and see that nothing is lost
 
 compat: $(READY)  ## Run Celery's own integration tests on stock Celery and on OmniNode, and compare
 	$(BIN)/python -m tests.compat
+
+mutation: $(READY)  ## Change the circuit breakers' rules one by one, and count what no test notices
+	$(BIN)/python -m tests.mutation

@@ -13,8 +13,9 @@ from xml.etree.ElementTree import ParseError
 import click
 
 from orchestrator.errors import StackError
-from tests.compat import environment, report, source
-from tests.compat.places import RESULTS
+from tests import environments
+from tests.compat import report, source
+from tests.compat.places import ENVIRONMENT, NEEDS, RESULTS
 from tests.compat.results import Results
 from tests.compat.suite import FILES, OMNINODE, STOCK, Run, execute
 from tests.compat.verdict import compare
@@ -77,7 +78,7 @@ def main(
 
 
 def _run(sides: Sequence[str], files: Sequence[str], expression: str, folder: Path) -> dict[str, Results]:
-    place, programs = source.fetch(), environment.prepare()
+    place, programs = source.fetch(), environments.prepare(ENVIRONMENT, NEEDS)
     measured = {side: Results() for side in sides}
     for file in files:
         for side, found in measured.items():

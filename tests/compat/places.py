@@ -5,4 +5,5 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".compat"
 ENVIRONMENT = CACHE / "venv"
+NEEDS = Path(__file__).with_name("requirements.txt")
 RESULTS = CACHE / "results"

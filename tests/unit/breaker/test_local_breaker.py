@@ -39,6 +39,11 @@ def test_a_process_clock_begins_at_nothing() -> None:
     assert Local(POLICY, Random(1), State("api", "open", left_seconds=1.0)).state(0.0).left_seconds == 1.0
 
 
+def test_a_circuit_that_was_closed_for_the_fleet_has_not_tripped() -> None:
+    local = Local(POLICY, Random(1), State("api", epoch=3), 10.0)
+    assert local.report(Report(3, failed=2), 11.0).left_seconds == 30.0
+
+
 def test_what_the_fleet_was_probing_is_probed_here() -> None:
     local = Local(POLICY, Random(1), State("api", "half_open", epoch=3, left_seconds=12.0), 100.0)
     assert local.state(100.0).left_seconds == 0.0
