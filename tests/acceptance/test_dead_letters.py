@@ -19,6 +19,8 @@ from celery import Celery
 from confluent_kafka import Consumer, TopicPartition
 
 from orchestrator import redis
+from orchestrator.breaker.state import Action
+from orchestrator.breaker.store import Store
 from orchestrator.deadletter.reasons import REASONS
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
@@ -32,11 +34,12 @@ _ENVIRONMENT = {
     "OMNINODE_IMPORTS": "tests.acceptance.letter_tasks",
     "OMNINODE_MAX_DELIVERIES": "3",
     "OMNINODE_LEASE_SECONDS": "5",
+    "OMNINODE_BREAKERS": '{"away": {"wait_limit_seconds": 0.3, "ramp_seconds": 0}}',
 }
 # Dies of what its producer sent: a replay of the same bytes would die of it again.
 _NEED_AN_EDIT = ("invalid", "undecodable")
 # What no part of the system causes yet.
-_TO_COME = ("deadline_exceeded", "circuit_open")
+_TO_COME = ("deadline_exceeded",)
 _REASONS: list[str] = [reason for reason in REASONS if reason not in _TO_COME]
 
 
@@ -78,6 +81,7 @@ def environment(stack: Addresses, template: str) -> Iterator[Settings]:
 def dead(environment: Settings) -> Iterator[Place]:
     """Each case has died, its records were read, and the relay is still running."""
     cases = _send(environment)
+    _steer(environment, "open")
     place = Place(environment, _QUEUE + environment.kafka_dlq_suffix, cases)
     with redis.connect(environment.redis_url) as server:
         for raw in server.lrange(_QUEUE, 0, -1):
@@ -93,6 +97,7 @@ def replayed(dead: Place) -> Iterator[Place]:
     """The cause of every death is gone, and every letter was replayed."""
     with redis.connect(dead.settings.redis_url) as server:
         server.set(letter_tasks.GONE, 1)
+    _steer(dead.settings, "close")
     later = _ENVIRONMENT | {"LETTERS_LATER": "1"}
     with start_worker("--queues", _QUEUE, environment=later, concurrency=4):
         wait_until(lambda: _states(dead) == {"open": len(dead.cases)}, what="the index")
@@ -194,6 +199,7 @@ def _send(settings: Settings) -> dict[str, Case]:
         for reason in ("unknown_task", "too_many_deliveries", "unserializable_result"):
             send(reason)
         send("expired", "plain", expires=-5)
+        send("circuit_open", "plain", headers={"omninode-breaker": "away"})
         shop.conf.task_serializer = "pickle"
         send("invalid", "plain", serializer="pickle")
         with shop.producer_pool.acquire() as producer:
@@ -209,6 +215,11 @@ def _send(settings: Settings) -> dict[str, Case]:
         _send_without_properties(settings, shop, cases["bad_envelope"].task_id)
         shop.close()
     return cases
+
+
+def _steer(settings: Settings, action: Action) -> None:
+    with redis.connect(settings.redis_url) as server:
+        Store(server).control("away", action, who="a test", why="on purpose")
 
 
 def _send_without_properties(settings: Settings, shop: Celery, task_id: str) -> None:
