@@ -47,9 +47,9 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
     """Process real webhooks with a local AI model: on servers, a worker, beat, relay and Flower of its own.
 
     Then some tasks die, and are replayed until no dead letter is open; and a model's server goes away and
-    returns while it is called. The report's figures are asked of PostgreSQL, Redis and that server afterwards.
-    On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when anything is missing, and with 130
-    when it was stopped before the report.
+    returns while it is called. The report's figures are asked of PostgreSQL, Redis and that server.
+    On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when anything is missing, and with
+    130 when it was stopped before the report.
     """
     # The servers' libraries are slow to import; --help must not wait for them.
     from psycopg import OperationalError
