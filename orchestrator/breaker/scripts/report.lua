@@ -20,23 +20,14 @@ end
 
 -- Counts in the window, and returns its calls: all, failed and slow.
 local function count()
-  local window_ms = ms(policy.window_seconds)
-  local bucket = math.floor(now / math.floor(window_ms / BUCKETS))
+  local bucket = bucket_now(b)
   for kind, calls in pairs({o = ok, f = failed, s = slow}) do
     if calls > 0 then redis.call('HINCRBY', b.window, string.format('%.0f:%s', bucket, kind), calls) end
   end
-  redis.call('PEXPIRE', b.window, 2 * window_ms + SPARE_MS)
-  local sums, found = {o = 0, f = 0, s = 0}, redis.call('HGETALL', b.window)
-  for i = 1, #found, 2 do
-    local index, kind = string.match(found[i], '^(%d+):(%a)$')
-    -- One of the future is of a clock that was set back.
-    if tonumber(index) <= bucket - BUCKETS or tonumber(index) > bucket then
-      redis.call('HDEL', b.window, found[i])
-    else
-      sums[kind] = sums[kind] + tonumber(found[i + 1])
-    end
-  end
-  return sums.o + sums.f, sums.f, sums.s
+  redis.call('PEXPIRE', b.window, 2 * ms(policy.window_seconds) + SPARE_MS)
+  local calls, fallen = window_calls(b)
+  if #fallen > 0 then redis.call('HDEL', b.window, unpack(fallen)) end
+  return calls.o + calls.f, calls.f, calls.s
 end
 
 -- Why the circuit has to open, if it has to.

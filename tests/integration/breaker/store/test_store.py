@@ -119,9 +119,18 @@ def test_each_trip_doubles_the_open_time_until_it_has_been_closed_for_long(clock
 def test_a_call_leaves_the_window_when_it_is_as_old_as_the_window(clocked: Clocked) -> None:
     policy = Policy(failure_threshold=None, failure_rate=0.5, minimum_calls=4, window_seconds=10)
     clocked.report("api", policy, Report(0, failed=3))
-    clocked.pass_seconds(10)
+    clocked.pass_ms(9999)
+    assert _failed(clocked) == 3
+    clocked.pass_ms(1)
+    assert _failed(clocked) == 0
     assert clocked.report("api", policy, Report(0, failed=1)).circuit == "closed"
     assert clocked.report("api", policy, Report(0, failed=3)).circuit == "open"
+
+
+def _failed(store: Store) -> int:
+    details = store.details("api")
+    assert details
+    return details.failed
 
 
 def test_successes_of_the_whole_fleet_are_counted_beside_its_failures(store: Store) -> None:

@@ -130,6 +130,9 @@ def test_a_replica_that_was_behind_is_brought_up_to_date(clocked: Clocked, clien
     known = _trip(clocked)
     client.copy("before", _HASH, replace=True)
     assert clocked.restore("api", _POLICY, known).circuit == "open"
+    client.copy("before", _HASH, replace=True)
+    isolated = replace(known, circuit="closed", epoch=0, mode="isolated")
+    assert clocked.restore("api", _POLICY, isolated).mode == "isolated"
 
 
 def test_a_circuit_that_a_process_has_opened_by_itself_is_opened_for_all(clocked: Clocked) -> None:

@@ -57,6 +57,7 @@ def test_the_name_that_was_not_used_for_longest_is_forgotten(
     clocked: Clocked, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storing, "MOST_NAMES", 3)
+    clocked.control("isolated", "isolate", who="ann", why="")
     for name in ("closed", "open", "c", "d", "e"):
         clocked.register(name, _OLD)
         clocked.report(name, _OLD, Report(0, failed=1 if name == "closed" else 2))
@@ -64,6 +65,7 @@ def test_the_name_that_was_not_used_for_longest_is_forgotten(
     assert clocked.names() == ["c", "d", "e"]
     assert not client.exists(keys.breaker("closed", "p:"), keys.breaker_window("closed", "p:"))
     assert clocked.read(["open"])[0].circuit == "open"
+    assert clocked.read(["isolated"])[0].mode == "isolated"
 
 
 def test_a_breaker_lives_for_thirty_days_after_its_last_registration(store: Store, client: Redis) -> None:
