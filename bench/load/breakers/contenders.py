@@ -119,7 +119,8 @@ def _interlock(url: str, name: str, rules: Rules) -> Guard:
         name=name,
         storage=RedisStorage(Redis.from_url(url)),
         config=interlock.Config(
-            failure_rate_threshold=rules.rate or 1.0,
+            # It knows no failures in a row: the first failure after so many calls.
+            failure_rate_threshold=rules.rate or 0.01,
             minimum_number_of_calls=rules.minimum_calls if rules.rate else rules.threshold,
             window_type=interlock.WindowType.TIME_BASED,
             window_size=int(rules.window_seconds),

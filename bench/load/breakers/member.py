@@ -32,7 +32,9 @@ class Member:
         """Make or find the guard of that name; as an order, it warms up."""
         if name not in self._guards:
             self._guards[name] = self._contender.make(self._url, name, rules)
-            self._guards[name].wrap(_pause)(0.0)
+            if rules.rate is None:
+                # A success would count in the window.
+                self._guards[name].wrap(_pause)(0.0)
         return self._guards[name]
 
     def warm(self, name: str, rules: Rules) -> None:
