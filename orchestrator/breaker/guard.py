@@ -16,8 +16,9 @@ from orchestrator.breaker.faults import Faults, Kind
 from orchestrator.breaker.hub import hub
 from orchestrator.breaker.permit import Permit
 from orchestrator.breaker.report import LONGEST_ERROR, Report
-from orchestrator.breaker.standing import Pass, Standing
+from orchestrator.breaker.standing import Standing
 from orchestrator.breaker.state import State
+from orchestrator.breaker.telling import Pass
 from orchestrator.policy import Policy
 from orchestrator.redaction import printable
 
@@ -110,7 +111,8 @@ class Breaker:
         outer = permits.around(self.standing)
         if outer is not None:
             return outer.inner()
-        passed = self.standing.decide(token)
+        tally = self.standing.clean
+        passed = self.standing.decide(token) if tally is None else Pass(tally)
         return None if passed is None else self._permitted(passed)
 
     def report_failure(self, error: str, token: str = "") -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import redis
@@ -19,11 +19,10 @@ from redis.exceptions import RedisError
 from orchestrator import forks, settings
 from orchestrator.breaker import wire
 from orchestrator.breaker.link import Link, client
+from orchestrator.breaker.member import Member
 from orchestrator.breaker.news import Listener, News
-from orchestrator.breaker.report import Report
 from orchestrator.breaker.state import State
 from orchestrator.breaker.store import Store
-from orchestrator.policy import Policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,42 +36,6 @@ _AGAIN_SECONDS = 0.1
 _START_SECONDS = 1.0
 _NAMES_AT_ONCE = 500
 _SENDERS = 4
-
-
-class Member(Protocol):
-    """One breaker, as the hub knows it; each method may be called from the hub's thread."""
-
-    name: str
-
-    @property
-    def wanted(self) -> Policy:
-        """The policy that this process wants for it."""
-
-    @property
-    def heard(self) -> int:
-        """How often anything was heard of it."""
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether what is known of it matters now, asked about once a second."""
-
-    def hear(self, fresh: State) -> None:
-        """A state was published."""
-
-    def read(self, fresh: State, heard: int) -> None:
-        """A state was read, after it had been heard of so often."""
-
-    def gather(self) -> tuple[Policy, Report] | None:
-        """Successes to be told, where there are any."""
-
-    def keep(self, told: Report) -> None:
-        """What could not be told counts in this process."""
-
-    def start_anew(self, *, keep: bool) -> None:
-        """This is a forked child, or another Redis: hold no lock, and read before anything is trusted.
-
-        `keep` what was seen last, for as long as Redis is away.
-        """
 
 
 class Hub:
@@ -130,7 +93,7 @@ class Hub:
             return question(self.store)
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self.lose(error)
-        except RedisError as error:
+        except (RedisError, ValueError) as error:
             # It answers, and refuses: that need not be so for other breakers.
             _LOG.warning("breaker_refused", error=f"{type(error).__name__}: {error}"[:200])
         return None
@@ -297,7 +260,8 @@ def forget() -> None:
         member.start_anew(keep=False)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Tell of the successes that were counted; a process that ends without Python's exit does so before."""
     if _hub is not None and _hub.is_up:
         _hub.flush()
 
@@ -313,7 +277,7 @@ def _keep_through_forks() -> None:
     if not _is_kept:
         _is_kept = True
         os.register_at_fork(after_in_child=_after_fork)
-        atexit.register(_flush)
+        atexit.register(flush)
 
 
 _hub: Hub | None = None

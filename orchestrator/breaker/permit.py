@@ -14,7 +14,8 @@ from typing import TypeAlias
 from orchestrator.breaker.faults import Faults
 from orchestrator.breaker.hub import hub
 from orchestrator.breaker.report import Report, told
-from orchestrator.breaker.standing import Pass, Standing
+from orchestrator.breaker.standing import Standing
+from orchestrator.breaker.telling import Pass
 from orchestrator.retry.healing import retry_after_seconds
 
 Sending: TypeAlias = Callable[[], None]
@@ -61,12 +62,16 @@ class Permit:
 
     def end(self, error: BaseException | None = None) -> None:
         """Count the call; where Redis has to hear of it, once it has. The second time nothing happens."""
+        if error is None and self._is_counted_at_once():
+            return
         sending = self._ended(error)
         if sending is not None:
             sending()
 
     async def end_soon(self, error: BaseException | None = None) -> None:
         """Count the call without holding up the event loop; cancelling this does not stop it."""
+        if error is None and self._is_counted_at_once():
+            return
         sending = self._ended(error)
         if sending is None:
             return
@@ -80,6 +85,16 @@ class Permit:
         sending = self._ended(error)
         if sending is not None:
             hub().submit(sending)
+
+    def _is_counted_at_once(self) -> bool:
+        tally = self.passed.tally
+        if tally is None or self._has_ended or self._is_inner or self._standing.clean is not tally:
+            return False
+        self._has_ended = True
+        tally.ok()
+        if tally.slow_seconds is not None and time.monotonic() - self.started >= tally.slow_seconds:
+            tally.slow()
+        return True
 
     def _ended(self, error: BaseException | None) -> Sending | None:
         if self._has_ended or self.passed.tally is None:
@@ -131,7 +146,10 @@ _entered: ContextVar[tuple[Permit, ...]] = ContextVar("omninode_breakers_entered
 
 def around(standing: Standing) -> Permit | None:
     """The innermost call of this breaker that is under way in this thread or task."""
-    for permit in reversed(_entered.get()):
+    entered = _entered.get()
+    if not entered:
+        return None
+    for permit in reversed(entered):
         if permit.standing is standing:
             return permit
     return None

@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from orchestrator.breaker import permit as permits
 from orchestrator.breaker.permit import Permit
-from orchestrator.breaker.standing import Pass, Standing
+from orchestrator.breaker.standing import Standing
+from orchestrator.breaker.telling import Pass
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -37,7 +37,7 @@ local function settle()
   local known, rival = seen[mine], seen[stored]
   local first = known and known.first or now
   put(b, 'seen:' .. mine, string.format('%.0f %.0f', first, now))
-  if mine == stored or (known and rival and known.first < rival.first) then return end
+  if mine == stored or (known and rival and known.first <= rival.first) then return end
   tell(b, stored, mine, 'another policy, which was first seen later', '', '')
   put(b, 'policy', ARGV[3])
   put_news(b, 'policy_id', mine)
