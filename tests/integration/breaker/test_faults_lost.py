@@ -8,7 +8,6 @@ from orchestrator.breaker import Breaker, breaker
 from orchestrator.breaker.store import Store
 from orchestrator.errors import BreakerOpen
 from orchestrator.policy import Policy
-from tests.integration.breaker.callers import Caller
 from tests.own_redis import OwnRedis
 from tests.processes import wait_until
 
@@ -79,17 +78,3 @@ def test_scripts_that_are_gone_are_loaded_again(fresh: OwnRedis) -> None:
 
     assert _is_refused(guard)
     assert Store(fresh.client).read(["scripts"])[0].circuit == "open"
-
-
-def test_a_flush_while_it_is_open_lets_no_process_call(server: OwnRedis, fleet: list[Caller]) -> None:
-    for caller in fleet:
-        caller.use("everywhere", _POLICY)
-    fleet[0].ask("call", "everywhere", fails=3)
-    wait_until(lambda: all(caller.ask("refuses", "everywhere") for caller in fleet))
-
-    server.client.flushall()
-    ran = [fleet[number % 4].ask("call", "everywhere", well=5)["ran"] for number in range(40)]
-
-    wait_until(lambda: Store(server.client).read(["everywhere"])[0].circuit == "open")
-    assert sum(ran) == 0
-    assert [caller.ask("call", "everywhere", well=5)["ran"] for caller in fleet] == [0, 0, 0, 0]
