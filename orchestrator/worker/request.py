@@ -214,7 +214,7 @@ class Request(stock.Request):  # type: ignore[misc]
         self._tried_before = True
         if self._has_succeeded():
             return
-        retries, most = self._context.retries, self.task.max_retries
+        retries, most = self._context.retries, retrying.most(self.task, error)
         if most is not None and retries >= most:
             self._tell_and_bury(error, exc_info)
             return

@@ -5,6 +5,7 @@ Decided from memory when an attempt is settled; a thread exchanges the counts wi
 
 from __future__ import annotations
 
+import threading
 import traceback
 from contextlib import suppress
 from copy import copy
@@ -21,6 +22,7 @@ from orchestrator.retry.budgets import Budgets
 from orchestrator.retry.exchanging import Exchanger
 from orchestrator.retry.experience import Experience
 from orchestrator.retry.odds import Failure, verdict
+from orchestrator.retry.policy import Policies, RetryPolicy, chosen
 from orchestrator.worker.outcome import HOPELESS
 
 _BUDGETS_SECONDS, _EXPERIENCE_SECONDS = 1.0, 10.0
@@ -90,6 +92,14 @@ def paced(request: Any, asked: PutBack) -> PutBack:
     return asked
 
 
+def most(task: Any, error: BaseException) -> int | None:
+    """How many retries a task allows after an error that its own process could not tell of."""
+    policies: Policies = getattr(task, "retry_policies", {})
+    own: int | None = task.max_retries
+    named = chosen(policies, error, RetryPolicy()).max_retries
+    return own if named is None else named
+
+
 def told(asked: PutBack, exc_info: Any) -> Any:
     """Celery's account of what the retry was for, instead of the one of the retry."""
     account = copy(exc_info)
@@ -156,10 +166,12 @@ def _retries(request: Any) -> int:
 
 
 _retrying: Retrying | None = None
+_making = threading.Lock()
 
 
 def _current() -> Retrying:
     global _retrying  # noqa: PLW0603
     if _retrying is None:
-        _retrying = Retrying()
+        with _making:
+            _retrying = _retrying or Retrying()
     return _retrying

@@ -1,7 +1,10 @@
 """Tasks whose retries keep to a budget, never help, or differ by what went wrong; they note it in Redis."""
 
+import os
+import signal
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery import shared_task
 
 from orchestrator import redis
@@ -34,9 +37,12 @@ def hopeless() -> None:
     retry_base_seconds=0.01,
     retry_policies={
         KeyError: NEVER,
+        WorkerLostError: NEVER,
         TransientError: RetryPolicy(base_seconds=0.02, max_retries=1),
     },
 )
 def by_class(kind: str) -> None:
+    if kind == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     errors: dict[str, Any] = {"key": KeyError, "model": ModelUnavailable, "value": ValueError}
     raise errors[kind]("on purpose")
