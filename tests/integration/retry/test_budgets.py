@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError
 
-from orchestrator import keys, redis
+from orchestrator import keys, redis, settings
 from orchestrator.retry import budget
 from orchestrator.retry.budgets import Budgets
 from orchestrator.retry.exchanging import Exchanger
@@ -22,9 +22,11 @@ _FAILURE = Failure("shop.pay", "ValueError", 1)
 
 
 @pytest.fixture
-def client(environment: Settings) -> Iterator[Any]:
-    with redis.connect(environment.redis_url) as connected:
+def client(redis_url: str) -> Iterator[Any]:
+    settings.use(Settings(redis_url=redis_url))
+    with redis.connect(redis_url) as connected:
         yield connected
+    settings.forget()
 
 
 def _process(seed: int = 1, share: float = 0.2, floor: int = 10, wrong_seconds: float = 0.0) -> Budgets:
@@ -157,11 +159,9 @@ def test_odds_that_redis_did_not_hear_are_told_later(client: Any) -> None:
     assert client.hgetall(keys.retry_odds("shop.pay")) == {"ValueError|1|paid": "1"}
 
 
-def test_the_thread_exchanges_what_became_busy_and_the_rest_as_it_ends(
-    client: Any, environment: Settings
-) -> None:
+def test_the_thread_exchanges_what_became_busy_and_the_rest_as_it_ends(client: Any, redis_url: str) -> None:
     budgets, experience = _process(), Experience(Random(1))
-    exchanger = Exchanger(environment.redis_url, "", (budgets, 1000.0), (experience, 1000.0))
+    exchanger = Exchanger(redis_url, "", (budgets, 1000.0), (experience, 1000.0))
     exchanger.start()
     budgets.note_first("shop")
     exchanger.keep_going()
