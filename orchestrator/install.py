@@ -3,10 +3,11 @@
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_shutdown
 
 from orchestrator import beat, flower, logs, redaction, results, routing, schema, stamp, urls
 from orchestrator import settings as environment
+from orchestrator.breaker import hub
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
@@ -51,7 +52,13 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     retries.register()
     flower.extend()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
+    worker_process_shutdown.connect(_tell_of_successes, dispatch_uid="omninode-breakers")
     return app
+
+
+def _tell_of_successes(**_: Any) -> None:
+    # A pool's child ends without Python's own exit; one that made a single call has told of nothing yet.
+    hub.flush()
 
 
 def _with_broker_of(app: Celery, settings: Settings) -> Settings:

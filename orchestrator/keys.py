@@ -161,7 +161,7 @@ def breaker_history(prefix: str = "") -> str:
 
 
 def breaker_channel(prefix: str = "") -> str:
-    """Channel on which every transition is published, with the whole state."""
+    """Channel of all transitions, each with the whole state; `@` and the number of the database follow."""
     return f"{prefix}{_PREFIX}:breakers:transitions"
 
 

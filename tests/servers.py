@@ -100,18 +100,9 @@ def environment_of(stack: "Addresses", redis_url: str, database_url: str) -> Ite
         patch.setenv("REDIS_URL", redis_url)
         patch.setenv("DATABASE_URL", database_url)
         yield settings.use(settings.load())
-        # Its breakers' thread is not to meet the next test's Redis.
+        # The next test's breakers begin anew: its Redis may have the same address, and is an empty one.
         hub.forget()
         settings.forget()
-        _forget_breakers()
-
-
-def _forget_breakers() -> None:
-    """Let the next test's breakers begin anew: its Redis may have the same address, and is an empty one."""
-    from orchestrator.breaker import hub, registry  # noqa: PLC0415 (most tests need none)
-
-    hub.forget()
-    registry.registry.__init__()  # type: ignore[misc]
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import threading
 import time
 from dataclasses import replace
 
-from orchestrator.breaker.hub import Hub
 from orchestrator.breaker.local import Local
 from orchestrator.breaker.report import Report
+from orchestrator.breaker.serving import Hub
 from orchestrator.breaker.state import State
 from orchestrator.breaker.tally import Tally
 from orchestrator.breaker.view import View

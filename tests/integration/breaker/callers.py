@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from orchestrator.policy import Policy
@@ -41,6 +41,12 @@ class Caller:
         """Make one call that ends well through the breaker."""
         assert self.ask("use", name, policy=policy.model_dump()) == {"ran": 1, "refused": 0}
 
+    def end(self) -> None:
+        """Let it end by itself."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+
     def kill(self) -> None:
         """End it as the system's killer of processes does."""
         self.process.kill()
@@ -68,4 +74,8 @@ def _process(port: int) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait(5)
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                with suppress(OSError):
+                    stream.close()

@@ -120,3 +120,15 @@ def test_a_flush_while_it_is_open_lets_no_process_call(server: OwnRedis, fleet: 
     wait_until(lambda: Store(server.client).read(["everywhere"])[0].circuit == "open")
     assert sum(ran) == 0
     assert [caller.ask("call", "everywhere", well=5)["ran"] for caller in fleet] == [0, 0, 0, 0]
+
+
+def test_a_process_that_ends_tells_of_its_successes(server: OwnRedis) -> None:
+    policy = Policy(failure_threshold=None, failure_rate=0.5)
+    with callers(1, server.port) as (short_lived,):
+        short_lived.use("short-lived", policy)
+        short_lived.end()
+
+    details = Store(server.client).details("short-lived")
+
+    assert details
+    assert details.ok == 1
