@@ -68,21 +68,15 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.failure_threshold is None and self.failure_rate is None and self.slow_rate is None:
-            message = "at least one of failure_threshold, failure_rate and slow_rate must be given"
-            raise ValueError(message)
-        if self.open_cap_seconds < self.open_seconds:
-            message = (
-                f"open_cap_seconds={self.open_cap_seconds:g} must not be less than "
-                f"open_seconds={self.open_seconds:g}"
-            )
+        message = _contradiction(self)
+        if message:
             raise ValueError(message)
         return self
 
     @property
     def counts_calls(self) -> bool:
         """Whether successes have to be counted: a rate needs them, failures in a row do not."""
-        return self.failure_rate is not None or self.slow_rate is not None
+        return _has_rate(self)
 
     @property
     def fingerprint(self) -> str:
@@ -91,6 +85,22 @@ class Policy(BaseModel):
         It is of what differs from the defaults, so that a release which only knows more is no new policy.
         """
         return _fingerprint(self)
+
+
+def _contradiction(policy: Policy) -> str:
+    """What is wrong with the values together, or nothing."""
+    if policy.failure_threshold is None and not _has_rate(policy):
+        return "at least one of failure_threshold, failure_rate and slow_rate must be given"
+    if policy.open_cap_seconds < policy.open_seconds:
+        return (
+            f"open_cap_seconds={policy.open_cap_seconds:g} must not be less than "
+            f"open_seconds={policy.open_seconds:g}"
+        )
+    return ""
+
+
+def _has_rate(policy: Policy) -> bool:
+    return policy.failure_rate is not None or policy.slow_rate is not None
 
 
 @lru_cache(1000)
