@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from redis import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from orchestrator import forks, keys
 from orchestrator.breaker.hub import hub
@@ -45,6 +45,7 @@ class Mover:
         self._keys = places
         self._pid = os.getpid()
         self._failures = 0
+        self._refused: set[str] = set()
         self._stopping = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="omninode-mover", daemon=True)
@@ -73,7 +74,7 @@ class Mover:
             ask.time()
             names, told = ask.execute()
         clock.hear(told)
-        pauses = [self._let_go(_text(name)) for name in sorted(names)]
+        pauses = [self._look_at(_text(name)) for name in sorted(names)]
         return min([*pauses, _IDLE_SECONDS])
 
     def _run(self) -> None:
@@ -97,6 +98,18 @@ class Mover:
         if self._failures:
             _LOG.info("mover_goes_on", failures=self._failures)
         self._failures = 0
+        return pause_seconds
+
+    def _look_at(self, name: str) -> float:
+        try:
+            pause_seconds = self._let_go(name)
+        except ResponseError as error:
+            # Something else has its key, or Redis takes no writes: others must not wait for that.
+            if name not in self._refused:
+                self._refused.add(name)
+                _LOG.warning("mover_refused", breaker=name, error=str(error))
+            return _IDLE_SECONDS
+        self._refused.discard(name)
         return pause_seconds
 
     def _let_go(self, name: str) -> float:

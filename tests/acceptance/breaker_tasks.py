@@ -9,13 +9,14 @@ from celery import shared_task
 
 from orchestrator import redis
 from orchestrator.breaker import breaker
+from orchestrator.task import Task
 
 # In Redis: the order in which tasks ran, each with Redis's time; and whether what they depend on is away.
 RAN, AWAY = "breakers:ran", "breakers:away"
 
 
 def _note(word: str) -> str:
-    seconds, microseconds = redis.client().time()  # type: ignore[misc]
+    seconds, microseconds = redis.client().time()
     redis.client().rpush(RAN, f"{seconds + microseconds / 1_000_000:.6f} {word}")
     return word
 
@@ -24,7 +25,7 @@ def of_bank(bank: str, *_: Any, **__: Any) -> str:
     return f"bank:{bank}"
 
 
-@shared_task(name="breakers.pay", breaker=of_bank, max_retries=0)
+@shared_task(name="breakers.pay", base=Task, breaker=of_bank, max_retries=0)
 def pay(bank: str, number: int) -> str:
     return _note(f"{bank} {number}")
 
@@ -37,18 +38,19 @@ def _ask(task: Any) -> int:
     return int(task.request.retries)
 
 
-@shared_task(name="breakers.ask", bind=True, breaker="shop", max_retries=2, retry_base_seconds=0.1)
+@shared_task(name="breakers.ask", base=Task, bind=True, breaker="shop", max_retries=2, retry_base_seconds=0.1)
 def ask(self: Any) -> int:
     return _ask(self)
 
 
 @shared_task(
     name="breakers.ask_as_celery",
+    base=Task,
     bind=True,
     breaker="shop",
     autoretry_for=(ConnectionError,),
     max_retries=2,
-    default_retry_delay=0.1,
+    default_retry_delay=1,
 )
 def ask_as_celery(self: Any) -> int:
     return _ask(self)
@@ -61,13 +63,13 @@ def call() -> str:
         return _note("call")
 
 
-@shared_task(name="breakers.hang", breaker="hanging", time_limit=1, max_retries=0)
+@shared_task(name="breakers.hang", base=Task, breaker="hanging", time_limit=1, max_retries=0)
 def hang() -> None:
     _note("hang")
     time.sleep(60)
 
 
-@shared_task(name="breakers.die", breaker="deadly", max_retries=0)
+@shared_task(name="breakers.die", base=Task, breaker="deadly", max_retries=0)
 def die() -> None:
     _note("die")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -26,7 +26,7 @@ _ENVIRONMENT = {
     "OMNINODE_BREAKERS": json.dumps(
         {
             "bank:*": {"ramp_seconds": 1, "ramp_per_second": 20},
-            "shop": {"failure_threshold": 3, "failure_rate": None, "open_seconds": 0.3, "ramp_seconds": 0},
+            "shop": {"failure_threshold": 3, "open_seconds": 0.3, "open_cap_seconds": 0.3, "ramp_seconds": 0},
             "impatient": {"wait_limit_seconds": 0.2},
             "*": {"failure_threshold": 1, "open_seconds": 30},
         }
@@ -160,17 +160,19 @@ def test_a_killed_process_counts_as_a_failure_of_what_its_task_depends_on(
     assert error in details.error
 
 
-def test_a_worker_that_is_killed_while_messages_wait_loses_none(server: Any, app: Celery) -> None:
+def test_a_worker_that_is_killed_while_messages_wait_loses_none(
+    server: Any, app: Celery, worker: Worker
+) -> None:
     _control(server, "bank:d", "open", seconds=600)
-    with start_worker("--queues", "mortal", concurrency=2) as mortal:
+    with start_worker("--queues", "mortal", "--without-mingle", concurrency=2) as mortal:
         sent = [app.send_task("breakers.pay", ("d", number), queue="mortal") for number in range(5)]
         _wait_aside(server, "bank:d", 5)
         os.killpg(mortal.process.pid, signal.SIGKILL)
     _control(server, "bank:d", "close")
+    app.control.add_consumer("mortal", destination=[worker.node])
 
-    with start_worker("--queues", "mortal", concurrency=2):
-        assert [each.get(timeout=20) for each in sent] == [f"d {number}" for number in range(5)]
-        wait_until_empty(server, "mortal")
+    assert [each.get(timeout=20) for each in sent] == [f"d {number}" for number in range(5)]
+    wait_until_empty(server, "mortal")
 
 
 def _control(server: Redis, name: str, action: Action, seconds: float | None = None) -> None:
