@@ -101,7 +101,7 @@ def control(
 
 
 def _counted(record: Record, policy: Policy, told: Report, at: int, chance: float) -> Record:
-    if not told.ok and not told.failed:
+    if not told.ok and not told.earlier and not told.failed:
         return record
     window_ms = milliseconds(policy.window_seconds)
     after = replace(

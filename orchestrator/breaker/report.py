@@ -20,6 +20,7 @@ class Report:
     token: str = ""
     """The lease of the probe that ended; a probe is reported alone."""
     ok: int = 0
+    """Went well while failures in a row were known of: they end the row."""
     slow: int = 0
     """How many, of those that went well and those that failed together, were slow."""
     failed: int = 0
@@ -27,6 +28,9 @@ class Report:
     """The last failure, without secrets; at most 200 characters."""
     retry_after_seconds: float = 0.0
     """For how long the dependency asked to be left alone; 0: it did not say."""
+    earlier: int = 0
+    """Went well before failures in a row were known of. They count in the window alone: told of late, they
+    would end a row that others have begun since."""
 
 
 def told(error: BaseException) -> str:

@@ -120,7 +120,7 @@ class Store:
     def _told(self, report: Report) -> list[Any]:
         asked_ms = _ms(min(report.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
         told = [report.epoch, report.token, report.ok, report.slow, report.failed, report.error]
-        return [*told, asked_ms, self._chance()]
+        return [*told, asked_ms, self._chance(), report.earlier]
 
     def _ask(
         self,

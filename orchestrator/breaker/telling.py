@@ -65,7 +65,7 @@ class Telling(Known):
                 return
             if self.policy.counts_calls and told.epoch == self._tally.epoch:
                 ok, slow = self._tally.take()
-                told = replace(told, ok=told.ok + ok, slow=told.slow + slow)
+                told = replace(told, earlier=told.earlier + ok, slow=told.slow + slow)
             self._is_reporting, self._was_used = True, True
         try:
             self._tell(told)
@@ -95,7 +95,7 @@ class Telling(Known):
             self._was_used = True
             if not self.policy.counts_calls or self.view.state.circuit != "closed":
                 return None
-            return self.policy, Report(self._tally.epoch, ok=ok, slow=slow)
+            return self.policy, Report(self._tally.epoch, earlier=ok, slow=slow)
 
     def keep(self, told: Report) -> None:
         """Redis is away: what is told counts in this process."""
@@ -110,6 +110,7 @@ def _together(pending: Report | None, told: Report) -> Report:
     return replace(
         told,
         ok=pending.ok + told.ok,
+        earlier=pending.earlier + told.earlier,
         slow=pending.slow + told.slow,
         failed=pending.failed + told.failed,
         error=told.error or pending.error,

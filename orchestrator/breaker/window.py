@@ -30,7 +30,11 @@ def counted(window: tuple[Bucket, ...], window_ms: int, report: Report, at: int)
     index = at // (window_ms // BUCKETS)
     kept = [each for each in window if index - BUCKETS < each.index < index]
     last = next((each for each in window if each.index == index), Bucket(index))
-    ok, failed, slow = last.ok + report.ok, last.failed + report.failed, last.slow + report.slow
+    ok, failed, slow = (
+        last.ok + report.ok + report.earlier,
+        last.failed + report.failed,
+        last.slow + report.slow,
+    )
     return (*kept, Bucket(index, ok, failed, slow))
 
 

@@ -8,8 +8,8 @@ _TASKS = 2000
 
 
 @pytest.mark.parametrize("fault", [None, kill_redis, kill_the_prober], ids=["outage", "redis", "prober"])
-def test_an_outage_costs_a_few_calls_and_no_task(fault: Fault | None) -> None:
-    outcome = run(_TASKS, 6.0, fault)
+def test_an_outage_costs_a_few_calls_and_no_task(database_url: str, fault: Fault | None) -> None:
+    outcome = run(database_url, _TASKS, 6.0, fault)
 
     assert outcome.served == set(range(_TASKS))
     assert outcome.reached_while_away <= outcome.bound

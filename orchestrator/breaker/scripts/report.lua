@@ -1,11 +1,12 @@
 -- Counts calls that have ended, all of one epoch, the successes before the failures; opens or closes the circuit.
 --
 -- KEYS 1-4 and ARGV 1-4 as in state.lua; ARGV 5 epoch, 6 token of the probe ('': none), 7 how many went well, 8 were slow,
---      9 failed, 10 the last failure, 11 for how many ms the dependency asked to be left alone, 12 chance in [0, 1)
+--      9 failed, 10 the last failure, 11 for how many ms the dependency asked to be left alone, 12 chance in [0, 1),
+--      13 how many went well before failures in a row were known of: they count in the window alone
 -- Returns the state. Calls of another epoch, and a probe whose lease has ended, count for nothing.
 local b = open_hash()
 local epoch, token, ok, slow, failed = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local error, asked_ms, chance = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
+local error, asked_ms, chance, earlier = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local policy = b.policy
 
 local function note_error()
@@ -21,7 +22,7 @@ end
 -- Counts in the window, and returns its calls: all, failed and slow.
 local function count()
   local bucket = bucket_now(b)
-  for kind, calls in pairs({o = ok, f = failed, s = slow}) do
+  for kind, calls in pairs({o = ok + earlier, f = failed, s = slow}) do
     if calls > 0 then redis.call('HINCRBY', b.window, string.format('%.0f:%s', bucket, kind), calls) end
   end
   redis.call('PEXPIRE', b.window, 2 * ms(policy.window_seconds) + SPARE_MS)
@@ -48,7 +49,7 @@ local function grounds()
 end
 
 local function closed()
-  if ok + failed == 0 then return end
+  if ok + earlier + failed == 0 then return end
   local before = number(b, 'failures')
   local after = (ok > 0 and 0 or before) + failed
   if after ~= before then put(b, 'failures', after) end

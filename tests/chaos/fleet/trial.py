@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from celery import Celery
+
 from orchestrator import keys
 from orchestrator.breaker.store import Store
 from tests.chaos.fleet.endpoint import Asked, Endpoint, endpoint
@@ -61,10 +63,9 @@ class Fleet:
 Fault = Callable[[Fleet], None]
 
 
-def run(tasks: int, away_seconds: float, fault: Fault | None = None) -> Outcome:
+def run(database_url: str, tasks: int, away_seconds: float, fault: Fault | None = None) -> Outcome:
     """Two workers of four processes; the endpoint goes away when a sixth is done, then comes the fault."""
-    with _fleet() as fleet:
-        _enqueue(fleet, tasks)
+    with _fleet(database_url, tasks) as fleet:
         wait_until(lambda: len(fleet.endpoint.served) >= tasks // 6, 60, "the first tasks")
         fleet.endpoint.turn_off()
         began = time.monotonic()
@@ -99,16 +100,20 @@ def kill_the_prober(fleet: Fleet) -> None:
 
 
 @contextmanager
-def _fleet() -> Iterator[Fleet]:
+def _fleet(database_url: str, tasks: int) -> Iterator[Fleet]:
     with ExitStack() as stack:
-        server = stack.enter_context(own_redis("appendfsync always"))
+        server = stack.enter_context(own_redis())
         served = stack.enter_context(endpoint())
         environment = {
             "REDIS_URL": f"redis://127.0.0.1:{server.port}/0",
+            "DATABASE_URL": database_url,
             "FLEET_ENDPOINT": served.url,
             "OMNINODE_BREAKERS": json.dumps({_BREAKER: POLICY}),
             "OMNINODE_LEASE_SECONDS": "3",
         }
+        _enqueue(environment["REDIS_URL"], tasks)
+        # Until both are there.
+        server.client.sadd(keys.paused(), "celery")
         workers = [
             stack.enter_context(
                 start_worker(
@@ -121,13 +126,13 @@ def _fleet() -> Iterator[Fleet]:
             )
             for _ in range(2)
         ]
+        server.client.srem(keys.paused(), "celery")
+        server.client.incr(keys.changes())
         yield Fleet(server, workers, served)
 
 
-def _enqueue(fleet: Fleet, tasks: int) -> None:
-    from celery import Celery  # noqa: PLC0415 (a producer of its own)
-
-    with Celery("producer", broker=f"redis://127.0.0.1:{fleet.redis.port}/0", set_as_current=False) as app:
+def _enqueue(url: str, tasks: int) -> None:
+    with Celery("producer", broker=url, set_as_current=False) as app:
         for number in range(tasks):
             app.send_task("fleet.ask", args=[number], ignore_result=True)
 

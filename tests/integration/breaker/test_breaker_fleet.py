@@ -45,6 +45,20 @@ def test_failures_of_several_processes_count_together(server: OwnRedis, fleet: l
     wait_until(lambda: fleet[3].ask("refuses", "together"), what="the trip")
 
 
+def test_what_went_well_before_the_outage_ends_no_row_of_another_process(
+    server: OwnRedis, fleet: list[Caller]
+) -> None:
+    policy = Policy(failure_threshold=3, minimum_calls=1000, open_seconds=60, ramp_seconds=0)
+    for caller in fleet:
+        caller.use("late", policy)
+        caller.ask("call", "late", well=5)
+
+    for caller in fleet[:3]:
+        assert caller.ask("call", "late", fails=1) == {"ran": 1, "refused": 0}
+
+    wait_until(lambda: fleet[3].ask("refuses", "late"), what="the trip")
+
+
 def test_a_process_that_starts_while_it_is_open_lets_no_call_through(
     server: OwnRedis, fleet: list[Caller]
 ) -> None:

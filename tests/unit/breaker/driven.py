@@ -25,13 +25,14 @@ class Driven:
         at: float,
         *,
         ok: int = 0,
+        earlier: int = 0,
         failed: int = 0,
         slow: int = 0,
         probe: str = "",
         epoch: int | None = None,
     ) -> State:
         epoch = self.record.epoch if epoch is None else epoch
-        return self.told(at, Report(epoch, probe, ok, slow, failed))
+        return self.told(at, Report(epoch, probe, ok, slow, failed, earlier=earlier))
 
     def told(self, at: float, report: Report, chance: float = 0.0) -> State:
         self.record = machine.report(self.record, self.policy, report, self.BEGINS + at, chance)

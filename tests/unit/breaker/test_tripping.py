@@ -43,6 +43,17 @@ def test_successes_of_a_report_came_before_its_failures() -> None:
     assert driven.call(2, failed=1).circuit == "open"
 
 
+def test_successes_that_are_told_of_late_end_no_row_and_count_in_the_window() -> None:
+    driven = Driven(IN_A_ROW)
+    driven.call(0, failed=2)
+    assert driven.call(1, earlier=7).has_failures
+    assert driven.call(1, earlier=7, failed=1).circuit == "open"
+    rated = Driven(RATE)
+    rated.call(0, earlier=6)
+    (bucket,) = rated.record.window
+    assert (bucket.ok, bucket.failed) == (6, 0)
+
+
 def test_a_report_of_another_epoch_counts_for_nothing() -> None:
     driven = Driven(IN_A_ROW)
     driven.call(0, failed=3)

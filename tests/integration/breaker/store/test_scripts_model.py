@@ -95,9 +95,16 @@ class Agreement(RuleBasedStateMachine):
         assert permitted == expected
         self.same(state)
 
-    @rule(ok=_count, failed=_count, slow=_count, asked=st.sampled_from([0, 0, 0.4, 50, 9000]))
-    def report(self, ok: int, failed: int, slow: int, asked: float) -> None:
-        self.tell(Report(self.record.epoch, "", ok, min(slow, ok + failed), failed, "", asked))
+    @rule(
+        ok=_count,
+        earlier=_count,
+        failed=_count,
+        slow=_count,
+        asked=st.sampled_from([0, 0, 0.4, 50, 9000]),
+    )
+    def report(self, *, ok: int, earlier: int, failed: int, slow: int, asked: float) -> None:
+        slow = min(slow, ok + earlier + failed)
+        self.tell(Report(self.record.epoch, "", ok, slow, failed, "", asked, earlier))
 
     @rule(token=_token, ok=st.booleans(), slow=st.booleans(), is_neutral=st.booleans())
     def end_probe(self, token: str, *, ok: bool, slow: bool, is_neutral: bool) -> None:
