@@ -12,7 +12,9 @@ HOPELESS = 0.01
 CONFIDENCE = 0.95
 # What part of the retries that would be given up is made all the same, so that a change is noticed.
 EXPLORED = 0.05
-_HALVINGS = 60
+# A worker's event loop works this out: of more retries than these the share counts alone.
+_MOST_WEIGHED = 10_000
+_HALVINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,13 @@ class Odds:
         """How probable it is that the chance is less than `chance`: the regularised incomplete beta function.
 
         For whole numbers it is the probability that of n = paid + in vain + 1 trials more than `paid` succeed
-        (Abramowitz & Stegun, 26.5.24): exact, without a library.
+        (Abramowitz & Stegun, 26.5.24): exact for as many as are weighed, without a library.
         """
         if not 0.0 < chance < 1.0:
             return float(chance >= 1.0)
-        trials = self.observed + 1
+        weighed = min(self.observed, _MOST_WEIGHED)
+        paid = math.ceil(self.paid * weighed / max(self.observed, 1))
+        trials = weighed + 1
         logs = math.log(chance), math.log1p(-chance)
         at_most_paid = math.fsum(
             math.exp(
@@ -68,7 +72,7 @@ class Odds:
                 + hits * logs[0]
                 + (trials - hits) * logs[1]
             )
-            for hits in range(self.paid + 1)
+            for hits in range(paid + 1)
         )
         return 1.0 - at_most_paid
 

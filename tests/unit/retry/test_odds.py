@@ -34,6 +34,13 @@ def test_a_retry_is_hopeless_when_enough_of_them_were_in_vain(odds: Odds, is_hop
     assert odds.is_hopeless is is_hopeless
 
 
+def test_of_millions_of_retries_it_is_the_share_that_is_weighed() -> None:
+    millions = Odds(5_000_000, 995_000_000)
+
+    assert millions.is_hopeless
+    assert millions.upper_bound == Odds(50, 9_950).upper_bound
+
+
 def test_the_verdict_says_the_odds() -> None:
     assert verdict(_FAILURE, Odds(3, 1997)) == (
         "not tried again after attempt 2: 3 of 2,000 such retries helped, so the chance is less than 0.4% "
