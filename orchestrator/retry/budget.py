@@ -39,11 +39,11 @@ def read(client: Any, prefix: str, dependency: str) -> Budget:
         pipeline.time()
         pipeline.hgetall(keys.retry_budget(dependency, prefix))
         (seconds, _), fields = pipeline.execute()
-    counts, minute = counts_of(fields), slot_of(seconds)
+    counts, this_slot = counts_of(fields), slot_of(seconds)
     firsts, retries, delayed = (
-        sum(counts.get((kind, minute - back), 0) for back in range(SLOTS_A_MINUTE)) for kind in _KINDS
+        sum(counts.get((kind, this_slot - back), 0) for back in range(SLOTS_A_MINUTE)) for kind in _KINDS
     )
-    waiting = sum(count for (kind, slot), count in counts.items() if kind == "retry" and slot > minute)
+    waiting = sum(count for (kind, slot), count in counts.items() if kind == "retry" and slot > this_slot)
     return Budget(dependency, firsts, retries, delayed, round(terms().allowed(firsts), 3), waiting)
 
 
@@ -53,25 +53,25 @@ def terms() -> Terms:
     return Terms(current.retry_budget, current.retry_floor_per_minute)
 
 
-def tell(pipeline: Any, key: str, process: str, minute: int, more: Counts) -> None:
+def tell(pipeline: Any, key: str, process: str, this_slot: int, more: Counts) -> None:
     """Add what a process has counted, that it is there, and ask for all that is counted."""
     for (kind, slot), count in more.items():
         pipeline.hincrby(key, f"{kind}:{slot}", count)
-    pipeline.hset(key, f"{_PROCESS}:{process}", minute)
+    pipeline.hset(key, f"{_PROCESS}:{process}", this_slot)
     pipeline.expire(key, _LIFE_SECONDS)
     pipeline.hgetall(key)
 
 
-def fleet_of(fields: Mapping[str, str], process: str, minute: int) -> Fleet:
+def fleet_of(fields: Mapping[str, str], process: str, this_slot: int) -> Fleet:
     """What was read, for one of the processes that were at work in the last minute."""
-    recent = minute - SLOTS_A_MINUTE
+    recent = this_slot - SLOTS_A_MINUTE
     at_work = sorted({name for name, slot in _processes(fields).items() if slot >= recent} | {process})
     return Fleet(counts_of(fields), len(at_work), at_work.index(process))
 
 
-def outdated(fields: Mapping[str, str], minute: int) -> list[str]:
+def outdated(fields: Mapping[str, str], this_slot: int) -> list[str]:
     """The fields that say nothing any more."""
-    oldest = minute - _KEPT_SLOTS
+    oldest = this_slot - _KEPT_SLOTS
     slots = [f"{kind}:{slot}" for kind, slot in counts_of(fields) if slot < oldest]
     return slots + [f"{_PROCESS}:{name}" for name, slot in _processes(fields).items() if slot < oldest]
 

@@ -88,12 +88,12 @@ class Budgets:
     def _exchange(self, client: Any, prefix: str, names: list[str]) -> None:
         with self._lock:
             plans = {name: plan for name in names if (plan := self._plans.get(name))}
-            minute = slot_of(self._now())
+            this_slot = slot_of(self._now())
             taken = {name: plan.take() for name, plan in plans.items()}
         try:
             with client.pipeline(transaction=False) as pipeline:
                 for name, more in taken.items():
-                    budget.tell(pipeline, keys.retry_budget(name, prefix), self.process, minute, more)
+                    budget.tell(pipeline, keys.retry_budget(name, prefix), self.process, this_slot, more)
                 pipeline.time()
                 *answers, moment = pipeline.execute(raise_on_error=False)
         except BaseException:
@@ -103,11 +103,11 @@ class Budgets:
         for name, plan in plans.items():
             # Each command's answer, the last of which is all that is counted.
             told, answers = answers[: len(taken[name]) + 3], answers[len(taken[name]) + 3 :]
-            old[name] = self._learn(plan, told, minute)
+            old[name] = self._learn(plan, told, this_slot)
         self._set_clock(moment)
         _remove(client, {keys.retry_budget(name, prefix): fields for name, fields in old.items() if fields})
 
-    def _learn(self, plan: Plan, told: list[Any], minute: int) -> list[str]:
+    def _learn(self, plan: Plan, told: list[Any], this_slot: int) -> list[str]:
         """Take in what Redis answered for one plan; returns the fields that nobody needs any more."""
         refused = next((answer for answer in told if isinstance(answer, Exception)), None)
         if refused is not None:
@@ -116,8 +116,8 @@ class Budgets:
             return []
         fields = told[-1]
         with self._lock:
-            plan.learn(budget.fleet_of(fields, self.process, minute), self._now())
-        return budget.outdated(fields, minute)
+            plan.learn(budget.fleet_of(fields, self.process, this_slot), self._now())
+        return budget.outdated(fields, this_slot)
 
     def _keep(self, plans: Iterable[Plan]) -> None:
         with self._lock:

@@ -88,13 +88,13 @@ class Plan:
         """
         if due > now + LONGEST_SECONDS:
             return Place(due)
-        minute = slot_of(now)
-        if self._has_room(slot_of(due), minute):
+        this_slot = slot_of(now)
+        if self._has_room(slot_of(due), this_slot):
             self._count("retry", slot_of(due))
             return Place(due)
         at = self._later(now, due, random)
         self._count("retry", slot_of(at))
-        self._count("delayed", minute)
+        self._count("delayed", this_slot)
         return Place(at, is_delayed=True)
 
     # -- what goes to the fleet and comes from it
@@ -133,8 +133,8 @@ class Plan:
     def _later(self, now: float, due: float, random: Random) -> float:
         """A random moment of the next slot that is free at the budget's even rate."""
         latest = now + LONGEST_SECONDS
-        minute = slot_of(now)
-        even = self._terms.floor / self._fleet.processes + self._terms.share * _first(self._own, minute)
+        this_slot = slot_of(now)
+        even = self._terms.floor / self._fleet.processes + self._terms.share * _first(self._own, this_slot)
         most_a_slot = max(1, math.ceil(even / _TOUCHED))
         slot = slot_of(due)
         if now < self._search_until:
@@ -142,7 +142,7 @@ class Plan:
         else:
             self._search_until = now + _SEARCH_AGAIN_SECONDS
         while slot < slot_of(latest):
-            if self._own["retry", slot] < most_a_slot and self._has_room(slot, minute):
+            if self._own["retry", slot] < most_a_slot and self._has_room(slot, this_slot):
                 self._search_from = slot
                 return random.uniform(max(due, slot * SLOT_SECONDS), (slot + 1) * SLOT_SECONDS - 0.001)
             slot += 1
@@ -150,13 +150,13 @@ class Plan:
         # Ten minutes are full: what comes on top is spread over all but the first of them.
         return max(due, random.uniform(now + SLOTS_A_MINUTE * SLOT_SECONDS, latest))
 
-    def _has_room(self, slot: int, minute: int) -> bool:
+    def _has_room(self, slot: int, this_slot: int) -> bool:
         """Whether one more retry in this slot leaves every sixty seconds around it within the budget."""
         around = range(slot - SLOTS_A_MINUTE, slot + _TOUCHED)
         own = [self._own["retry", each] for each in around]
         everybody = [self._everybody("retry", each) for each in around]
-        for_own = self._terms.share * _first(self._own, minute) + _ROUNDING
-        firsts = sum(self._everybody("first", minute - back) for back in range(SLOTS_A_MINUTE))
+        for_own = self._terms.share * _first(self._own, this_slot) + _ROUNDING
+        firsts = sum(self._everybody("first", this_slot - back) for back in range(SLOTS_A_MINUTE))
         for_all = self._terms.allowed(firsts) + _ROUNDING
         return all(
             sum(own[begin : begin + _TOUCHED]) + 1 <= self._floor(around[begin]) + for_own
@@ -177,8 +177,8 @@ class Plan:
         return self._fleet.counts.get(key, 0) + self._untold[key] + self._sent[key]
 
 
-def _first(counts: Counts, minute: int) -> int:
-    return sum(counts.get(("first", minute - back), 0) for back in range(SLOTS_A_MINUTE))
+def _first(counts: Counts, this_slot: int) -> int:
+    return sum(counts.get(("first", this_slot - back), 0) for back in range(SLOTS_A_MINUTE))
 
 
 def _recent(counts: Counts, now: float) -> Counter[tuple[Kind, int]]:
