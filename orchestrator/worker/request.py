@@ -150,7 +150,7 @@ class Request(stock.Request):  # type: ignore[misc]
             if "retries" in asked.headers:
                 if retrying.gives_up(self, asked):
                     told = retrying.told(asked, exc_info)
-                    reporter.current().report(lambda: self._tell_and_bury(bare(told), told), _nothing)
+                    self._tell_then_bury(bare(told), told)
                     return
                 asked = self._failed(retrying.paced(self, asked), asked.exc)
             self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
@@ -216,7 +216,7 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         retries, most = self._context.retries, retrying.most(self.task, error)
         if most is not None and retries >= most:
-            self._tell_and_bury(error, exc_info)
+            self._tell_then_bury(error, exc_info)
             return
         if self.store_errors:
             self.task.backend.mark_as_retry(self.id, error, exc_info.traceback, request=self._context)
@@ -251,13 +251,7 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         if isinstance(error, TimeLimitExceeded):
             blame.on(self, error)
-        traceback = str(exc_info.traceback)
-
-        def tell() -> None:
-            telling.failure(self, error, exc_info, hooks=hooks)
-            self._send_failed(exc_info)
-
-        reporter.current().report(tell, lambda: self._bury(error, traceback))
+        self._tell_then_bury(error, exc_info, hooks=hooks)
 
     def _fail_undelivered(self) -> None:
         count = self.claim.deliveries
@@ -277,13 +271,17 @@ class Request(stock.Request):  # type: ignore[misc]
         try:
             raise error
         except type(error):
-            self._tell_and_bury(error, ExceptionInfo())
+            self._tell_then_bury(error, ExceptionInfo())
 
-    def _tell_and_bury(self, error: BaseException, exc_info: Any) -> None:
-        """For a report: hooks, signals and events first, then the letter."""
-        telling.failure(self, error, exc_info, hooks=True)
-        self._send_failed(exc_info)
-        self._bury(error, exc_info.traceback)
+    def _tell_then_bury(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
+        """Result backend, hooks, signals and events first; then the letter, also where none can be told."""
+        traceback = str(exc_info.traceback)
+
+        def tell() -> None:
+            telling.failure(self, error, exc_info, hooks=hooks)
+            self._send_failed(exc_info)
+
+        reporter.current().report(tell, lambda: self._bury(error, traceback))
 
     def _store(self, unstored: Unstored) -> None:
         """The result backend was away where the task ran: store the outcome here, then settle."""
