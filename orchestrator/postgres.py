@@ -93,12 +93,14 @@ def refuse_while_open() -> None:
     """Before work whose outcome must be stored, and which costs something: it would be done in vain.
 
     Raises:
-        BreakerOpen: PostgreSQL is known to be away.
+        BreakerOpen: PostgreSQL is known to be away, or somebody else finds out if it is back.
     """
-    state = _breaker().state
-    if state.mode in {"disabled", "shadow"}:
+    guard = _breaker()
+    if permits.around(guard.standing):
         return
-    if state.mode == "isolated" or (state.circuit == "open" and state.left_seconds > 0):
+    guard.standing.make_known()
+    state = guard.state
+    if state.is_out and (state.mode == "isolated" or state.left_seconds > 0):
         raise BreakerOpen(state.name, state.left_seconds)
 
 

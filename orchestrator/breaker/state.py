@@ -52,3 +52,8 @@ class State:
         if self.mode in {"disabled", "shadow"}:
             return False
         return self.mode == "isolated" or self.circuit != "closed" or self.ramp_left_seconds > 0
+
+    @property
+    def is_out(self) -> bool:
+        """Whether no call is made but those that find out if the dependency is back."""
+        return self.mode == "isolated" or (self.mode == "auto" and self.circuit != "closed")

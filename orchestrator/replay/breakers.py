@@ -69,7 +69,7 @@ class Breakers:
     def _ask(self, name: str) -> str | None:
         (state,) = self._store.read([name])
         self._probing.pop(name, None)
-        if state.mode != "isolated" and not _is_out(state):
+        if not state.is_out:
             return None
         sentence = self._sentence(state)
         if state.mode == "isolated" or not self._may_probe(state):
@@ -92,7 +92,3 @@ class Breakers:
             sentence = f"the circuit of {state.name!r} is {outlook(state, time.time())}"
             self._said[state.name] = (what, sentence)
         return sentence
-
-
-def _is_out(state: State) -> bool:
-    return state.mode == "auto" and state.circuit != "closed"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import time
 from threading import Thread
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
 from orchestrator import keys, redaction, redis, settings
 from orchestrator.breaker import scripts
+from orchestrator.breaker.state import Circuit, Mode
 from orchestrator.forks import threads_at_work
 
 _LOG = structlog.get_logger(__name__)
 
 EVENT = "breaker-transition"
 _GROUP = "breaker"
-_KINDS = {"closed", "open", "half_open", "auto", "isolated", "disabled", "shadow"}
+_KINDS = {*get_args(Circuit), *get_args(Mode)}
 _AT_ONCE = 100
 # What is older is no news: it happened while no worker lived, and the history tells of it.
 _OLDEST_MS = 60_000

@@ -44,7 +44,7 @@ def check_breakers() -> str | Degraded:
 def judge(states: Sequence[State], waiting: Sequence[Waiting], now: float) -> str | Degraded:
     """What the circuits, and the tasks that wait for them, mean; the states were read at `now`."""
     tasks = {each.breaker: each for each in waiting}
-    out = [state for state in states if is_out(state)]
+    out = [state for state in states if state.is_out]
     if out:
         # Those that most tasks wait for come first.
         out.sort(key=lambda state: -tasks[state.name].messages if state.name in tasks else 0)
@@ -55,11 +55,6 @@ def judge(states: Sequence[State], waiting: Sequence[Waiting], now: float) -> st
     told = [f"{each.breaker!r}: {_wait(each, now)}" for each in waiting[:_MOST_TOLD]]
     rest = _others(len(waiting) - _MOST_TOLD, "have tasks that wait")
     return "; ".join(["every circuit lets calls through", *told, *rest])
-
-
-def is_out(state: State) -> bool:
-    """Whether the circuit is isolated, open, or half-open: but for probes no call is made."""
-    return state.mode == "isolated" or (state.mode == "auto" and state.circuit != "closed")
 
 
 def _tell(state: State, tasks: Mapping[str, Waiting], now: float) -> str:

@@ -1,13 +1,17 @@
 """PostgreSQL's own breaker: what trips it, what does not, and what happens while it is open."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
 from threading import Event, Thread
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
 from orchestrator import postgres, settings
+from orchestrator.breaker import breaker, permit
 from orchestrator.breaker.store import Store
 from orchestrator.errors import BreakerOpen
 from orchestrator.settings import Settings
@@ -15,16 +19,24 @@ from tasks.hooks import staging
 from tasks.models import ask
 from tests.integration.breaker_applied import policies
 from tests.processes import wait_until
+from tests.unit.models.model_server import ModelServer, answer, completion, serve
 
 _NOBODY = "postgresql://postgres@127.0.0.1:1/postgres"
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pool waits a moment for a server that is away, instead of half a minute."""
+def _impatient(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pools of the test's own that wait a moment for a server that is away, instead of half a minute."""
     monkeypatch.setattr(postgres, "_WAIT_SECONDS", 0.1)
-    yield
-    postgres._pool.cache_clear()  # noqa: SLF001 (the next test is to have a pool with usual patience)
+    with ExitStack() as pools:
+
+        @cache
+        def pool(pid: int, url: str) -> Any:
+            return pools.enter_context(_pool_of(pid, url))
+
+        _pool_of = postgres._pool.__wrapped__  # noqa: SLF001
+        monkeypatch.setattr(postgres, "_pool", pool)
+        yield
 
 
 def _away(environment: Settings) -> None:
@@ -127,18 +139,44 @@ def test_a_session_that_cannot_be_had_does_not_count_but_is_not_tried_while_it_i
         pass
 
 
+@pytest.fixture
+def model(environment: Settings) -> Iterator[ModelServer]:
+    """The server of the model `gpt`."""
+    with serve() as running:
+        running.behaviour = answer(completion("Hello!"))
+        policies.use(environment, {}, models={"gpt": running.endpoint()})
+        yield running
+
+
 def test_while_it_is_open_no_model_is_called_whose_answer_could_not_be_recorded(
-    environment: Settings, store: Store, database: psycopg.Connection[tuple[int]]
+    store: Store, model: ModelServer, database: psycopg.Connection[tuple[int]]
 ) -> None:
-    _ask()
+    # This process has not asked PostgreSQL for anything yet.
     store.control("postgresql", "isolate", who="a test", why="it is away")
-    wait_until(_is_open_here, what="the word of the open circuit")
 
     with pytest.raises(BreakerOpen, match="postgresql"):
-        ask("local", "embed", "text")
+        ask("gpt", "chat", "Hi")
     staging.send_of_delivery("d-1")
 
+    assert model.requests == []
     assert database.execute("SELECT count(*) FROM model_calls").fetchone() == (0,)
+
+
+def test_while_somebody_finds_out_if_it_is_back_no_model_is_called_but_by_that_one(
+    store: Store, model: ModelServer
+) -> None:
+    store.control("postgresql", "open", who="a test", why="it is away", seconds=0.001)
+    probe = breaker("postgresql").permit()
+    assert probe.is_probe
+
+    with pytest.raises(BreakerOpen, match="postgresql"):
+        ask("gpt", "chat", "Hi")
+    assert model.requests == []
+
+    permit.enter(probe)
+    ask("gpt", "chat", "Hi")
+    permit.drop(probe)
+    assert len(model.requests) == 1
 
 
 def _is_open_here() -> bool:
