@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,7 +14,8 @@ from orchestrator.breaker import breaker, builtin
 from orchestrator.breaker.permit import Permit
 from orchestrator.errors import BreakerOpen
 
-_NOT_ASKED = "not asked for another {:.0f} s, as it keeps failing: "
+# What is said of a check that was not made, before what it found last.
+_NOT_ASKED = re.compile(r"^not asked (?:for another \d+ s, as its circuit is open|while it is isolated): ")
 
 
 def run_guarded(
@@ -36,7 +38,7 @@ def run_guarded(
         try:
             permits[check.name] = breaker(builtin.health(check.name)).permit()
         except BreakerOpen as error:
-            skipped.append(_skipped(check, last.get(check.name), error.retry_after_seconds or 0.0, clock()))
+            skipped.append(_skipped(check, last.get(check.name), error, clock()))
         else:
             permitted.append(check)
     found = run(permitted, clock=clock)
@@ -45,10 +47,15 @@ def run_guarded(
     return [*found, *skipped]
 
 
-def _skipped(check: Check, last: CheckResult | None, left_seconds: float, now: float) -> CheckResult:
+def _skipped(check: Check, last: CheckResult | None, why: BreakerOpen, now: float) -> CheckResult:
     """What was found last, and when: nothing newer is known."""
-    prefix = _NOT_ASKED.format(max(1.0, left_seconds))
+    is_isolated = breaker(why.breaker).state.mode == "isolated"
+    left_seconds = max(1.0, why.retry_after_seconds or 0.0)
+    when = (
+        "while it is isolated" if is_isolated else f"for another {left_seconds:.0f} s, as its circuit is open"
+    )
     if last is None:
-        return CheckResult(check.name, "unhealthy", 0.0, f"{prefix}elsewhere", now, check.critical)
-    known = last.sentence.rpartition("keeps failing: ")[2]
-    return replace(last, status="unhealthy", sentence=prefix + known)
+        return CheckResult(
+            check.name, "unhealthy", 0.0, f"not asked {when}: it failed elsewhere", now, check.critical
+        )
+    return replace(last, sentence=f"not asked {when}: {_NOT_ASKED.sub('', last.sentence)}")

@@ -8,6 +8,7 @@ from monitoring.health import Check, Degraded, Unhealthy
 from monitoring.health.guarding import run_guarded
 from monitoring.health.run import run
 from monitoring.health.verdict import CheckResult
+from orchestrator.breaker import breaker
 from orchestrator.breaker.store import Store
 from orchestrator.settings import Settings
 from tests.integration.breaker_applied import policies
@@ -50,7 +51,7 @@ def test_after_three_failures_it_is_not_asked_and_says_what_it_said_last(shelf: 
     assert skipped.status == "unhealthy"
     assert skipped.checked_at == failed.checked_at
     assert skipped.sentence.startswith("not asked for another 1")
-    assert skipped.sentence.endswith(" s, as it keeps failing: none left")
+    assert skipped.sentence.endswith(" s, as its circuit is open: none left")
     assert skipped.sentence.count("not asked") == 1
 
 
@@ -59,6 +60,18 @@ def test_others_are_asked_meanwhile(shelf: Shelf) -> None:
     found = run_guarded([Check("shelf", shelf), Check("till", lambda: "full")], {"shelf": last})
 
     assert {each.name: each.status for each in found} == {"till": "healthy", "shelf": "unhealthy"}
+
+
+def test_what_somebody_has_isolated_says_so_and_keeps_what_was_found(shelf: Shelf, store: Store) -> None:
+    shelf.says = lambda: "12 left"
+    found = _look(shelf)
+    store.control("health:shelf", "isolate", who="a test", why="it is being moved")
+    wait_until(lambda: breaker("health:shelf").state.mode == "isolated", what="the word of it")
+
+    skipped = _look(shelf, 2, found)
+
+    assert shelf.asked == 1
+    assert (skipped.status, skipped.sentence) == ("healthy", "not asked while it is isolated: 12 left")
 
 
 def test_degraded_is_no_failure(shelf: Shelf) -> None:
