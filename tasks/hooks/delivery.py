@@ -1,7 +1,7 @@
 """A delivery as it arrives, {"event", "payload"[, "source", "delivery_id"]}: checked, not yet understood."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ def parse(ingested: object, max_bytes: int, identify: Callable[[Delivery], str])
         raise InvalidHook(f"{_SHAPE}, an object; found {_found(ingested)}")
     delivery = Delivery(
         id=_delivery_id(ingested.get("delivery_id")),
-        source=_source(ingested.get("source")),
+        source=source_of(ingested),
         event=_name(ingested.get("event", _MISSING), "event"),
         payload=(payload := _payload(ingested.get("payload", _MISSING))),
         payload_json=_encode(payload, max_bytes),
@@ -59,7 +59,13 @@ def _delivery_id(value: object) -> str:
     return value
 
 
-def _source(value: object) -> str:
+def source_of(ingested: Mapping[str, Any]) -> str:
+    """The source of a hook as it was ingested.
+
+    Raises:
+        InvalidHook: it names what can be none.
+    """
+    value = ingested.get("source")
     return DEFAULT_SOURCE if value is None else _name(value, "source")
 
 

@@ -13,10 +13,9 @@ from psycopg.rows import TupleRow
 
 from orchestrator import postgres, settings, stamp
 from orchestrator.breaker import breaker, builtin
-from orchestrator.errors import OmniNodeError, PermanentError
-from orchestrator.storable import MAX_CHARS, clean
+from orchestrator.errors import InvalidHook, OmniNodeError, PermanentError
 from tasks.hooks import staging, store
-from tasks.hooks.delivery import DEFAULT_SOURCE, Delivery, parse
+from tasks.hooks.delivery import Delivery, parse, source_of
 from tasks.hooks.event import HookEvent
 from tasks.hooks.failing import HookTask
 from tasks.hooks.hook import Hook, StagedTask
@@ -37,11 +36,10 @@ def dependency(event: object = None, *_: object, **__: object) -> str:
     """
     if not isinstance(event, Mapping):
         return ""
-    source = event.get("source")
-    source = DEFAULT_SOURCE if source is None else source
-    if not isinstance(source, str) or len(source) > MAX_CHARS:
+    try:
+        source = source_of(event)
+    except InvalidHook:
         return ""
-    source = clean(source)
     return builtin.hooks(source) if may_serve(source) else ""
 
 

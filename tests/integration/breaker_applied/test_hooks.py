@@ -69,11 +69,12 @@ def test_what_is_permanent_or_the_database_s_does_not_count(error: Exception, st
 
 def test_the_task_names_the_source_of_a_hook_that_somebody_wants() -> None:
     on("shop.order")(lambda event, hook: None)
-    on("ban*")(lambda event, hook: None)
+    on("ban*", " *")(lambda event, hook: None)
 
     assert dependency({"event": "order", "payload": {}, "source": "shop"}) == "hooks:shop"
     assert dependency(event={"event": "order", "payload": {}, "source": "bank"}) == "hooks:bank"
     # Nobody wants these; a source that nobody knows makes no breaker.
     assert dependency({"event": "order", "payload": {}}) == ""
     assert dependency({"event": "order", "payload": {}, "source": "x" * 201}) == ""
+    assert dependency({"event": "order", "payload": {}, "source": " "}) == ""
     assert dependency(["no hook"]) == ""
