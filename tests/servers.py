@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
-from orchestrator import redis, schema, settings
+from orchestrator import postgres, redis, schema, settings
 from orchestrator.breaker import hub
 from orchestrator.settings import Settings
 
@@ -102,7 +102,15 @@ def environment_of(stack: "Addresses", redis_url: str, database_url: str) -> Ite
         yield settings.use(settings.load())
         # The next test's breakers begin anew: its Redis may have the same address, and is an empty one.
         hub.forget()
+        _close_pool()
         settings.forget()
+
+
+def _close_pool() -> None:
+    # Its connections do not outlive the test: whoever finds one that is broken waits a second for another.
+    if postgres._pool.cache_info().currsize:  # noqa: SLF001 (a process has one until it ends)
+        postgres.pool().close()
+        postgres._pool.cache_clear()  # noqa: SLF001
 
 
 @contextmanager
