@@ -51,8 +51,9 @@ class PutBack(Retry):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the next attempt is this one again: nobody asked for another body, queue or priority."""
-        return self.body is None and self.queue is None and self.priority is None
+        """Whether the next attempt is this one again: nobody asked for anything else than another time."""
+        is_same = self.body is None and self.queue is None and self.priority is None
+        return is_same and self.headers.keys() <= {"retries", "eta"}
 
     def __reduce__(self) -> Any:
         """Pickle everything: Celery's own drops what it does not know."""

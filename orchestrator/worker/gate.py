@@ -10,7 +10,8 @@ from celery.worker import state
 from orchestrator.breaker import Breaker, breaker
 from orchestrator.breaker.state import State
 from orchestrator.errors import BreakerOpen, InvalidBreaker
-from orchestrator.worker import aside, blame, clock
+from orchestrator.retry.again import PutBack
+from orchestrator.worker import aside, blame, clock, guarding
 
 _LOG = structlog.get_logger(__name__)
 
@@ -52,6 +53,16 @@ def lets_go(circuit: State) -> bool:
     if circuit.mode == "isolated":
         return False
     return circuit.circuit != "open" or circuit.left_seconds <= 0
+
+
+def holds_back_retry(request: Any, asked: PutBack) -> bool:
+    """Whether the failure that a retry is asked for was one of several after which the circuit has opened.
+
+    Its own process could not know of that yet; nothing is asked of Redis.
+    """
+    if not request.breaker or not asked.is_plain:
+        return False
+    return guarding.is_of_an_outage(breaker(request.breaker), asked)
 
 
 def set_aside(request: Any, name: str, *, has_failed: bool = False) -> None:

@@ -44,7 +44,7 @@ def _guarded(name: str, token: str, request: Any, call: Callable[[], Any]) -> An
         returned = _within(leave, call)
     except BaseException as error:
         leave.end(_cause(error))
-        if _trips(breaker(name), error):
+        if is_of_an_outage(breaker(name), error):
             if isinstance(error, PutBack) and error.is_plain:
                 raise SetAside(name, True) from error
             request.omninode_tripped = name
@@ -62,8 +62,8 @@ def instead_of_retry(request: Any, error: Any, tries_left: bool) -> SetAside | N
     return SetAside(tripped, True) if tripped and tries_left else None
 
 
-def _trips(guard: Breaker, error: BaseException) -> bool:
-    """Whether it has failed, as others have: its circuit is open now, and an attempt would be wasted."""
+def is_of_an_outage(guard: Breaker, error: BaseException) -> bool:
+    """Whether a task has failed as others have: the circuit is open now, and an attempt would be wasted."""
     cause, circuit = _cause(error), guard.state
     if circuit.circuit == "closed" or circuit.mode not in {"auto", "isolated"}:
         return False

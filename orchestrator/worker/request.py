@@ -13,7 +13,6 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery import states
-from celery.backends.base import DisabledBackend
 from celery.exceptions import Ignore, Reject, Retry
 from celery.utils.saferepr import saferepr
 from celery.worker import request as stock
@@ -33,6 +32,7 @@ from orchestrator.worker import (
     chords,
     dependency,
     gate,
+    lost,
     reporter,
     retrying,
     revocations,
@@ -148,11 +148,14 @@ class Request(stock.Request):  # type: ignore[misc]
             queue, priority = asked.queue or self.claim.queue, asked.priority
             to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
             if "retries" in asked.headers:
+                if gate.holds_back_retry(self, asked):
+                    gate.set_aside(self, self.breaker, has_failed=True)
+                    return
                 if retrying.gives_up(self, asked):
                     told = retrying.told(asked, exc_info)
-                    self._tell_then_bury(bare(told), told)
+                    self.tell_then_bury(bare(told), told)
                     return
-                asked = self._failed(retrying.paced(self, asked), asked.exc)
+                asked = self.following(retrying.paced(self, asked), asked.exc)
             self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
         else:
             # Its next attempt was published with options that a put-back does not know.
@@ -208,41 +211,8 @@ class Request(stock.Request):  # type: ignore[misc]
             error = bare(exc_info)
         blame.on(self, error)
         # Looking into the result backend takes a while: not in the event loop.
-        reporter.current().report(lambda: self._report_lost(error, exc_info), _nothing)
-
-    def _report_lost(self, error: BaseException, exc_info: Any) -> None:
         self._tried_before = True
-        if self._has_succeeded():
-            return
-        retries, most = self._context.retries, retrying.most(self.task, error)
-        if most is not None and retries >= most:
-            self._tell_then_bury(error, exc_info)
-            return
-        if self.store_errors:
-            self.task.backend.mark_as_retry(self.id, error, exc_info.traceback, request=self._context)
-        self.send_event("task-retried", exception=saferepr(error), traceback=str(exc_info.traceback))
-        asked = PutBack(delay_seconds=float(self.task.default_retry_delay), headers={"retries": retries + 1})
-        asked = self._failed(retrying.paced(self, asked), error)
-        self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked))
-
-    def _has_succeeded(self) -> bool:
-        """Whether it died only after its success was stored: then it is settled as what it is."""
-        stored = self._stored_success()
-        if stored is None:
-            return False
-        if self._context.chord:
-            # It may have died before it returned its part; one that is there is not counted twice.
-            self.task.backend.on_chord_part_return(self._context, states.SUCCESS, stored["result"])
-        self.acknowledge()
-        return True
-
-    def _stored_success(self) -> dict[str, Any] | None:
-        """What was stored by a process that died after its success; raises while nobody can say."""
-        backend = self.task.backend
-        if self.ignore_result or isinstance(backend, DisabledBackend) or backend.as_uri() == "rpc://":
-            return None
-        meta: dict[str, Any] = backend.get_task_meta(self.id, cache=False)
-        return meta if meta["status"] == states.SUCCESS else None
+        reporter.current().report(lambda: lost.report(self, error, exc_info), _nothing)
 
     def _fail(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
         """Nobody has reported this failure yet: tell it, then bury the message."""
@@ -251,7 +221,7 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         if isinstance(error, TimeLimitExceeded):
             blame.on(self, error)
-        self._tell_then_bury(error, exc_info, hooks=hooks)
+        self.tell_then_bury(error, exc_info, hooks=hooks)
 
     def _fail_undelivered(self) -> None:
         count = self.claim.deliveries
@@ -266,14 +236,14 @@ class Request(stock.Request):  # type: ignore[misc]
         reporter.current().report(lambda: self._report_unrun(of()), _nothing)
 
     def _report_unrun(self, error: BaseException) -> None:
-        if self._has_succeeded():
+        if lost.has_succeeded(self):
             return
         try:
             raise error
         except type(error):
-            self._tell_then_bury(error, ExceptionInfo())
+            self.tell_then_bury(error, ExceptionInfo())
 
-    def _tell_then_bury(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
+    def tell_then_bury(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
         """Result backend, hooks, signals and events first; then the letter, also where none can be told."""
         traceback = str(exc_info.traceback)
 
@@ -343,7 +313,8 @@ class Request(stock.Request):  # type: ignore[misc]
     def _is_tick(self) -> bool:
         return bool(self._request_dict.get(_FROM_BEAT)) and not replay_of(self._request_dict)
 
-    def _failed(self, asked: PutBack, error: BaseException | None) -> PutBack:
+    def following(self, asked: PutBack, error: BaseException | None) -> PutBack:
+        """The next attempt, told of this one, which has failed of `error`."""
         return failed(asked, self.claim.envelope["headers"], error, self.hostname)
 
     def _letter(

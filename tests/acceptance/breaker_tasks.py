@@ -7,12 +7,15 @@ from typing import Any
 
 from celery import shared_task
 
-from orchestrator import redis
+from orchestrator import keys, redis
 from orchestrator.breaker import breaker
+from orchestrator.breaker.store import Store
 from orchestrator.task import Task
+from tests.processes import wait_until
 
 # In Redis: the order in which tasks ran, each with Redis's time; and whether what they depend on is away.
 RAN, AWAY = "breakers:ran", "breakers:away"
+FAILED_EARLY = "breakers:failed-early"
 
 
 def _note(word: str) -> str:
@@ -73,3 +76,24 @@ def hang() -> None:
 def die() -> None:
     _note("die")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Early(Task):
+    """Its first failure is known before the outage; the worker hears of that before it hears of the retry."""
+
+    abstract = True
+
+    def on_retry(self, *_: Any, **__: Any) -> None:
+        client = redis.client()
+        Store(client).control("early", "open", who="a test", why="on purpose")
+        request: Any = self.request
+        queue, headers = request.delivery_info["routing_key"], {"omninode-breaker": "early"}
+        self.app.send_task("breakers.pay", ("early", 0), queue=queue, headers=headers)
+        wait_until(lambda: client.zcard(keys.aside("early")) == 1, what="what the worker knows")
+
+
+@shared_task(name="breakers.fail_early", base=_Early, bind=True, breaker="early", max_retries=2)
+def fail_early(self: Any) -> int:
+    if redis.client().incr(FAILED_EARLY) == 1:
+        raise ConnectionError("the first to fail")
+    return int(self.request.retries)

@@ -27,6 +27,7 @@ _ENVIRONMENT = {
         {
             "bank:*": {"ramp_seconds": 1, "ramp_per_second": 20},
             "shop": {"failure_threshold": 3, "open_seconds": 0.3, "open_cap_seconds": 0.3, "ramp_seconds": 0},
+            "early": {"failure_threshold": 5, "ramp_seconds": 0},
             "impatient": {"wait_limit_seconds": 0.2},
             "*": {"failure_threshold": 1, "open_seconds": 30},
         }
@@ -107,6 +108,17 @@ def test_an_outage_uses_no_retry(server: Any, app: Celery) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_failure_before_the_trip_that_is_settled_after_it_uses_no_retry(server: Any, app: Celery) -> None:
+    sent = app.send_task("breakers.fail_early", queue=_QUEUE)
+    _wait_aside(server, "early", 2)
+
+    _control(server, "early", "close")
+
+    assert sent.get(timeout=20) == 0
+    wait_until_empty(server, _QUEUE)
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_task_that_calls_an_open_circuit_is_set_aside_for_it(server: Any, app: Celery) -> None:
     _control(server, "inner", "open", seconds=600)
     sent = app.send_task("breakers.call", queue=_QUEUE)
@@ -164,7 +176,7 @@ def test_a_worker_that_is_killed_while_messages_wait_loses_none(
     server: Any, app: Celery, worker: Worker
 ) -> None:
     _control(server, "bank:d", "open", seconds=600)
-    with start_worker("--queues", "mortal", "--without-mingle", concurrency=2) as mortal:
+    with start_worker("--queues", "mortal", concurrency=2) as mortal:
         sent = [app.send_task("breakers.pay", ("d", number), queue="mortal") for number in range(5)]
         _wait_aside(server, "bank:d", 5)
         os.killpg(mortal.process.pid, signal.SIGKILL)
