@@ -1,9 +1,10 @@
-"""Where results are: Celery's Redis backends, which do not hold up a producer while Redis is away."""
+"""Where results are: Celery's Redis backends, which hold up no producer and forget no chord."""
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 from celery._state import task_join_will_block  # type: ignore[attr-defined]
@@ -101,9 +102,29 @@ class _Prompt:
             self.result_consumer.expect(task_id)
 
 
-class RedisBackend(_Prompt, stock.RedisBackend):  # type: ignore[misc]
+class _Faithful:
+    """A backend that forgets a chord's parts once its body was sent, and not before."""
+
+    client: Any
+
+    @cached_property
+    def _chord_cleanup_script(self) -> Callable[..., Any]:
+        clean = self.client.register_script(stock.CHORD_CLEANUP_LUA)  # type: ignore[attr-defined]
+
+        def clean_up(**given: Any) -> Any:
+            raised = sys.exc_info()[1]
+            if raised is not None and not isinstance(raised, Exception):
+                # The process was told to end while it was sending the body. Celery, which comes by here in a
+                # `finally`, would take that for sent: who finds the parts sends it later.
+                return True
+            return clean(**given)
+
+        return clean_up
+
+
+class RedisBackend(_Prompt, _Faithful, stock.RedisBackend):  # type: ignore[misc]
     """Results in Redis."""
 
 
-class SentinelBackend(_Prompt, stock.SentinelBackend):  # type: ignore[misc]
+class SentinelBackend(_Prompt, _Faithful, stock.SentinelBackend):  # type: ignore[misc]
     """Results in a Redis that is found through Sentinel."""
