@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from types import MethodType
 from typing import Any
 
-import structlog
 from celery.signals import before_task_publish
 
-_LOG = structlog.get_logger(__name__)
+from orchestrator import logger
+
+_LOG = logger.get(__name__)
 
 ENQUEUED_AT = "omninode-enqueued-at"
 # The breaker of what the task depends on.

@@ -26,7 +26,7 @@ class Known:
 
     `clean` is the tally of the present epoch, or None where a call needs more than to be made. `_lock` guards
     what is known and is held for moments; `_wire` is held while Redis is asked, so that whoever waits for it
-    finds the answer there.
+    finds the answer there. Whoever interrupts its holder, as a signal's handler does, gets both.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,8 +40,8 @@ class Known:
         if not keep:
             self.view = View(State(self.name), time.monotonic())
             self._policy_id = ""
-        self._lock = threading.Lock()
-        self._wire = threading.Lock()
+        self._lock = threading.RLock()
+        self._wire = threading.RLock()
         self.clean: Tally | None = None
         self.heard = 0
         self._hub: Hub | None = None
@@ -60,6 +60,8 @@ class Known:
             self.heard += 1
             known = self._seen
             if self._local is not None or (fresh.born, fresh.version) < (known.born, known.version):
+                # Redis may have begun anew by a clock that is behind: the next read knows.
+                self._was_used |= fresh.born < known.born
                 return
             if self.view.is_lost_in(fresh, now):
                 # Left as it is: the next read gives it back.

@@ -23,7 +23,7 @@ class Local:
         self._policy = policy
         self._random = random
         self._record = adopted(state, now) if state else Record()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def admit(self, token: str, now: float) -> tuple[bool, State]:
         """Whether the call may be made; not closed only with a token, then a probe's lease."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias
 
-import structlog
-
+from orchestrator import logger
 from orchestrator.breaker.state import State
 
 Listener: TypeAlias = Callable[[State, State], object]
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 # More than this wait only where the thread that tells them is held up; the oldest are dropped then.
 _MOST = 10_000
 
@@ -27,6 +27,11 @@ class News:
     def listen(self, callback: Listener) -> None:
         """Have it called with the state before and after each change of a circuit or a mode."""
         self._listeners.append(callback)
+
+    def forget(self, callback: Listener) -> None:
+        """Call it no more."""
+        with suppress(ValueError):
+            self._listeners.remove(callback)
 
     def note(self, before: State, after: State, *, caused: bool) -> None:
         """Remember a change, where it is one; `caused`: a call of this process has made it."""

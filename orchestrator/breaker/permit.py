@@ -65,7 +65,12 @@ class Permit:
         if error is None and self._is_counted_at_once():
             return
         sending = self._ended(error)
-        if sending is not None:
+        if sending is None:
+            return
+        if isinstance(error, GeneratorExit):
+            # It may be collected as garbage, while its thread holds any lock.
+            self._standing.later(sending)
+        else:
             sending()
 
     async def end_soon(self, error: BaseException | None = None) -> None:
@@ -75,10 +80,11 @@ class Permit:
         sending = self._ended(error)
         if sending is None:
             return
-        future = hub().submit(sending)
-        # A coroutine that is being closed can wait for nothing any more.
-        if not isinstance(error, GeneratorExit):
-            await asyncio.shield(asyncio.wrap_future(future))
+        if isinstance(error, GeneratorExit):
+            # A coroutine that is being closed can wait for nothing any more.
+            self._standing.later(sending)
+        else:
+            await asyncio.shield(asyncio.wrap_future(hub().submit(sending)))
 
     def end_elsewhere(self, error: BaseException | None = None) -> None:
         """Count the call without waiting for it."""

@@ -22,7 +22,7 @@ class Registry:
     def __init__(self) -> None:
         self._all: WeakValueDictionary[str, Breaker] = WeakValueDictionary()
         self._kept: OrderedDict[str, Breaker] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get(self, name: str) -> Breaker:
         """The breaker of this name.
@@ -46,7 +46,7 @@ class Registry:
 
     def after_fork(self) -> None:
         """This is a forked child: whatever lock was held is free, and nothing that was heard is trusted."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._all = WeakValueDictionary(dict(self._all.items()))
         for breaker in list(self._all.values()):
             breaker.standing.start_anew(keep=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -11,10 +12,9 @@ from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import redis
-import structlog
 from redis.exceptions import RedisError
 
-from orchestrator import forks
+from orchestrator import forks, logger
 from orchestrator.breaker import wire
 from orchestrator.breaker.link import Link, client
 from orchestrator.breaker.member import Member
@@ -25,7 +25,7 @@ from orchestrator.breaker.store import Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 # How often successes are told, and how often what is in use is read, whatever was heard.
 FLUSH_SECONDS = 0.25
 READ_SECONDS = 1.0
@@ -34,6 +34,8 @@ _AGAIN_SECONDS = 0.1
 _START_SECONDS = 1.0
 _NAMES_AT_ONCE = 500
 _SENDERS = 4
+# Probes that were given up; of more than these the leases end by themselves.
+_MOST_LATER = 10_000
 
 
 class Hub:
@@ -59,6 +61,7 @@ class Hub:
         self._senders: ThreadPoolExecutor | None = None
         self._is_back = True
         self._read_at = self._flushed_at = 0.0
+        self._later: deque[Callable[[], object]] = deque(maxlen=_MOST_LATER)
 
     def listen(self, callback: Listener) -> None:
         """Have it called in the hub's thread, with the states before and after a change of circuit or mode.
@@ -66,6 +69,10 @@ class Hub:
         Only for this process: a forked child that wants to listen says so itself.
         """
         self.news.listen(callback)
+
+    def forget(self, callback: Listener) -> None:
+        """Call it no more."""
+        self.news.forget(callback)
 
     def start(self) -> None:
         """Have the link up, or know that Redis is away: waits for the first try of it, once a process."""
@@ -120,10 +127,15 @@ class Hub:
             done.set_result(work(*args, **kwargs))
             return done
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Have it done soon by the hub's thread; takes no lock: what is collected as garbage must not."""
+        self._later.append(work)
+
     def flush(self) -> None:
         """Tell of the successes that were counted. A process that ends at once calls it before."""
         # Who flushes at the process's end waits for what the thread has taken already.
         with self._flushing:
+            self._do_later()
             self._flush()
 
     def close(self) -> None:
@@ -155,6 +167,10 @@ class Hub:
             else:
                 member.hear(state)
 
+    def _do_later(self) -> None:
+        while self._later:
+            self._later.popleft()()
+
     def _break_off(self) -> None:
         link = self._link
         if link is not None and threading.current_thread() is not self._thread:
@@ -163,19 +179,25 @@ class Hub:
 
     def _run(self) -> None:
         while not self._closed:
-            link = self._link = Link(self._client, self.store.channel)
             try:
-                self._serve(link)
-            except (RedisError, OSError) as error:
-                self.lose(error)
-            except Exception as error:
+                self._connect()
+                self._wait_for_redis()
+            except BaseException:
+                # It ends one try, and not the thread: nothing would be heard any more.
+                self.is_up = False
                 _LOG.exception("breaker_link_failed")
-                self.lose(error)
-            finally:
-                self._link = None
-                link.close()
+                time.sleep(_AGAIN_SECONDS)
+
+    def _connect(self) -> None:
+        link = self._link = Link(self._client, self.store.channel)
+        try:
+            self._serve(link)
+        except (RedisError, OSError) as error:
+            self.lose(error)
+        finally:
+            self._link = None
+            link.close()
             self._tried.set()
-            self._wait_for_redis()
 
     def _serve(self, link: Link) -> None:
         with forks.threads_at_work():
@@ -200,8 +222,8 @@ class Hub:
     def _come_back(self) -> None:
         members = self._all()
         if members and not self._is_back:
-            # That it can be read is not enough: it may be full, or a replica.
-            self.store.register(members[0].name, members[0].wanted)
+            # That it can be read is not enough: it may be a replica.
+            self.store.check_writable()
         read = self._read(members)
         self._is_back = self.is_up = True
         for member, state, heard in read:
@@ -228,7 +250,11 @@ class Hub:
         return read
 
     def _hear(self, message: str) -> None:
-        state = wire.state(message)
+        try:
+            state = wire.state(message)
+        except ValueError as error:
+            _LOG.warning("breaker_message_ignored", error=str(error))
+            return
         member = self.members.get(state.name)
         if member is not None:
             member.hear(state)

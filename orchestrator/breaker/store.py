@@ -109,6 +109,10 @@ class Store:
         names = [*self._keys(name)[:3], keys.breakers(self._prefix)]
         return detailing.read(name, self._scripts["details"](keys=names, args=[name, self._default]))
 
+    def check_writable(self) -> None:
+        """Raise where Redis takes no writes now, as a replica does."""
+        self._client.delete(f"{keys.breakers(self._prefix)}:none")
+
     def names(self) -> list[str]:
         """The breakers that processes have registered, sorted."""
         return sorted(map(wire.plain, self._client.zrange(keys.breakers(self._prefix), 0, -1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,15 +31,15 @@ class Telling(Known):
         tally = passed.tally
         if tally is None:
             return False
+        if passed.lease:
+            return tally.epoch == self.view.state.epoch
+        if told.ok + told.failed == 0:
+            return False
         with self._lock:
-            if passed.lease:
-                return tally.epoch == self.view.state.epoch
             if tally.epoch != self._tally.epoch or self.view.state.circuit != "closed":
                 return False
             if told.ok and not self.view.state.has_failures:
                 self._count(told.slow)
-                return False
-            if told.ok + told.failed == 0:
                 return False
             self._pending = _together(self._pending, told)
             self.clean = None
@@ -52,27 +53,38 @@ class Telling(Known):
             else:
                 self._tell(probe)
 
+    def later(self, work: Callable[[], None]) -> None:
+        """Have it done soon by the hub's thread, without a lock."""
+        if self._hub is not None:
+            self._hub.later(work)
+
     def _count(self, slow: int) -> None:
         self._tally.ok()
         if slow:
             self._tally.slow()
 
     def _send(self) -> None:
-        with self._lock:
-            told, self._pending = self._pending, None
-            # What another call has sent already, with its own.
-            if told is None:
-                return
-            if self.policy.counts_calls and told.epoch == self._tally.epoch:
-                ok, slow = self._tally.take()
-                told = replace(told, earlier=told.earlier + ok, slow=told.slow + slow)
-            self._is_reporting, self._was_used = True, True
+        # What may interrupt it, such as a task's soft limit, ends it in order.
         try:
-            self._tell(told)
+            told = self._taken()
+            if told is not None:
+                self._tell(told)
         finally:
             with self._lock:
                 self._is_reporting = False
                 self._refresh(time.monotonic())
+
+    def _taken(self) -> Report | None:
+        with self._lock:
+            told, self._pending = self._pending, None
+            # Another call may have sent it already, with its own.
+            if told is None:
+                return None
+            self._is_reporting, self._was_used = True, True
+            if self.policy.counts_calls and told.epoch == self._tally.epoch:
+                ok, slow = self._tally.take()
+                told = replace(told, earlier=told.earlier + ok, slow=told.slow + slow)
+            return told
 
     def _tell(self, told: Report) -> None:
         state = None

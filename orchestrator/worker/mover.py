@@ -60,6 +60,7 @@ class Mover:
         """Stop after the step that is under way."""
         self._stopping = True
         self._wake.set()
+        hub().forget(self._hear)
         if self._thread.ident is not None:
             self._thread.join(_CLOSE_SECONDS)
 
@@ -122,12 +123,15 @@ class Mover:
             self._release(name, overdue)
             return _BUSY_SECONDS
         try:
-            circuit, policy = gate.known(name).state, gate.known(name).policy
+            guard = gate.known(name)
         except InvalidBreaker as error:
             # Only a hand can have written it: whoever claims what waited warns of the name.
             _LOG.warning("breaker_ignored", breaker=name, error=str(error))
             self._release(name, self._client.zrange(waiting, 0, _MOST - 1))
             return _BUSY_SECONDS
+        # Others may have given the fleet another policy: this is the thread that has the time to ask.
+        guard.standing.make_known()
+        circuit, policy = guard.state, guard.policy
         if not gate.lets_go(circuit):
             return circuit.left_seconds or _IDLE_SECONDS
         is_closed = circuit.circuit == "closed" or circuit.mode != "auto"
