@@ -47,8 +47,12 @@ def start_worker(
     app: str = "orchestrator",
     environment: Mapping[str, str] | None = None,
     concurrency: int = 2,
+    mingles: bool = False,
 ) -> Iterator[Worker]:
-    """Start a worker, wait until it says that it is ready, and end it with its children afterwards."""
+    """Start a worker, wait until it says that it is ready, and end it with its children afterwards.
+
+    One that `mingles` waits a second for other workers' answers first, as it does by default.
+    """
     node = f"test-{uuid4().hex[:8]}@localhost"
     with TemporaryDirectory(prefix="omninode-test-") as folder:
         log_file = Path(folder) / "worker.log"
@@ -67,6 +71,7 @@ def start_worker(
                     "info",
                     "--hostname",
                     node,
+                    *([] if mingles else ["--without-mingle"]),
                     *options,
                 ],
                 stdout=log,

@@ -15,7 +15,7 @@ from tests.acceptance.controlled import SECONDS, Place, kill, shared_redis
 from tests.processes import Worker, wait_until
 
 _QUEUE = "controlled"
-_ALONE = ("--without-mingle", "--without-gossip")
+_ALONE = ("--without-gossip",)
 _ANSWERED: dict[str, Any] = {"reply": True, "timeout": 10, "limit": 1}
 
 

@@ -36,7 +36,7 @@ def redis_server(rig: tuple[Place, Server]) -> Server:
 @pytest.fixture(scope="module", autouse=True)
 def workers(place: Place) -> Iterator[list[Worker]]:
     """Two: what one of them runs could be delivered to the other."""
-    options = ("--queues", _QUEUE, "--without-mingle", "--without-gossip")
+    options = ("--queues", _QUEUE, "--without-gossip")
     with together(place.worker(*options), place.worker(*options)) as started:
         yield started
 

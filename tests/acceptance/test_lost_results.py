@@ -56,7 +56,7 @@ def broker(rig: tuple[Place, Server]) -> Server:
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(place: Place) -> Iterator[Worker]:
-    with place.worker("--queues", _QUEUE, "--without-mingle", "--without-gossip") as started:
+    with place.worker("--queues", _QUEUE, "--without-gossip") as started:
         yield started
 
 

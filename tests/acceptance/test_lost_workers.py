@@ -12,7 +12,7 @@ from tests.acceptance.controlled import RUNS, SECONDS, Place, kill, shared_redis
 from tests.processes import wait_until
 
 _QUEUE = "lost"
-_ALONE = ("--without-mingle", "--without-gossip")
+_ALONE = ("--without-gossip",)
 
 
 @pytest.fixture(scope="module")

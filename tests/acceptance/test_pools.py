@@ -11,7 +11,7 @@ from tests.acceptance.controlled import RUNS, Place, kill, shared_redis, togethe
 from tests.processes import Worker, wait_until
 
 _POOLS = ("prefork", "threads", "solo")
-_ALONE = ("--without-mingle", "--without-gossip")
+_ALONE = ("--without-gossip",)
 _LEASE_SECONDS = 2.0
 
 

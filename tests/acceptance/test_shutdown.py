@@ -17,7 +17,7 @@ from tests.processes import Worker, wait_until
 # Five seconds are promised. On a busy machine it may be twice that; billiard's own wait would be thirty.
 _LIMIT_SECONDS = 10.0
 # No second of waiting for other workers to introduce themselves.
-_QUICKLY = ("--without-mingle", "--without-gossip")
+_QUICKLY = ("--without-gossip",)
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ _LONG_SECONDS = 4.0
 
 @pytest.fixture(scope="module", autouse=True)
 def ours(server: Any) -> Iterator[Worker]:
-    with start_worker("--queues", "ours,shared", environment=_ENVIRONMENT) as started:
+    with start_worker("--queues", "ours,shared", environment=_ENVIRONMENT, mingles=True) as started:
         yield started
 
 
 @pytest.fixture
 def stock(server: Any) -> Iterator[Worker]:
-    with start_worker("--queues", "theirs,shared", app="tests.acceptance.stock_app") as started:
+    with start_worker("--queues", "theirs,shared", app="tests.acceptance.stock_app", mingles=True) as started:
         yield started
 
 
