@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from orchestrator.breaker.details import Details
 
 _MOST_NAME = 40
-_NONE = "no breaker is known: one begins to exist with its first use"
 
 
 @click.command("list")
@@ -34,7 +33,9 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     with store() as fleet:
         names = fleet.names()
         picked = pick(patterns, names)
-        chosen = require(picked, names) if picked.unknown else picked.known if patterns else names
+        if picked.unknown:
+            require(picked, names)
+        chosen = picked.known if patterns else names
         # Of thousands of breakers few are open: their states come by hundreds, details one by one.
         listed = [each.name for each in fleet.read(chosen) if each.holds_calls_back] if only_open else chosen
         found = read(fleet, listed)
@@ -45,14 +46,10 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
         return
     if found:
         _print(found, waits)
+    elif not names:
+        click.echo("no breaker is known: one begins to exist with its first use")
     else:
-        click.echo(
-            "no breaker holds calls back"
-            if chosen and only_open
-            else "no breaker matches"
-            if names
-            else _NONE
-        )
+        click.echo("no breaker holds calls back" if chosen and only_open else "no breaker matches")
     if waits is None:
         click.echo("the broker does not answer: how many tasks wait is unknown", err=True)
 
