@@ -33,7 +33,9 @@ class Link:
     """
 
     def __init__(self, client: redis.Redis, channel: str) -> None:
-        self._connection: Any = client.connection_pool.make_connection()
+        pool = client.connection_pool
+        # Not one of the pool's: it counts those that it has made, and after a hundred makes no more.
+        self._connection: Any = pool.connection_class(**pool.connection_kwargs)
         self._channel = channel
         self._heard = time.monotonic()
         self._asked = False
