@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
@@ -262,6 +262,10 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
         with self.plain_client() as client:
             counted = delays.count(client, self.keys) + asides.count(client, self.keys)
         return sum(counted[each] for each in self._lists_of(queue))
+
+    def lists_claimed(self, paused: Collection[str]) -> list[str]:
+        """The lists that this channel claims from, but for those of paused queues; from any thread."""
+        return [each for queue in self.claimed if queue not in paused for each in self._lists_of(queue)]
 
     def _lists_of(self, queue: str) -> list[str]:
         return [self.list_of(queue, priority) for priority in self.priority_steps]

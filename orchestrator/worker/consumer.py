@@ -40,7 +40,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         revocations.load(channel)
         inspection.register()
         limits.register()
-        mover.start(channel.keeper.client, channel.keys)
+        mover.start(channel.keeper.client, channel.keys, channel.lists_claimed)
         announcing.begin(self)
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.

@@ -8,20 +8,19 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from redis import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
-from orchestrator import forks, keys
+from orchestrator import forks
+from orchestrator.breaker import Breaker
 from orchestrator.breaker.hub import hub
 from orchestrator.breaker.state import State
-from orchestrator.errors import InvalidBreaker
+from orchestrator.errors import BreakerOpen, InvalidBreaker
 from orchestrator.retry.backoff import ceiling_seconds
-from orchestrator.transport import scripts
 from orchestrator.transport.keys import Keys
+from orchestrator.transport.releasing import Lists, Releasing
 from orchestrator.worker import clock, gate
 
 _LOG = structlog.get_logger(__name__)
@@ -39,10 +38,10 @@ _MOST_OVERDUE, _MOST = 100, 500
 class Mover:
     """The thread of one worker on one broker."""
 
-    def __init__(self, client: Redis, places: Keys) -> None:
+    def __init__(self, client: Redis, places: Keys, lists: Lists) -> None:
         self.client = client
-        self._client: Any = client
-        self._keys = places
+        self.lists = lists
+        self._asides = Releasing(client, places)
         self._pid = os.getpid()
         self._failures = 0
         self._refused: set[str] = set()
@@ -70,12 +69,9 @@ class Mover:
         Raises:
             redis.exceptions.RedisError: the broker is away.
         """
-        with self._client.pipeline(transaction=False) as ask:
-            ask.smembers(keys.asides(self._keys.prefix))
-            ask.time()
-            names, told = ask.execute()
+        names, told = self._asides.look()
         clock.hear(told)
-        pauses = [self._look_at(_text(name)) for name in sorted(names)]
+        pauses = [self._look_at(name) for name in names]
         return min([*pauses, _IDLE_SECONDS])
 
     def _run(self) -> None:
@@ -115,19 +111,16 @@ class Mover:
 
     def _let_go(self, name: str) -> float:
         """Let go of one breaker's messages what may; returns after how many seconds to look at it again."""
-        waiting = self._keys.release(name)[0]
-        overdue = self._client.zrange(
-            waiting, "-inf", int(clock.now() * 1000), byscore=True, offset=0, num=_MOST_OVERDUE
-        )
+        overdue = self._asides.overdue(name, clock.now(), _MOST_OVERDUE)
         if overdue:
-            self._release(name, overdue)
+            self._asides.release(name, overdue)
             return _BUSY_SECONDS
         try:
             guard = gate.known(name)
         except InvalidBreaker as error:
             # Only a hand can have written it: whoever claims what waited warns of the name.
             _LOG.warning("breaker_ignored", breaker=name, error=str(error))
-            self._release(name, self._client.zrange(waiting, 0, _MOST - 1))
+            self._asides.release(name, self._asides.first(name, _MOST))
             return _BUSY_SECONDS
         # Others may have given the fleet another policy: this is the thread that has the time to ask.
         guard.standing.make_known()
@@ -135,30 +128,19 @@ class Mover:
         if not gate.lets_go(circuit):
             return circuit.left_seconds or _IDLE_SECONDS
         is_closed = circuit.circuit == "closed" or circuit.mode != "auto"
-        most = math.ceil(policy.ramp_per_second * 2 * _BUSY_SECONDS) if is_closed else policy.probes
-        ids = [_text(each) for each in self._client.zrange(waiting, 0, min(most, _MOST) - 1)]
+        if is_closed:
+            most = math.ceil(policy.ramp_per_second * 2 * _BUSY_SECONDS)
+            ids = self._asides.first(name, min(most, _MOST))
+        else:
+            ids = self._asides.probes(name, min(policy.probes, _MOST), self.lists)
         let_go = hub().ask(lambda store: store.release(name, policy, ids)) if ids else []
         if let_go is None:
-            let_go = _without_store(circuit, ids)
+            let_go = _without_store(guard, ids)
         if let_go or not ids:
-            self._release(name, let_go)
+            self._asides.release(name, let_go)
         if not ids:
             return _IDLE_SECONDS
         return _BUSY_SECONDS if is_closed else _PROBING_SECONDS
-
-    def _release(self, name: str, ids: Sequence[str | bytes]) -> None:
-        script = scripts.load("release")
-        names = self._keys.release(name)
-        command = ("EVALSHA", script.sha, len(names), *names, name, *ids)
-        try:
-            answer = self._client.execute_command(*command)
-        except NoScriptError:
-            self._client.script_load(script.text)
-            answer = self._client.execute_command(*command)
-        for refusing in answer[1:]:
-            _LOG.warning(
-                "queue_is_no_list", key=_text(refusing), todo="rename or delete what is under this key"
-            )
 
     def _hear(self, _before: State, _after: State) -> None:
         # A forked child inherits the listener, and no mover.
@@ -166,26 +148,28 @@ class Mover:
             self._wake.set()
 
 
-def _without_store(circuit: State, ids: list[str]) -> list[str]:
-    """The breakers' Redis is away, the broker is not: one at a time, if this process knows of no outage."""
-    return [] if circuit.holds_calls_back else ids[:1]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+def _without_store(guard: Breaker, ids: list[str]) -> list[str]:
+    """The breakers' Redis is away, the broker is not: one at a time, and as this process's breaker says."""
+    try:
+        if guard.state.holds_calls_back:
+            guard.permit(ids[0])
+    except BreakerOpen:
+        return []
+    return ids[:1]
 
 
 _mover: Mover | None = None
 
 
-def start(client: Redis, places: Keys) -> None:
-    """Have this process's mover at work on that broker, if it is not."""
+def start(client: Redis, places: Keys, lists: Lists) -> None:
+    """Have this process's mover at work on that broker, if it is not, for a worker of these lists."""
     global _mover  # noqa: PLW0603 (a process has one)
     if _mover is not None and _mover.client is not client:
         close()
     if _mover is None:
-        _mover = Mover(client, places)
+        _mover = Mover(client, places, lists)
         _mover.start()
+    _mover.lists = lists
 
 
 def close() -> None:

@@ -17,6 +17,7 @@ from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tests.acceptance import breaker_tasks
 from tests.acceptance.shared_place import app_in, letters, place, stock_app_in, wait_until_empty
+from tests.asides import set_aside
 from tests.processes import Worker, start_worker, wait_until
 
 _QUEUE = "breakers"
@@ -137,6 +138,20 @@ def test_a_task_that_calls_a_circuit_itself_may_be_its_probe(server: Any, app: C
 
     assert sent.get(timeout=20) == "call"
     wait_until(lambda: Store(server).read(["inner"])[0].circuit == "closed", what="the end of the outage")
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_waits_in_a_queue_that_nobody_claims_from_is_no_probe(server: Any, app: Celery) -> None:
+    _control(server, "bank:e", "open", seconds=600)
+    app.send_task("breakers.pay", ("e", 0), queue="unclaimed")
+    set_aside(server, "unclaimed", "bank:e", since=0, limit_seconds=600)
+    sent = app.send_task("breakers.pay", ("e", 1), queue=_QUEUE)
+    _wait_aside(server, "bank:e", 2)
+
+    _control(server, "bank:e", "open", seconds=0.1)
+
+    assert sent.get(timeout=20) == "e 1"
+    wait_until(lambda: server.delete("unclaimed"), what="the end of the other's wait")
 
 
 @pytest.mark.usefixtures("worker")

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from orchestrator import keys
+from orchestrator import keys, settings
 from orchestrator.breaker import Breaker, breaker, hub
 from orchestrator.breaker.state import State
 from orchestrator.breaker.store import Store
@@ -126,6 +126,27 @@ def test_a_mover_goes_by_the_policy_that_the_fleet_has_taken_on(fresh: OwnRedis)
     wait_until(lambda: guard.standing.clean is None, what="the push")
 
     fresh.client.sadd(keys.asides(), "moved")
-    Mover(fresh.client, Keys()).turn()
+    Mover(fresh.client, Keys(), lambda _: []).turn()
 
     assert guard.policy == newer
+
+
+def test_a_mover_probes_though_the_breakers_redis_is_away(
+    fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    settings.use(settings.load())
+    guard = _known("alone", _POLICY.model_copy(update={"open_seconds": 0.05}))
+    with pytest.raises(OSError, match="down"), guard:
+        raise OSError("down")
+    wait_until(lambda: guard.state.left_seconds == 0, what="the end of the open time")
+    fresh.client.sadd(keys.asides(), "alone")
+    for number in range(3):
+        fresh.client.zadd(keys.aside("alone"), {str(number): 10**15 + number})
+        fresh.client.hset(keys.aside_messages(), str(number), f"queue\n{number}")
+
+    mover = Mover(fresh.client, Keys(), lambda _: ["queue"])
+    for _ in range(3):
+        mover.turn()
+
+    assert fresh.client.lrange("queue", 0, -1) == ["0"]

@@ -36,6 +36,24 @@ def test_what_waited_goes_on_before_what_came_later_in_its_old_order(client: Red
     assert client.exists(_WAITING, places.ASIDE_MESSAGES, places.ASIDES) == 0
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_probe_is_one_that_somebody_claims_though_others_wait_for_longer(client: Redis) -> None:
+    worker = Worker(client, "w", ("a", "b"))
+    client.lpush(_A, "1", "2")
+    client.lpush(list_of("b"), "3", "4")
+    worker.exchange(4)
+    for claim in sorted(worker.held(), key=lambda each: each.raw):
+        _set_aside(claim, claim.raw.decode())
+    worker.exchange()
+    names = KEYS.release("openai")[:2]
+
+    assert run(client, "probes", names, [1, list_of("b")]) == [b"3"]
+    assert run(client, "probes", names, [3, list_of("b")]) == [b"3", b"4"]
+    assert run(client, "probes", names, [1, _A, list_of("b")]) == [b"1"]
+    # Where nobody says that he claims any of them, it may still be so.
+    assert run(client, "probes", names, [2]) == [b"1", b"2"]
+
+
 def test_setting_aside_forgets_no_delivery(client: Redis, worker: Worker) -> None:
     client.lpush(_A, "message")
     client.hset(places.DELIVERIES, places.digest(b"message"), "3")
