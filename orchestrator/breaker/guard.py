@@ -97,7 +97,7 @@ class Breaker:
         permit = self.permit_at_once(token)
         if permit is not None:
             return permit
-        future = hub().submit(self.standing.decide_by_asking, token)
+        future = hub().beside.submit(self.standing.decide_by_asking, token)
         try:
             passed = await asyncio.shield(asyncio.wrap_future(future))
         except asyncio.CancelledError:
@@ -121,7 +121,7 @@ class Breaker:
         `token` is that of its permit, where it had one: a probe's lease ends.
         """
         shown = printable(error[: 10 * LONGEST_ERROR])[:LONGEST_ERROR]
-        hub().submit(self._report_failure, shown, token)
+        hub().beside.submit(self._report_failure, shown, token)
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one call, of a function of any kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -52,6 +52,11 @@ class Permit:
         return self._standing
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the call is over."""
+        return self._has_ended
+
+    @property
     def is_probe(self) -> bool:
         """Whether this call finds out if the dependency is back."""
         return bool(self.passed.lease)
@@ -84,13 +89,13 @@ class Permit:
             # A coroutine that is being closed can wait for nothing any more.
             self._standing.later(sending)
         else:
-            await asyncio.shield(asyncio.wrap_future(hub().submit(sending)))
+            await asyncio.shield(asyncio.wrap_future(hub().beside.submit(sending)))
 
     def end_elsewhere(self, error: BaseException | None = None) -> None:
         """Count the call without waiting for it."""
         sending = self._ended(error)
         if sending is not None:
-            hub().submit(sending)
+            hub().beside.submit(sending)
 
     def _is_counted_at_once(self) -> bool:
         tally = self.passed.tally
@@ -103,9 +108,11 @@ class Permit:
         return True
 
     def _ended(self, error: BaseException | None) -> Sending | None:
-        if self._has_ended or self.passed.tally is None:
+        if self._has_ended:
             return None
         self._has_ended = True
+        if self.passed.tally is None:
+            return None
         report = self._report(error)
         if self._is_inner and not report.failed:
             return None
@@ -151,14 +158,12 @@ _entered: ContextVar[tuple[Permit, ...]] = ContextVar("omninode_breakers_entered
 
 
 def around(standing: Standing) -> Permit | None:
-    """The innermost call of this breaker that is under way in this thread or task."""
+    """The innermost call of this breaker that is under way in this thread or task.
+
+    A task that was begun within a call that has ended since is within it no more.
+    """
     entered = _entered.get()
-    if not entered:
-        return None
-    for permit in reversed(entered):
-        if permit.standing is standing:
-            return permit
-    return None
+    return _innermost([each for each in entered if not each.has_ended], standing) if entered else None
 
 
 def enter(permit: Permit) -> None:
@@ -168,7 +173,7 @@ def enter(permit: Permit) -> None:
 
 def leave(standing: Standing) -> Permit | None:
     """End that for the innermost call of this breaker; None where it was entered in another context."""
-    permit = around(standing)
+    permit = _innermost(_entered.get(), standing)
     if permit is not None:
         drop(permit)
     return permit
@@ -177,3 +182,7 @@ def leave(standing: Standing) -> Permit | None:
 def drop(permit: Permit) -> None:
     """Calls of this thread or task are not within this one any more."""
     _entered.set(tuple(each for each in _entered.get() if each is not permit))
+
+
+def _innermost(permits: Sequence[Permit], standing: Standing) -> Permit | None:
+    return next((each for each in reversed(permits) if each.standing is standing), None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import redis
@@ -16,13 +14,13 @@ from redis.exceptions import RedisError
 
 from orchestrator import forks, logger
 from orchestrator.breaker import wire
+from orchestrator.breaker.beside import Beside
 from orchestrator.breaker.link import Link, client
 from orchestrator.breaker.member import Member
 from orchestrator.breaker.news import Listener, News
 from orchestrator.breaker.state import State
 from orchestrator.breaker.store import Store
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 _LOG = logger.get(__name__)
@@ -33,9 +31,7 @@ _AGAIN_SECONDS = 0.1
 # How long a first call waits for the link: a try of it takes one timeout, unless names are not resolved.
 _START_SECONDS = 1.0
 _NAMES_AT_ONCE = 500
-_SENDERS = 4
-# Probes that were given up; of more than these the leases end by themselves.
-_MOST_LATER = 10_000
+_COMPLAIN_SECONDS, _MOST_COMPLAINTS = 60.0, 100
 
 
 class Hub:
@@ -49,6 +45,7 @@ class Hub:
         self.is_up = False
         self.members: WeakValueDictionary[str, Member] = WeakValueDictionary()
         self.news = News()
+        self.beside = Beside()
         self._client = client(url)
         self.store = Store(self._client, prefix)
         self._lock = threading.Lock()
@@ -58,10 +55,9 @@ class Hub:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._link: Link | None = None
-        self._senders: ThreadPoolExecutor | None = None
         self._is_back = True
         self._read_at = self._flushed_at = 0.0
-        self._later: deque[Callable[[], object]] = deque(maxlen=_MOST_LATER)
+        self._complained: dict[str, float] = {}
 
     def listen(self, callback: Listener) -> None:
         """Have it called in the hub's thread, with the states before and after a change of circuit or mode.
@@ -101,7 +97,7 @@ class Hub:
             self.lose(error)
         except (RedisError, ValueError) as error:
             # It answers, and refuses: that need not be so for other breakers.
-            _LOG.warning("breaker_refused", error=f"{type(error).__name__}: {error}"[:200])
+            self._complain(f"{type(error).__name__}: {error}"[:200])
         return None
 
     def lose(self, error: BaseException) -> None:
@@ -113,29 +109,11 @@ class Hub:
         # What the link says next is not to be trusted either: it begins anew, with a read.
         self._break_off()
 
-    def submit(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Future[object]:
-        """Have it done by another thread: for those who must not wait for Redis."""
-        try:
-            with self._lock:
-                if self._senders is None:
-                    forks.keep_apart()
-                    self._senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="omninode-breaker")
-                return self._senders.submit(_at_work, partial(work, *args, **kwargs))
-        except RuntimeError:
-            # The process is about to end, and takes no more threads.
-            done: Future[object] = Future()
-            done.set_result(work(*args, **kwargs))
-            return done
-
-    def later(self, work: Callable[[], object]) -> None:
-        """Have it done soon by the hub's thread; takes no lock: what is collected as garbage must not."""
-        self._later.append(work)
-
     def flush(self) -> None:
         """Tell of the successes that were counted. A process that ends at once calls it before."""
         # Who flushes at the process's end waits for what the thread has taken already.
         with self._flushing:
-            self._do_later()
+            self.beside.do_later()
             self._flush()
 
     def close(self) -> None:
@@ -145,8 +123,7 @@ class Hub:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(5.0)
-        if self._senders is not None:
-            self._senders.shutdown()
+        self.beside.close()
         self._client.close()
 
     def _flush(self) -> None:
@@ -167,9 +144,15 @@ class Hub:
             else:
                 member.hear(state)
 
-    def _do_later(self) -> None:
-        while self._later:
-            self._later.popleft()()
+    def _complain(self, error: str) -> None:
+        # Each call may be refused in the same words: once a minute is enough.
+        now = time.monotonic()
+        if now < self._complained.get(error, -math.inf) + _COMPLAIN_SECONDS:
+            return
+        if len(self._complained) >= _MOST_COMPLAINTS:
+            self._complained.clear()
+        self._complained[error] = now
+        _LOG.warning("breaker_refused", error=error)
 
     def _break_off(self) -> None:
         link = self._link
@@ -262,8 +245,3 @@ class Hub:
     def _all(self) -> list[Member]:
         with self._lock:
             return list(self.members.values())
-
-
-def _at_work(work: Callable[[], object]) -> object:
-    with forks.threads_at_work():
-        return work()

@@ -56,7 +56,7 @@ class Telling(Known):
     def later(self, work: Callable[[], None]) -> None:
         """Have it done soon by the hub's thread, without a lock."""
         if self._hub is not None:
-            self._hub.later(work)
+            self._hub.beside.later(work)
 
     def _count(self, slow: int) -> None:
         self._tally.ok()

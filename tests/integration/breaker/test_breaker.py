@@ -178,6 +178,28 @@ def test_within_a_probe_the_same_breaker_lets_calls_through(fresh: OwnRedis) -> 
     assert _circuit(guard) == "closed"
 
 
+def test_a_task_that_outlives_the_call_in_which_it_was_begun_is_not_within_it(fresh: OwnRedis) -> None:
+    guard = breaker("outlived", _POLICY)
+
+    async def main() -> None:
+        has_opened = asyncio.Event()
+
+        async def outlive() -> None:
+            await has_opened.wait()
+            async with guard:
+                pass
+
+        async with guard:
+            task = asyncio.create_task(outlive())
+        Store(fresh.client).control("outlived", "isolate", who="a test", why="no call is made")
+        await asyncio.to_thread(wait_until, lambda: guard.state.mode == "isolated")
+        has_opened.set()
+        with pytest.raises(BreakerOpen):
+            await task
+
+    asyncio.run(main())
+
+
 def test_one_error_is_one_failure_however_many_calls_it_leaves(fresh: OwnRedis) -> None:
     @breaker("twice", _POLICY)
     def inner() -> None:
