@@ -12,7 +12,7 @@ from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
 from orchestrator.transport import options
-from orchestrator.worker import failures, pools, retries
+from orchestrator.worker import failures, pools, portable, retries
 
 # By name: these rooms lie above this one.
 TASK_MODULES = (
@@ -49,6 +49,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     beat.watch()
     pools.register()
     failures.register()
+    portable.register()
     retries.register()
     flower.extend()
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")

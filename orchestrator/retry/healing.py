@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
@@ -34,9 +35,7 @@ def retry_after_seconds(error: BaseException, now: datetime) -> float | None:
     """What the other side asked for: a TransientError's own figure, or an HTTP response's `Retry-After`."""
     if isinstance(error, TransientError):
         return error.retry_after_seconds
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    if not isinstance(headers, Mapping):
-        return None
+    headers = _http_headers(error)
     return parse_retry_after(headers.get("Retry-After", headers.get("retry-after")), now)
 
 
@@ -72,10 +71,21 @@ def _seconds_until(value: str, now: datetime) -> float | None:
     return (moment - now).total_seconds()
 
 
+def _http_headers(error: BaseException) -> Mapping[str, Any] | Message:
+    # urllib's error is the response itself.
+    answered = error if _is_urllibs(error) else getattr(error, "response", None)
+    headers = getattr(answered, "headers", None)
+    return headers if isinstance(headers, Mapping | Message) else {}
+
+
+def _is_urllibs(error: BaseException) -> bool:
+    return any(kind.__module__ == "urllib.error" for kind in type(error).__mro__)
+
+
 def _http_status(error: BaseException) -> int | None:
     # requests, httpx and httpx2 put the response on the exception; urllib calls the status `code`.
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
-    if status is None and type(error).__module__.startswith("urllib"):
+    if status is None and _is_urllibs(error):
         status = getattr(error, "code", None)
     return status if isinstance(status, int) else None

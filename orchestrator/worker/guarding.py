@@ -13,6 +13,7 @@ from orchestrator.errors import BreakerOpen
 from orchestrator.retry.again import PutBack, SetAside
 from orchestrator.stamp import ASIDE, BREAKER
 from orchestrator.worker import aside
+from orchestrator.worker.portable import original
 
 
 def run(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -111,4 +112,6 @@ def _within(leave: Permit, call: Callable[[], Any]) -> Any:
 
 def _cause(error: BaseException | None) -> BaseException | None:
     """What the task has failed of: a retry tells why it is one, and is by itself nobody's failure."""
-    return error.exc if isinstance(error, Retry) and isinstance(error.exc, BaseException) else error
+    if isinstance(error, Retry) and isinstance(error.exc, BaseException):
+        return original(error.exc)
+    return error

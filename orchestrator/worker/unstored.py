@@ -10,11 +10,11 @@ from celery.app.trace import TraceInfo, trace_ok_t
 from celery.backends.base import Backend
 from celery.exceptions import Reject
 from celery.states import FAILURE, IGNORED, SUCCESS
-from celery.utils.serialization import get_pickleable_exception
 from kombu.exceptions import EncodeError, InconsistencyError, OperationalError
 
 from orchestrator.retry.again import PutBack
 from orchestrator.retry.backoff import ceiling_seconds
+from orchestrator.worker.portable import portable
 
 _LOG = structlog.get_logger(__name__)
 
@@ -165,6 +165,6 @@ def _keep(request: Any, unstored: Unstored, error: Exception) -> None:
     if kept is None:
         raise error
     if isinstance(unstored.error, Exception):
-        unstored.error = get_pickleable_exception(unstored.error)
+        unstored.error = portable(unstored.error)
     kept.append(unstored)
     _LOG.warning("outcome_not_stored", state=unstored.state, error=str(error))

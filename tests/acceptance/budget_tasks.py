@@ -2,7 +2,9 @@
 
 import os
 import signal
+from email.message import Message
 from typing import Any
+from urllib.error import HTTPError
 
 from billiard.exceptions import WorkerLostError
 from celery import shared_task
@@ -44,5 +46,7 @@ def hopeless() -> None:
 def by_class(kind: str) -> None:
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "http":
+        raise HTTPError("http://127.0.0.1/", 503, "Service Unavailable", Message(), None)
     errors: dict[str, Any] = {"key": KeyError, "model": ModelUnavailable, "value": ValueError}
     raise errors[kind]("on purpose")

@@ -116,6 +116,21 @@ def test_each_class_of_exception_has_its_own_number_of_retries(
     assert (letter["attempts"], letter["reason"]) == (str(attempts), reason)
 
 
+def test_an_error_that_cannot_be_pickled_is_told_by_its_own_class_and_text(app: Celery, server: Any) -> None:
+    sent = app.send_task("budget.by_class", args=["http"])
+    wait_until(lambda: letters(server, sent.id), what="its letter")
+
+    (letter,) = letters(server, sent.id)
+    assert letter["exception"] == "urllib.error.HTTPError"
+    assert letter["message"] == "HTTP Error 503: Service Unavailable"
+    assert letter["traceback"].endswith("urllib.error.HTTPError: HTTP Error 503: Service Unavailable\n")
+    assert "HTTP Error 503: Service Unavailable" in str(sent.result)
+    failures = json.loads(letter["raw"])["headers"]["omninode-failures"]
+    assert [failure[1:3] for failure in failures] == [
+        ["urllib.error.HTTPError", "HTTP Error 503: Service Unavailable"]
+    ] * 2
+
+
 def _dues(server: Any) -> list[float]:
     """When the retries that wait are due, in Unix seconds."""
     return [due / 1000 for _, due in server.zrange(keys.delayed(), 0, -1, withscores=True)]

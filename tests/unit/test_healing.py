@@ -1,4 +1,6 @@
 from datetime import UTC, datetime
+from email.message import Message
+from urllib.error import HTTPError, URLError
 
 import httpx2
 import pytest
@@ -39,6 +41,16 @@ def test_any_other_error_can_heal(error: Exception) -> None:
 
 def test_retry_after_is_read_from_a_response() -> None:
     assert retry_after_seconds(_answered(429, {"Retry-After": "7"}), NOW) == 7.0
+
+
+def test_retry_after_is_read_from_an_error_of_urllib() -> None:
+    headers = Message()
+    headers["retry-after"] = "40"
+    error = HTTPError("http://127.0.0.1/", 429, "Too Many Requests", headers, None)
+
+    assert can_heal(error)
+    assert retry_after_seconds(error, NOW) == 40.0
+    assert retry_after_seconds(URLError("refused"), NOW) is None
 
 
 def test_retry_after_is_read_from_a_transient_error() -> None:
