@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from contextlib import suppress
 
 import structlog
 from redis import Redis
@@ -51,6 +52,9 @@ class Mover:
 
     def start(self) -> None:
         """Begin; from now on transitions of this process's breakers wake it."""
+        # Before the first message: by a wrong clock it would have waited for hours the next time.
+        with suppress(RedisError, OSError):
+            clock.hear(self._asides.look()[1])
         forks.keep_apart()
         hub().listen(self._hear)
         self._thread.start()

@@ -14,6 +14,6 @@ def test_an_outage_costs_a_few_calls_and_no_task(database_url: str, fault: Fault
     assert outcome.served == set(range(_TASKS))
     assert outcome.reached_while_away <= outcome.bound
     assert outcome.letters == 0
-    # Those that failed before the trip.
+    # Those whose failure was settled before the trip.
     assert outcome.retries < POLICY["failure_threshold"]
     assert outcome.most_a_second <= POLICY["ramp_per_second"] + 2 * PROCESSES

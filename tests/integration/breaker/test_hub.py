@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.breaker.state import State
 from orchestrator.breaker.store import Store
 from orchestrator.policy import Policy
 from orchestrator.transport.keys import Keys
+from orchestrator.worker import clock
 from orchestrator.worker.mover import Mover
 from tests.own_redis import OwnRedis
 from tests.processes import wait_until
@@ -150,3 +152,17 @@ def test_a_mover_probes_though_the_breakers_redis_is_away(
         mover.turn()
 
     assert fresh.client.lrange("queue", 0, -1) == ["0"]
+
+
+def test_a_mover_knows_the_brokers_clock_before_it_begins(
+    fresh: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mover, "_run", lambda _: None)
+    # This host's clock is wrong by an hour.
+    clock.hear((int(time.time()) - 3600, 0))
+
+    mover = Mover(fresh.client, Keys(), lambda _: [])
+    mover.start()
+    mover.close()
+
+    assert clock.now() == pytest.approx(time.time(), abs=60)

@@ -24,7 +24,7 @@ _STAGES = (
     stages.adopting,
     stages.purging,
 )
-_THAT_MOVE_NOTHING = {"watch", "count", "find", "replays", "version", "asides"}
+_THAT_MOVE_NOTHING = {"watch", "count", "find", "replays", "version", "asides", "probes"}
 _MOST_WRITES = 200
 # What `stages.settling` settles as replays.
 _REPLAYED = {"settling-00000001-5-0011", "settling-00000001-5-0012"}
