@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from orchestrator.breaker.moves import closed, tripped
+from orchestrator.breaker.moves import closed, open_ms, tripped
 from orchestrator.breaker.ramp import filled, ramp_share, spent
 from orchestrator.breaker.record import Record, current, has_free_probe, milliseconds, view
 from orchestrator.breaker.report import Report
@@ -80,7 +80,8 @@ def control(
 ) -> Record:
     """The record after what was done by hand.
 
-    `seconds` limits an opening or a mode. Opening and closing end a mode too: what was said last holds.
+    `seconds` limits an opening, which lasts as long as a first trip's without, or a mode. Opening and closing
+    end a mode too: what was said last holds.
     """
     at = milliseconds(now)
     before = current(record, at)
@@ -95,9 +96,8 @@ def control(
         clean = Record(record.name, record.born, epoch=record.epoch + 1, why=by_hand)
         return _numbered(clean, record, at)
     after = tripped(before, policy, at, chance, by_hand)
-    if seconds is not None:
-        after = replace(after, until=at + milliseconds(seconds))
-    return _numbered(after, record, at)
+    length_ms = open_ms(policy, 1, chance) if seconds is None else milliseconds(seconds)
+    return _numbered(replace(after, until=at + length_ms), record, at)
 
 
 def _counted(record: Record, policy: Policy, told: Report, at: int, chance: float) -> Record:

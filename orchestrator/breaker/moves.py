@@ -27,7 +27,7 @@ def tripped(
         failures=0,
         window=(),
         trips=trips,
-        until=at + max(asked, _open_ms(policy, trips, chance)),
+        until=at + max(asked, open_ms(policy, trips, chance)),
         leases={},
         succeeded=0,
         ramp_until=0,
@@ -41,7 +41,8 @@ def _trips(record: Record, policy: Policy, at: int) -> int:
     return 1 if stable else record.trips + 1
 
 
-def _open_ms(policy: Policy, trips: int, chance: float) -> int:
+def open_ms(policy: Policy, trips: int, chance: float) -> int:
+    """How long it stays open after so many trips in a row."""
     doubled = milliseconds(policy.open_seconds) * 2.0 ** min(trips - 1, _MOST_DOUBLINGS)
     return floor(min(doubled, milliseconds(policy.open_cap_seconds)) * (1 + policy.open_jitter * chance))
 

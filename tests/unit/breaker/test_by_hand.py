@@ -30,9 +30,16 @@ def test_opening_again_by_hand_begins_the_same_time_anew() -> None:
     assert (state.left_seconds, driven.record.trips, state.epoch) == (30.0, 1, 2)
 
 
+def test_opening_by_hand_lasts_no_longer_for_the_trips_before_it() -> None:
+    driven = probing(POLICY)
+    assert driven.call(31, failed=1, probe="a").left_seconds == 60.0
+    assert driven.control(32, "open").left_seconds == 30.0
+    assert driven.record.trips == 2
+
+
 def test_opening_by_hand_while_it_is_half_open_ends_the_probes() -> None:
     driven = probing(POLICY)
-    assert driven.control(31, "open").left_seconds == 60.0
+    assert driven.control(31, "open").left_seconds == 30.0
     before = driven.record
     driven.call(32, ok=1, probe="a", epoch=2)
     assert driven.record == before

@@ -50,6 +50,15 @@ def test_an_opening_by_hand_lasts_as_long_as_it_was_said(clocked: Clocked) -> No
     assert clocked.read(["api"])[0].left_seconds == 7.0
 
 
+def test_an_opening_by_hand_lasts_no_longer_for_the_trips_before_it(clocked: Clocked) -> None:
+    assert clocked.report("api", _POLICY, Report(0, failed=2)).left_seconds == 30.0
+    clocked.pass_ms(30_000)
+    assert clocked.admit("api", _POLICY, "a")[0] is True
+    assert clocked.report("api", _POLICY, Report(2, "a", failed=1)).left_seconds == 60.0
+    assert _control(clocked, "open") == "auto open"
+    assert clocked.read(["api"])[0].left_seconds == 30.0
+
+
 @pytest.mark.parametrize("action", ["close", "reset"])
 def test_what_was_said_last_holds(store: Store, action: Action) -> None:
     _control(store, "open")
