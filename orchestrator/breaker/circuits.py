@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast, overload
 
 from orchestrator.breaker.guard import Breaker, Kinds
@@ -16,7 +18,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Classes of errors, or the library's predicate of a class and an error.
 Expected: TypeAlias = type[BaseException] | Iterable[type[BaseException]] | Callable[[Any, Any], object]
 
-_LONGEST_CAP_SECONDS = 300.0
+# What Python calls the module that it was started with; the second, in a process of multiprocessing.
+_RUN_AS_SCRIPT = frozenset({"__main__", "__mp_main__"})
+_FAILURES, _RECOVERY_SECONDS = 5, 30.0
 
 
 @overload
@@ -42,20 +46,27 @@ def circuit(
 ) -> Any:
     """Protect a function: open after so many failures in a row (5), try again after so many seconds (30).
 
-    `expected_exception` are the errors that count (any Exception), `name` is the function's full name unless
-    given; while it is open, `fallback_function` is called instead, with the same arguments. `@circuit` works
-    without parentheses too.
+    `expected_exception` are the errors that count (any Exception); `name` is shared by the fleet, and is the
+    function's module and name unless given (a script's file, where it is that which runs). While it is open,
+    `fallback_function` is called instead, with the same arguments. `@circuit` works without parentheses too.
 
     Raises:
-        InvalidBreaker: what is given makes no policy, or the name is none.
+        InvalidBreaker: what is given makes no policy, the name is none, or the fallback cannot be called.
     """
     if callable(failure_threshold):
         return circuit()(failure_threshold)
-    policy = _policy(failure_threshold or 5, recovery_timeout or 30.0)
+    policy = _policy(
+        _FAILURES if failure_threshold is None else failure_threshold,
+        _RECOVERY_SECONDS if recovery_timeout is None else recovery_timeout,
+    )
+    expected = _kinds(expected_exception)
+    if fallback_function is not None and not callable(fallback_function):
+        message = f"circuit(fallback_function={fallback_function!r:.80}): it must be a function"
+        raise InvalidBreaker(message)
 
     def decorate(function: F) -> F:
-        called = name or f"{function.__module__}.{function.__qualname__}"
-        guard = breaker(called, policy, expected=_kinds(expected_exception))
+        called = f"{_module_of(function)}.{function.__qualname__}" if name is None else name
+        guard = breaker(called, policy, expected=expected)
         return cast("F", _with_fallback(guard, function, fallback_function))
 
     return decorate
@@ -67,7 +78,9 @@ def _policy(failure_threshold: int, recovery_timeout: float) -> Policy:
             failure_threshold=failure_threshold,
             failure_rate=None,
             open_seconds=recovery_timeout,
-            open_cap_seconds=max(_LONGEST_CAP_SECONDS, recovery_timeout),
+            open_cap_seconds=recovery_timeout,
+            open_jitter=0.0,
+            ramp_seconds=0.0,
         )
     except ValueError:
         message = (
@@ -77,6 +90,18 @@ def _policy(failure_threshold: int, recovery_timeout: float) -> Policy:
         raise InvalidBreaker(message) from None
 
 
+def _module_of(function: Callable[..., Any]) -> str:
+    """The module as others import it: what runs as a script has another name, which all scripts share."""
+    name = function.__module__
+    if name not in _RUN_AS_SCRIPT:
+        return name
+    module = sys.modules.get(name)
+    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return Path(file).stem if file else name
+
+
 def _kinds(expected: Expected | None) -> Kinds:
     if expected is None:
         return Exception
@@ -84,6 +109,11 @@ def _kinds(expected: Expected | None) -> Kinds:
         return expected
     if isinstance(expected, Iterable):
         return tuple(expected)
+    if not callable(expected):
+        message = (
+            f"circuit(expected_exception={expected!r:.80}): it must be a class of errors, or several of them"
+        )
+        raise InvalidBreaker(message)
     predicate = expected
     return lambda error: predicate(type(error), error)
 

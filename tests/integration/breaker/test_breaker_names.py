@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,9 +159,43 @@ def test_a_predicate_of_class_and_error_says_what_a_circuit_expects(fresh: OwnRe
         call(OSError())
 
 
-def test_what_makes_no_policy_is_refused_with_a_sentence() -> None:
-    with pytest.raises(InvalidBreaker, match="the first must be a whole number of 1 or more"):
-        circuit(failure_threshold=-1)
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"failure_threshold": -1}, "the first must be a whole number of 1 or more"),
+        ({"failure_threshold": 0}, "the first must be a whole number of 1 or more"),
+        ({"failure_threshold": True}, "the first must be a whole number of 1 or more"),
+        ({"recovery_timeout": 0}, "the second a number of seconds above 0"),
+        ({"fallback_function": 3}, r"circuit\(fallback_function=3\): it must be a function"),
+        ({"expected_exception": 3}, r"circuit\(expected_exception=3\): it must be a class of errors"),
+    ],
+)
+def test_what_makes_no_circuit_is_refused_with_a_sentence(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidBreaker, match=sentence):
+        circuit(**given)
+
+
+def test_a_circuit_lets_all_in_when_it_closes_and_is_open_for_the_same_time_each_time() -> None:
+    @circuit(recovery_timeout=7, name="as the library's")
+    def call() -> None:
+        """Do nothing."""
+
+    assert breaker("as the library's").standing.wanted == Policy(
+        failure_rate=None, open_seconds=7, open_cap_seconds=7, open_jitter=0, ramp_seconds=0
+    )
+
+
+def test_a_circuit_of_a_script_has_its_files_name(tmp_path: Path) -> None:
+    script = tmp_path / "nightly.py"
+    script.write_text(
+        "from orchestrator.breaker import circuit, registry\n"
+        "@circuit\n"
+        "def tidy(): pass\n"
+        "print(*registry.registry._all)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "nightly.tidy\n"
 
 
 def test_nothing_is_connected_before_the_first_call(fresh: OwnRedis) -> None:
