@@ -6,13 +6,24 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from orchestrator.errors import InvalidBreaker
 
 # From what Redis's clock can tell apart to ten years: longer is a slip of the pen, and overflows somewhere.
 Seconds = Annotated[float, Field(ge=0.001, le=315_360_000, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+_CONDITIONS = ("failure_threshold", "failure_rate", "slow_rate")
 
 
 class Policy(BaseModel):
@@ -66,6 +77,15 @@ class Policy(BaseModel):
             except ValidationError as error:
                 raise InvalidBreaker(_explained(error)) from None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        # To pydantic true is 1.
+        if isinstance(value, bool) and info.field_name != "soft_limit_counts":
+            message = "Must be a number"
+            raise ValueError(message)
+        return value
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         message = _contradiction(self)
@@ -97,6 +117,20 @@ def _contradiction(policy: Policy) -> str:
             f"open_seconds={policy.open_seconds:g}"
         )
     return ""
+
+
+def over(base: Policy, given: Policy) -> Policy:
+    """The policy that has what is set in `given`, and is like `base` in everything else.
+
+    An open time that is longer than the base's longest is the longest; where no condition is left of the two
+    of them, those of `given` hold as they are.
+    """
+    own = {name: getattr(given, name) for name in given.model_fields_set}
+    values = base.model_dump() | own
+    values["open_cap_seconds"] = max(values["open_cap_seconds"], values["open_seconds"])
+    if all(values[name] is None for name in _CONDITIONS):
+        values |= {name: getattr(given, name) for name in _CONDITIONS}
+    return Policy(**values)
 
 
 def _has_rate(policy: Policy) -> bool:

@@ -181,7 +181,23 @@ class Settings(BaseSettings):
     @field_validator("breakers", mode="before")
     @classmethod
     def _parse_breakers(cls, value: Any) -> Any:
-        return _json(value, '{"model:*": {"failure_threshold": 3, "open_seconds": 15}}')
+        example = '{"model:*": {"failure_threshold": 3, "open_seconds": 15}}'
+        found = _json(value, example)
+        if not isinstance(found, dict) or not all(isinstance(each, dict | Policy) for each in found.values()):
+            message = f"must be JSON such as {example}: policies by the names of breakers, or by patterns"
+            raise ValueError(message)
+        if not all(name.strip() for name in found):
+            message = 'must not have an empty name; "*" fits every breaker'
+            raise ValueError(message)
+        return found
+
+    @field_validator("retry_budget", mode="before")
+    @classmethod
+    def _is_part(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            message = "must be a part such as 0.2, which is 20 %"
+            raise ValueError(message)
+        return value
 
     @field_validator("models")
     @classmethod
@@ -226,10 +242,19 @@ def _json(value: Any, example: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=_once_each)
     except ValueError as error:
         message = f"must be JSON such as {example} ({error})"
         raise ValueError(message) from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is in it twice")
+    return found
 
 
 _installed: Settings | None = None

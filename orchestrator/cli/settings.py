@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from orchestrator import redaction
+from orchestrator.policy import Policy
 from orchestrator.settings import Settings, load
 
 # The test suite's own; it is no setting of the product.
@@ -70,7 +71,13 @@ def _as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, dict):
-        return json.dumps({name: endpoint.model_dump(mode="json") for name, endpoint in value.items()})
+        # Of a policy only what is set holds: the rest is as the breaker of that name has it by itself.
+        return json.dumps(
+            {
+                name: each.model_dump(mode="json", exclude_unset=isinstance(each, Policy))
+                for name, each in value.items()
+            }
+        )
     return str(value)
 
 

@@ -86,7 +86,9 @@ def environment(endpoint: Endpoint) -> dict[str, str]:
     models = {
         name: _entry(each.model_dump(mode="json"), each.api_key) for name, each in chosen.models.items()
     }
-    policies = {name: policy.model_dump(mode="json") for name, policy in chosen.breakers.items()}
+    policies = {
+        name: policy.model_dump(mode="json", exclude_unset=True) for name, policy in chosen.breakers.items()
+    }
     return {
         "OMNINODE_MODELS": json.dumps(models | {MODEL: endpoint.settings}),
         "OMNINODE_BREAKERS": json.dumps(policies | {BREAKER: _POLICY}),

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.cli.settings import rows
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings, load
 
@@ -173,3 +174,31 @@ def test_a_model_may_not_take_the_name_of_the_built_in_one(monkeypatch: pytest.M
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load().kafka_max_retries = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("OMNINODE_BREAKERS", "[]", ": policies by the names of breakers, or by patterns"),
+        ("OMNINODE_BREAKERS", '{"a": 5}', ": policies by the names of breakers, or by patterns"),
+        ("OMNINODE_BREAKERS", '{" ": {}}', "must not have an empty name"),
+        ("OMNINODE_BREAKERS", '{"a": {}, "a": {"probes": 2}}', "('a' is in it twice)"),
+        ("OMNINODE_BREAKERS", '{"a": {"probes": true}}', "at [a]: probes=True: must be a number"),
+        ("OMNINODE_RETRY_BUDGET", "50%", "must be a part such as 0.2, which is 20 %"),
+    ],
+)
+def test_what_breakers_and_budgets_cannot_be_is_refused_with_what_they_are(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    refusal = _refusal(monkeypatch, **{variable: value})
+
+    assert variable in refusal
+    assert sentence in refusal
+
+
+def test_of_a_breakers_policy_what_was_set_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNINODE_BREAKERS", '{"health:*": {"open_seconds": 44}}')
+
+    shown = {row.variable: row.value for row in rows(load())}
+
+    assert shown["OMNINODE_BREAKERS"] == '{"health:*": {"open_seconds": 44.0}}'

@@ -16,6 +16,7 @@ SENTENCE_OF_TWO = (
     ("values", "sentence"),
     [
         ({"failure_threshold": 0}, "failure_threshold=0: input should be greater than or equal to 1"),
+        ({"failure_threshold": True}, "failure_threshold=True: must be a number"),
         ({"failure_rate": 1.5}, "failure_rate=1.5: input should be less than or equal to 1"),
         ({"open_seconds": 0}, "open_seconds=0: input should be greater than or equal to 0.001"),
         ({"open_seconds": float("inf")}, "open_seconds=inf: input should be a finite number"),
