@@ -208,6 +208,8 @@ class Hub:
             # That it can be read is not enough: it may be a replica.
             self.store.check_writable()
         read = self._read(members)
+        if members and not self._is_back:
+            _LOG.info("breakers_are_shared")
         self._is_back = self.is_up = True
         for member, state, heard in read:
             member.read(state, heard)

@@ -30,3 +30,11 @@ def test_without_a_cause_there_is_nothing_to_tell() -> None:
 
 def test_no_frame_goes_along() -> None:
     assert _told(cause=True).tb is None
+
+
+def test_a_retry_is_plain_if_only_its_time_was_asked_for() -> None:
+    headers = {"retries": 1, "eta": "2030-01-01T00:00:00+00:00"}
+
+    assert PutBack(headers=headers).is_plain
+    assert not PutBack(headers=headers | {"expires": "2030-01-01T00:01:00+00:00"}).is_plain
+    assert not PutBack(headers=headers, queue="other").is_plain

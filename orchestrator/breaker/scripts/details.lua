@@ -8,7 +8,8 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'none' then return {'', {}, 0, 0, 0, 0, score, now} end
 local b = read(ARGV[1], KEYS[1], KEYS[2])
 b.window = KEYS[3]
-b.policy = b.fields.policy and decode(b.fields.policy) or decode(ARGV[2])
+local unset = decode(ARGV[2])
+b.policy = b.fields.policy and decode(b.fields.policy, unset) or unset
 
 local calls = window_calls(b)
 local alive = b.circuit == 'half_open' and redis.call('ZCOUNT', b.probes, '(' .. now, '+inf') or 0

@@ -7,7 +7,7 @@ local unset, states = decode(ARGV[1]), {}
 local function state(name, hash, probes)
   if redis.call('TYPE', hash).ok ~= 'hash' then return '' end
   local b = read(name, hash, probes)
-  b.policy = b.fields.policy and decode(b.fields.policy) or unset
+  b.policy = b.fields.policy and decode(b.fields.policy, unset) or unset
   return view(b)
 end
 

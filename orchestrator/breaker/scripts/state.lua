@@ -60,9 +60,14 @@ local function read(name, hash, probes)
   return b
 end
 
-local function decode(policy)
+-- The policy, and from a whole one what a release that stored it did not know yet; nil where it is none.
+local function decode(policy, whole)
   local is_json, value = pcall(cjson.decode, policy)
-  return is_json and type(value) == 'table' and value or nil
+  if not is_json or type(value) ~= 'table' then return nil end
+  for field, usual in pairs(whole or {}) do
+    if value[field] == nil then value[field] = usual end
+  end
+  return value
 end
 
 -- Whether a condition of the policy is one: null turns it off.
@@ -118,9 +123,10 @@ local function open_hash()
   redis.call('HDEL', KEYS[1], '-')
   local b = read(ARGV[1], KEYS[1], KEYS[2])
   b.window = KEYS[3]
-  b.policy = b.fields.policy and decode(b.fields.policy)
+  local given_policy = cjson.decode(ARGV[3])
+  b.policy = b.fields.policy and decode(b.fields.policy, given_policy)
   if not b.policy then
-    b.policy = cjson.decode(ARGV[3])
+    b.policy = given_policy
     if ARGV[4] ~= '' then
       put(b, 'policy', ARGV[3])
       put_news(b, 'policy_id', ARGV[4])

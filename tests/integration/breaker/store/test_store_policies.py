@@ -74,3 +74,16 @@ def test_a_breaker_lives_for_thirty_days_after_its_last_registration(store: Stor
     client.expire(key, 9)
     store.register("api", _OLD)
     assert client.ttl(key) in {2_592_000, 2_591_999}
+
+
+def test_what_the_release_that_stored_a_policy_did_not_know_is_as_usual(
+    clocked: Clocked, client: Redis
+) -> None:
+    clocked.register("api", _OLD)
+    client.hset(keys.breaker("api", "p:"), "policy", '{"failure_threshold":2}')
+
+    assert clocked.read(["api"])[0].circuit == "closed"
+    assert clocked.report("api", _NEW, Report(0, failed=2)).circuit == "open"
+    details = clocked.details("api")
+    assert details is not None
+    assert details.state.left_seconds > 29
