@@ -79,15 +79,11 @@ class Waiting(Ignore):
 
 
 class SetAside(Ignore):
-    """What `errors.BreakerOpen` becomes inside a worker: the message waits until that breaker lets it go.
+    """What `errors.BreakerOpen` becomes inside a worker: the message waits until that breaker lets it go."""
 
-    `has_failed`: its call was made, and failed; it waits behind those that were not tried yet.
-    """
-
-    def __init__(self, breaker: str, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002 (it is pickled)
-        super().__init__(breaker, has_failed)
+    def __init__(self, breaker: str) -> None:
+        super().__init__(breaker)
         self.breaker = breaker
-        self.has_failed = has_failed
 
 
 def later(error: Wait | BreakerOpen) -> Ignore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from random import Random
 from typing import Any, TypeAlias
 
 import structlog
@@ -15,6 +16,8 @@ from orchestrator.transport.keys import Keys
 
 _LOG = structlog.get_logger(__name__)
 
+_SEED_BITS = 31
+
 # Which lists this worker claims from, but for those of these queues, which are paused.
 Lists: TypeAlias = Callable[[Collection[str]], list[str]]
 
@@ -22,9 +25,10 @@ Lists: TypeAlias = Callable[[Collection[str]], list[str]]
 class Releasing:
     """The messages that wait on one broker; each method may raise redis.exceptions.RedisError."""
 
-    def __init__(self, client: Redis, places: Keys) -> None:
+    def __init__(self, client: Redis, places: Keys, random: Random) -> None:
         self._client: Any = client
         self._keys = places
+        self._random = random
 
     def look(self) -> tuple[list[str], Sequence[int]]:
         """The breakers that messages wait for, and the broker's time as TIME tells it."""
@@ -46,9 +50,13 @@ class Releasing:
         return _texts(self._client.zrange(self._waiting(breaker), 0, most - 1))
 
     def probes(self, breaker: str, most: int, lists: Lists) -> list[str]:
-        """Those that may find out if it is back: one that nobody claims would not."""
+        """Those that may find out if it is back, by chance: one that is first and fails by itself would not.
+
+        Nor would one that nobody claims.
+        """
         paused = _texts(self._client.smembers(keys.paused(self._keys.prefix)))
-        return _texts(self._ask("probes", self._keys.release(breaker)[:2], most, *lists(paused)))
+        seed = self._random.getrandbits(_SEED_BITS)
+        return _texts(self._ask("probes", self._keys.release(breaker)[:2], most, seed, *lists(paused)))
 
     def release(self, breaker: str, ids: Sequence[str]) -> None:
         """Move these into their lists, to the end that is claimed next, the first one foremost."""

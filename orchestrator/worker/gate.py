@@ -65,16 +65,15 @@ def holds_back_retry(request: Any, asked: PutBack) -> bool:
     return guarding.is_of_an_outage(breaker(request.breaker), asked)
 
 
-def set_aside(request: Any, name: str, *, has_failed: bool = False) -> None:
+def set_aside(request: Any, name: str) -> None:
     """Let a request's message wait for the breaker; one that has waited too long is buried instead.
 
-    One that was tried and has failed waits behind the others: it may be what is wrong.
+    Its wait ends when it would have ended before, also where it was tried meanwhile, and has failed.
     """
     limit_seconds, now = known(name).policy.wait_limit_seconds, clock.now()
     waited_seconds = aside.waited_seconds(request.claim, now)
     if waited_seconds < limit_seconds:
         state.task_ready(request)
-        left_seconds = limit_seconds - (0.0 if has_failed else waited_seconds)
-        aside.set_aside(request.claim, name, left_seconds, now)
+        aside.set_aside(request.claim, name, limit_seconds - waited_seconds, now)
     else:
         request.fail_unrun(lambda: BreakerOpen(name, detail=blame.of_waiting(name, waited_seconds)))

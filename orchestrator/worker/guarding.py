@@ -47,7 +47,7 @@ def _guarded(name: str, token: str, request: Any, call: Callable[[], Any]) -> An
         leave.end(_cause(error))
         if is_of_an_outage(breaker(name), error):
             if isinstance(error, PutBack) and error.is_plain:
-                raise SetAside(name, True) from error
+                raise SetAside(name) from error
             request.omninode_tripped = name
         raise
     # It may have called `retry(throw=False)`, and gone on to return.
@@ -60,7 +60,7 @@ def instead_of_retry(request: Any, error: Any, tries_left: bool) -> SetAside | N
     if isinstance(error, BreakerOpen):
         return SetAside(error.breaker)
     tripped = vars(request).get("omninode_tripped")
-    return SetAside(tripped, True) if tripped and tries_left else None
+    return SetAside(tripped) if tripped and tries_left else None
 
 
 def is_of_an_outage(guard: Breaker, error: BaseException) -> bool:

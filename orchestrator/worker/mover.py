@@ -9,6 +9,7 @@ import math
 import os
 import threading
 from contextlib import suppress
+from random import Random
 
 import structlog
 from redis import Redis
@@ -42,7 +43,7 @@ class Mover:
     def __init__(self, client: Redis, places: Keys, lists: Lists) -> None:
         self.client = client
         self.lists = lists
-        self._asides = Releasing(client, places)
+        self._asides = Releasing(client, places, Random())  # noqa: S311 (a chance, no secret)
         self._pid = os.getpid()
         self._failures = 0
         self._refused: set[str] = set()

@@ -122,7 +122,7 @@ class Request(stock.Request):  # type: ignore[misc]
             state.task_ready(self)
             self.claim.put_back(error.seconds, aside.without(self.claim.envelope))
         elif isinstance(error, SetAside):
-            gate.set_aside(self, error.breaker, has_failed=error.has_failed)
+            gate.set_aside(self, error.breaker)
         elif isinstance(error, Reject):
             state.task_ready(self)
             self._rejected(error, exc_info)
@@ -149,7 +149,7 @@ class Request(stock.Request):  # type: ignore[misc]
             to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
             if "retries" in asked.headers:
                 if gate.holds_back_retry(self, asked):
-                    gate.set_aside(self, self.breaker, has_failed=True)
+                    gate.set_aside(self, self.breaker)
                     return
                 if retrying.gives_up(self, asked):
                     told = retrying.told(asked, exc_info)

@@ -101,6 +101,8 @@ def test_an_outage_uses_no_retry(server: Any, app: Celery) -> None:
     _wait_aside(server, "shop", 6)
     # Probes fail meanwhile.
     wait_until(lambda: _trips(server, "shop") > 3, what="another trip")
+    # Those that have failed as probes wait no longer than the others.
+    assert all(abs(waits - 3600) < 0.2 for waits in _waits(server, "shop"))
     server.delete(breaker_tasks.AWAY)
 
     # Two have failed before the circuit opened.
@@ -212,6 +214,17 @@ def _wait_aside(server: Any, name: str, messages: int) -> None:
 
 def _aside(server: Any, name: str) -> int:
     return int(server.zcard(keys.aside(name)))
+
+
+def _waits(server: Any, name: str) -> list[float]:
+    """How long each that waits now may wait in all, in seconds."""
+    ends = server.zrange(keys.aside(name), 0, -1, withscores=True)
+    messages = server.hgetall(keys.aside_messages())
+    since = {
+        aside_id: json.loads(message.partition("\n")[2])["headers"]["omninode-aside"]["since"]
+        for aside_id, message in messages.items()
+    }
+    return [end / 1000 - since[aside_id] for aside_id, end in ends if aside_id in since]
 
 
 def _trips(server: Any, name: str) -> int:
