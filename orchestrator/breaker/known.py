@@ -50,6 +50,7 @@ class Known:
         self._local: Local | None = None
         self._pending: Report | None = None
         self._is_reporting = False
+        self._telling: Report | None = None
         self._was_used = False
         self._tally = Tally(self._seen.epoch, self._slow_seconds)
 
@@ -156,7 +157,11 @@ class Known:
             self._pending = None
         self._refresh(now)
         if self._hub is not None:
-            self._hub.news.note(before, fresh, caused=caused)
+            # What is published may be heard before the answer to the report that has caused it.
+            told = self._telling
+            self._hub.news.note(
+                before, fresh, caused=caused or told is not None, error=told.error if told else ""
+            )
 
     def _refresh(self, now: float) -> None:
         is_known = self._is_here or self._registered_at is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from orchestrator import logger
 from orchestrator.breaker.state import State
@@ -17,12 +17,19 @@ _LOG = logger.get(__name__)
 _MOST = 10_000
 
 
+class _Change(NamedTuple):
+    before: State
+    after: State
+    caused: bool
+    error: str
+
+
 class News:
     """Changes, from whichever thread notices them to the one that tells of them."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-        self._changes: deque[tuple[State, State, bool]] = deque(maxlen=_MOST)
+        self._changes: deque[_Change] = deque(maxlen=_MOST)
 
     def listen(self, callback: Listener) -> None:
         """Have it called with the state before and after each change of a circuit or a mode."""
@@ -33,30 +40,33 @@ class News:
         with suppress(ValueError):
             self._listeners.remove(callback)
 
-    def note(self, before: State, after: State, *, caused: bool) -> None:
-        """Remember a change, where it is one; `caused`: a call of this process has made it."""
+    def note(self, before: State, after: State, *, caused: bool, error: str = "") -> None:
+        """Remember a change, where it is one; `caused`: a call of this process has made it, by that error."""
         if before.circuit != after.circuit or before.mode != after.mode:
-            self._changes.append((before, after, caused))
+            self._changes.append(_Change(before, after, caused, error))
 
     def tell(self) -> None:
         """Tell of what was noted."""
         while self._changes:
-            before, after, caused = self._changes.popleft()
-            _log(before, after, caused=caused)
+            change = self._changes.popleft()
+            _log(change)
             for callback in tuple(self._listeners):
-                _call(callback, before, after)
+                _call(callback, change.before, change.after)
 
 
-def _log(before: State, after: State, *, caused: bool) -> None:
-    say = _LOG.warning if caused else _LOG.info
+def _log(change: _Change) -> None:
+    before, after = change.before, change.after
+    say = _LOG.warning if change.caused else _LOG.info
     if before.circuit != after.circuit:
         event = {"open": "breaker_opened", "half_open": "breaker_probing", "closed": "breaker_closed"}
+        known = {"why": after.why, "error": change.error if after.circuit == "open" else ""}
         say(
             event[after.circuit],
             breaker=after.name,
             before=before.circuit,
             epoch=after.epoch,
             left_seconds=round(after.left_seconds, 3),
+            **{name: words for name, words in known.items() if words},
         )
     if before.mode != after.mode:
         say("breaker_mode_changed", breaker=after.name, before=before.mode, mode=after.mode)

@@ -80,6 +80,7 @@ def view(record: Record, policy: Policy, now: float) -> State:
         mode=record.mode,
         mode_left_seconds=(record.mode_until - at) / 1000 if record.mode_until else None,
         policy=policy.fingerprint,
+        why=record.why,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Circuit = Literal["closed", "open", "half_open"]
@@ -35,6 +35,8 @@ class State:
     """How long the mode still holds; None: until somebody changes it."""
     policy: str = ""
     """The fingerprint of the policy that the fleet goes by."""
+    why: str = field(default="", compare=False)
+    """Why the circuit changed last."""
 
     @property
     def is_clean(self) -> bool:

@@ -87,13 +87,17 @@ class Telling(Known):
             return told
 
     def _tell(self, told: Report) -> None:
-        state = None
-        if not self._is_here and self._hub is not None:
-            state = self._hub.ask(lambda store: store.report(self.name, self.policy, told))
-        if state is None:
-            self.keep(told)
-        else:
-            self.hear(state, caused=True)
+        self._telling = told
+        try:
+            state = None
+            if not self._is_here and self._hub is not None:
+                state = self._hub.ask(lambda store: store.report(self.name, self.policy, told))
+            if state is None:
+                self.keep(told)
+            else:
+                self.hear(state, caused=True)
+        finally:
+            self._telling = None
 
     def gather(self) -> tuple[Policy, Report] | None:
         """Successes that nobody knows of yet, where a rate is formed of them."""

@@ -30,6 +30,7 @@ def state(told: str | bytes) -> State:
             mode=value["mode"],
             mode_left_seconds=None if mode_left_ms is None else mode_left_ms / 1000,
             policy=value["policy"],
+            why=str(value.get("why", "")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no breaker's state: {told!r:.200}") from error

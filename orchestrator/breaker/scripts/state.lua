@@ -154,7 +154,7 @@ local function view(b)
     left_ms = left_ms(b), ramp_left_ms = closed and math.max(0, math.min(number(b, 'ramp_until') - now, ramp_ms)) or 0,
     has_failures = closed and number(b, 'failures') > 0,
     mode = mode, mode_left_ms = mode_until > 0 and mode_until - now or cjson.null,
-    policy = b.fields.policy_id or '',
+    policy = b.fields.policy_id or '', why = b.fields.why or '',
   })
 end
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 
 import pytest
+import structlog
 from celery.exceptions import Ignore, Reject, Retry
 
 from orchestrator.breaker import Breaker, breaker, hub
@@ -289,6 +290,20 @@ def test_changes_are_heard_by_who_listens(fresh: OwnRedis) -> None:
 
     wait_until(lambda: len(heard) == 3)
     assert heard == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
+
+
+def test_the_process_that_trips_it_says_why_and_of_which_error(
+    fresh: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    structlog.reset_defaults()
+    guard = breaker("told", _POLICY)
+    for _ in range(3):
+        with pytest.raises(OSError, match="refused"), guard:
+            raise OSError("refused, token=hunter2")
+
+    wait_until(lambda: "breaker_opened" in caplog.text, what="the line")
+    (line,) = [each for each in caplog.messages if each.startswith("breaker_opened")]
+    assert "why='3 failures in a row' error='OSError: refused, token=****'" in line
 
 
 def test_what_is_set_by_hand_holds_at_once(fresh: OwnRedis) -> None:
