@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from orchestrator.cli import pipe
 from orchestrator.cli.table import Entry, Table
 from orchestrator.errors import OmniNodeError, SettingsError
 
@@ -37,6 +38,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error of ours is a sentence, not a traceback."""
+    pipe.watch()
     try:
         cli(prog_name="omninode")
     except OmniNodeError as error:
