@@ -17,7 +17,7 @@ from monitoring.health.probes.beat import is_late
 from monitoring.health.registry import Check, registered
 from monitoring.health.run import run
 from monitoring.health.verdict import CheckResult, Report, conclude
-from orchestrator import redaction, redis, settings
+from orchestrator import redaction, redis, settings, times
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "critical": "red"}
 
@@ -79,7 +79,7 @@ def _read_last(checks: list[Check]) -> list[CheckResult]:
     shown = [found[check.name] for check in checks if check.name in found]
     if is_late(newest, now, chosen.health_interval_seconds):
         # Whatever was asked for: what an old check found is no news.
-        sentence = f"the last check was made {now - newest:.0f} s ago: are beat and a worker running?"
+        sentence = f"the last check was made {times.length(now - newest)} ago: are beat and a worker running?"
         return [*(one for one in shown if one.name != "beat"), _unhealthy("beat", sentence, now)]
     return shown
 
@@ -106,7 +106,7 @@ def _alignment(heading: str) -> Any:
 
 
 def _cells(check: CheckResult, now: float | None) -> list[Text]:
-    age = [Text(f"{now - check.checked_at:.0f} s")] if now else []
+    age = [Text(times.age(now - check.checked_at))] if now else []
     return [
         Text(check.name),
         Text(check.status, style=_COLOURS[check.status]),

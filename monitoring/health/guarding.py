@@ -10,6 +10,7 @@ from dataclasses import replace
 from monitoring.health.registry import Check
 from monitoring.health.run import run
 from monitoring.health.verdict import CheckResult, Unhealthy
+from orchestrator import times
 from orchestrator.breaker import breaker, builtin
 from orchestrator.breaker.permit import Permit
 from orchestrator.errors import BreakerOpen
@@ -51,9 +52,8 @@ def _skipped(check: Check, last: CheckResult | None, why: BreakerOpen, now: floa
     """What was found last, and when: nothing newer is known."""
     is_isolated = breaker(why.breaker).state.mode == "isolated"
     left_seconds = max(1.0, why.retry_after_seconds or 0.0)
-    when = (
-        "while it is isolated" if is_isolated else f"for another {left_seconds:.0f} s, as its circuit is open"
-    )
+    left = times.length(left_seconds)
+    when = "while it is isolated" if is_isolated else f"for another {left}, as its circuit is open"
     if last is None:
         return CheckResult(
             check.name, "unhealthy", 0.0, f"not asked {when}: it failed elsewhere", now, check.critical

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from orchestrator import times
 from orchestrator.breaker.state import State
 
 
@@ -17,19 +16,15 @@ def outlook(state: State, read_at: float) -> str:
     match state.circuit:
         case "open":
             left = state.left_seconds
-            return f"open until {_at(read_at + left)}" if left > 0 else "open, and a probe is due"
+            return f"open until {times.moment(read_at + left)}" if left > 0 else "open, and a probe is due"
         case "half_open":
             return f"half-open, and {'a probe is on its way' if state.left_seconds > 0 else 'a probe is due'}"
     if state.ramp_left_seconds > 0:
-        return f"closed, and lets more and more in until {_at(read_at + state.ramp_left_seconds)}"
+        return f"closed, and lets more and more in until {times.moment(read_at + state.ramp_left_seconds)}"
     return "closed"
 
 
 def _until_changed(state: State, read_at: float) -> str:
     if state.mode_left_seconds is None:
         return ", until somebody changes it"
-    return f" until {_at(read_at + state.mode_left_seconds)}"
-
-
-def _at(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f" until {times.moment(read_at + state.mode_left_seconds)}"

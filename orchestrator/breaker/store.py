@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
@@ -115,11 +116,26 @@ class Store:
 
     def names(self) -> list[str]:
         """The breakers that processes have registered, sorted."""
-        return sorted(map(wire.plain, self._client.zrange(keys.breakers(self._prefix), 0, -1)))
+        return sorted(self.seen())
 
-    def history(self, name: str | None = None, most: int = 100) -> list[Transition]:
-        """The last transitions, the newest first: of this breaker, or of all."""
-        return transition.read(self._client, keys.breaker_history(self._prefix), name, most)
+    def seen(self) -> dict[str, float]:
+        """When a process said last that it uses each of them, or somebody changed it, in Unix seconds.
+
+        A process that calls says so at least once an hour.
+        """
+        found = self._client.zrange(keys.breakers(self._prefix), 0, -1, withscores=True)
+        return {wire.plain(name): at for name, at in found}
+
+    def history(
+        self, name: str | None = None, most: int = 100, *, by_pattern: bool = False
+    ) -> list[Transition]:
+        """The last transitions, the newest first: of this breaker, of those of a pattern, or of all."""
+        key = keys.breaker_history(self._prefix)
+        if name is None:
+            return transition.read(self._client, key, None, most)
+        return transition.read(
+            self._client, key, lambda each: fnmatchcase(each, name) if by_pattern else each == name, most
+        )
 
     def _told(self, report: Report) -> list[Any]:
         asked_ms = _ms(min(report.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))

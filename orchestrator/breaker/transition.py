@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,16 +31,16 @@ class Transition:
     """Unix seconds, of Redis's clock."""
 
 
-def read(client: Redis, key: str, name: str | None, most: int) -> list[Transition]:
-    """The newest transitions first, at most so many: of the breaker `name`, or of all of them."""
+def read(client: Redis, key: str, matches: Callable[[str], bool] | None, most: int) -> list[Transition]:
+    """The newest transitions first, at most so many: of the breakers whose names match, or of all of them."""
     asked: Any = client
     found: list[Transition] = []
     end = "+"
     while len(found) < most:
-        entries = asked.xrevrange(key, max=end, count=_AT_ONCE if name is not None else most)
+        entries = asked.xrevrange(key, max=end, count=_AT_ONCE if matches else most)
         told = [_transition({plain(k): plain(v) for k, v in fields.items()}) for _, fields in entries]
-        found += [each for each in told if name is None or each.name == name]
-        if name is None or len(entries) < _AT_ONCE:
+        found += [each for each in told if matches is None or matches(each.name)]
+        if matches is None or len(entries) < _AT_ONCE:
             break
         end = "(" + plain(entries[-1][0])
     return found[:most]

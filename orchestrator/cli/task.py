@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from orchestrator import times
 
 if TYPE_CHECKING:
     from orchestrator.index.story import Story
@@ -161,7 +162,7 @@ def _details(placed: Placed) -> str:
 def _aside(placed: Placed) -> str:
     waits = f"waits for the breaker {placed.breaker or 'of a name that it does not say'}"
     since = f" since {_when(placed.since)}" if placed.since else ""
-    until = f", until {_when(placed.until)} at most" if placed.until else ""
+    until = f", at most until {_when(placed.until)}" if placed.until else ""
     return f"{waits}{since}{until}{f'; its circuit is {placed.circuit}' if placed.circuit else ''}"
 
 
@@ -176,8 +177,9 @@ def _lease(seconds: float | None) -> str:
     if seconds is None:
         return "without a lease"
     if seconds < 0:
-        return f"its lease ended {-seconds:,.0f} s ago: it goes back when the next worker asks for messages"
-    return f"its lease has {seconds:,.0f} s left"
+        ago = times.length(-seconds)
+        return f"its lease ended {ago} ago: it goes back when the next worker asks for messages"
+    return f"its lease has {times.length(seconds)} left"
 
 
 def _story(letter: dict[str, Any]) -> Iterator[str]:
@@ -196,11 +198,5 @@ def _story(letter: dict[str, Any]) -> Iterator[str]:
 
 
 def _when(at: str) -> str:
-    """A moment to the second, in UTC where its zone is known."""
-    from orchestrator.deadletter.death import moment
-
-    known = moment(at)
-    try:
-        return f"{known.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if known else at
-    except OverflowError:
-        return at
+    """The moment in words; nothing where it is not known."""
+    return times.moment(at) if at else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from orchestrator import times
 from orchestrator.breaker import breaker
 from orchestrator.breaker.hub import hub
 from orchestrator.breaker.report import told
@@ -30,4 +31,4 @@ def of_waiting(name: str, waited_seconds: float) -> str:
     """Why a task that has waited for a breaker will not run, and the last error of what it depends on."""
     details = hub().ask(lambda store: store.details(name))
     because = f"; its last error: {details.error}" if details and details.error else ""
-    return f"the task has waited {waited_seconds:,.0f} s for the circuit of {name!r} to close{because}"
+    return f"the task has waited {times.length(waited_seconds)} for the circuit of {name!r} to close{because}"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from orchestrator import redaction, settings
+from orchestrator import redaction, settings, times
 from orchestrator.deadletter.death import FAILURES, moment
 from orchestrator.deadletter.letter import class_of
 from orchestrator.retry import budget
@@ -139,7 +139,7 @@ def _put_off(asked: PutBack, seconds: float, request: Any) -> None:
         left_seconds = (expires - now).total_seconds() - _BEFORE_EXPIRY_SECONDS
         seconds = max(asked.delay_seconds, min(seconds, left_seconds))
     more = seconds - asked.delay_seconds
-    words = f"put off for {more:.0f} s more: the retry budget of {request.breaker!r} is used up"
+    words = f"put off for {times.length(more)} more: the retry budget of {request.breaker!r} is used up"
     asked.note = f"{asked.note}; {words}" if asked.note else words
     asked.delay_seconds = seconds
     if asked.headers.get("eta"):

@@ -186,7 +186,7 @@ def test_show_tells_the_whole_story_without_secrets_and_control_characters(
         f"letter {A}",
         "death 1 of 2, 2026-11-01 12:00:00 UTC",
         "3 attempts, 1 delivery, the last one on w@host",
-        "2026-11-01T12:00:00+00:00  OSError: disk full  on w@1",
+        "2026-11-01 12:00:00 UTC  OSError: disk full  on w@1",
         '[7, {"password": "****"}]',
         '{"to": "ada", "note": "\\u001b[31mred"}',
         "token: ****",

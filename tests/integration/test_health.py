@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from monitoring.health.probes.breakers import check_breakers
+from monitoring.health.verdict import Degraded
 from orchestrator import keys, redis
 from orchestrator.beat import Pulse, last_heartbeat
+from orchestrator.breaker.report import Report
 from orchestrator.breaker.store import Store
 from orchestrator.dev.ports import LOOPBACK, free
 from orchestrator.dev.servers.serving import package_folder
+from orchestrator.policy import Policy
 from orchestrator.settings import Settings
 from tests.asides import set_aside
 from tests.processes import Worker, start_worker, wait_until
@@ -219,8 +223,33 @@ def test_an_open_circuit_is_degraded_and_says_how_many_tasks_wait_for_how_long(e
 
     assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
     assert re.fullmatch(
-        r"'bank' is open until [-\d]+ [:\d]+ UTC: 2 tasks wait for it, the first for 36\d\d s",
+        r"'bank' is open until [-\d]+ [:\d]+ UTC: 2 tasks wait for it, the first for 1h[ \ds]*",
         _sentence(ended, "breakers"),
+    )
+
+
+def test_a_circuit_that_nobody_uses_any_more_degrades_nothing(environment: Settings) -> None:
+    with redis.connect(environment.redis_url) as client:
+        store, policy = Store(client), Policy(failure_threshold=1, open_seconds=0.001, open_jitter=0)
+        for name in ("gone", "here"):
+            store.report(name, policy, Report(0, failed=1))
+            store.register(name, policy)
+        wait_until(
+            lambda: all(each.left_seconds == 0 for each in store.read(["gone", "here"])), 5.0, "a probe"
+        )
+        both = check_breakers()
+        client.zadd(keys.breakers(), {"gone": time.time() - 3 * 3600})
+        one = check_breakers()
+        client.zadd(keys.breakers(), {"here": time.time() - 3 * 3600})
+        none = check_breakers()
+
+    assert isinstance(both, Degraded)
+    assert isinstance(one, Degraded)
+    assert "'gone'" in both.sentence
+    assert "'gone'" not in one.sentence
+    assert isinstance(none, str)
+    assert none.startswith(
+        "every circuit in use lets calls through; 'gone' is not closed, but not used for 3h"
     )
 
 

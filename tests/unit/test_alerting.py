@@ -85,7 +85,7 @@ def test_an_outbox_that_waits_says_why() -> None:
     (alert,) = _judge(outbox=7, overflow=None, outbox_seconds=61.0, kafka_error="no broker answers")
 
     assert alert == Alert(
-        "outbox_waits", "critical", "7 dead letters wait, the oldest for 61 s (no broker answers)"
+        "outbox_waits", "critical", "7 dead letters wait, the oldest for 1m 1s (no broker answers)"
     )
 
 

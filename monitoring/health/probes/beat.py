@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
-from orchestrator import beat, redis, settings
+from orchestrator import beat, redis, settings, times
 from orchestrator.beat import Heartbeat
 
 # Beat is late when two ticks are missing and half of the third.
@@ -37,14 +37,14 @@ def judge(heartbeat: Heartbeat | None, now: float, interval_seconds: float) -> s
     silent_seconds = max(0.0, now - heartbeat.at)
     if is_late(heartbeat.at, now, interval_seconds):
         raise Unhealthy(
-            f"late: {heartbeat.beat} sent nothing for {silent_seconds:.0f} s, though it ought to every "
-            f"{interval_seconds:g} s; start `celery -A orchestrator beat` again"
+            f"late: {heartbeat.beat} sent nothing for {times.length(silent_seconds)}, though it ought to "
+            f"every {times.length(interval_seconds)}; start `celery -A orchestrator beat` again"
         )
     if heartbeat.rival and not is_late(heartbeat.rival_at, now, interval_seconds):
         return Degraded(
             f"two run at once, {heartbeat.beat} and {heartbeat.rival}, and send every task twice: stop one"
         )
-    return f"{heartbeat.beat} sent its last task {silent_seconds:.0f} s ago"
+    return f"{heartbeat.beat} sent its last task {times.length(silent_seconds)} ago"
 
 
 def is_late(last_tick_at: float, now: float, interval_seconds: float) -> bool:

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
-from orchestrator import settings
+from orchestrator import settings, times
 from orchestrator.relay import broker
 from orchestrator.relay.outbox import backlog as outboxes
 from orchestrator.relay.outbox.backlog import Outbox
@@ -47,7 +47,7 @@ def judge(
     if outbox.oldest_seconds >= SILENT_SECONDS and not relays:
         complaints.append(f"{waiting} and no relay runs: start `omninode relay`")
     elif outbox.oldest_seconds > most_seconds and OUTBOX_WAITS not in alerts:
-        complaints.append(f"{waiting}, the oldest for {outbox.oldest_seconds:.0f} s")
+        complaints.append(f"{waiting}, the oldest for {times.length(outbox.oldest_seconds)}")
     if relays:
         complaints += [alert.sentence for alert in alerts.values()]
     if complaints:

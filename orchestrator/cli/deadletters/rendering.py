@@ -1,4 +1,4 @@
-"""How letters look: as JSON, and as tables and times for a person. Without secrets and control characters."""
+"""How letters look: as JSON, and as tables for a person. Without secrets and control characters."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from uuid import UUID
 
 import click
 
-from orchestrator import redaction
+from orchestrator import redaction, times
 
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH, _LEAST, _GAP = 100, 20, "  "
-_AGES = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_WIDTH, _LEAST, _GAP = 80, 20, "  "
 
 
 def echo_json(shown: Mapping[str, Any], **counts: Mapping[str, int]) -> None:
@@ -23,17 +22,42 @@ def echo_json(shown: Mapping[str, Any], **counts: Mapping[str, int]) -> None:
     click.echo(json.dumps(redaction.data(_plain(shown)) | counts, default=str))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
-    """Print a table that fits the terminal, 100 columns where there is none; its last column gives way."""
+def columns() -> int:
+    """How many columns the terminal has, 80 where there is none."""
     from shutil import get_terminal_size
 
+    return get_terminal_size((_WIDTH, 24)).columns
+
+
+def fitted(text: str) -> str:
+    """The text as one line of the terminal, without what it would obey."""
+    from rich.cells import cell_len, set_cell_size
+
+    shown, most = redaction.printable(text), columns()
+    return shown if cell_len(shown) <= most else f"{set_cell_size(shown, most - 1)}…"
+
+
+def wrapped(text: str, indent: int) -> str:
+    """The text, without what a terminal would obey, in lines that fit it, all but the first one indented."""
+    from textwrap import fill
+
+    return fill(redaction.printable(text), columns(), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    right: Sequence[str] = (),
+    below: Sequence[str] = (),
+) -> None:
+    """Print a table that fits the terminal; its last column gives way. `below` are notes to the rows."""
     from rich.cells import cell_len, set_cell_size
 
     lines = [list(header), *([redaction.printable(cell) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    left = get_terminal_size((_WIDTH, 24)).columns - sum(width + len(_GAP) for width in widths[:-1])
+    left = columns() - sum(width + len(_GAP) for width in widths[:-1])
     widths[-1] = min(widths[-1], max(left, _LEAST))
-    for line in lines:
+    for line, note in zip(lines, ["", *(below or [""] * len(rows))], strict=True):
         cells = [
             f"{set_cell_size(cell, width - 1)}…"
             if cell_len(cell) > width
@@ -44,6 +68,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequen
             for name, cell, width in zip(header, line, widths, strict=True)
         ]
         click.echo(_GAP.join(cells).rstrip())
+        if note:
+            click.echo(fitted(f"{_GAP}{note}"))
 
 
 def error(exception: str, reason: str, message: str) -> str:
@@ -63,22 +89,9 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"…{text[-most + 1 :]}"
 
 
-def when(at: datetime | None) -> str:
-    """A moment in UTC, to the second."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else "-"
-
-
 def age(at: datetime, now: datetime) -> str:
     """How long ago that was, in its largest unit, as in 15m."""
-    return length((now - at).total_seconds())
-
-
-def length(seconds: float) -> str:
-    """A length of time in its largest unit, as in 15m."""
-    for size, unit in _AGES:
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return "0s"
+    return times.age((now - at).total_seconds())
 
 
 def sparkline(numbers: Sequence[int]) -> str:

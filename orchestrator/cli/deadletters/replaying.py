@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from psycopg import Connection
 from redis.exceptions import RedisError
 
-from orchestrator import redaction
+from orchestrator import redaction, times
 from orchestrator.celery import app
 from orchestrator.cli.deadletters.accounts import (
     say,
@@ -25,7 +25,7 @@ from orchestrator.cli.deadletters.accounts import (
     warn_of_queues,
 )
 from orchestrator.cli.deadletters.opening import index
-from orchestrator.cli.deadletters.rendering import counted, when
+from orchestrator.cli.deadletters.rendering import counted
 from orchestrator.cli.deadletters.stopping import finishing
 from orchestrator.cli.progress import bar
 from orchestrator.errors import InvalidEdit, ReplayInterrupted, SettingsError, UnknownOperation
@@ -117,7 +117,7 @@ class Desk:
         stopped, asked = "", order.of(operation)
         before, claimed = account.numbers(self.connection, operation.id)
         if operation.finished_at:
-            say(f"replay {operation.id} was finished already, at {when(operation.finished_at)} UTC")
+            say(f"replay {operation.id} was finished already, at {times.moment(operation.finished_at)}")
         elif claimed or reading.count(self.connection, asked, operation.started_at):
             say(f"replay {operation.id}: go on after a kill with --resume {operation.id}")
         with bar() as show, finishing() as stop:

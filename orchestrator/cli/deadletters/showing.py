@@ -79,13 +79,13 @@ def _write_bytes(story: Story) -> None:
 
 
 def _print(told: dict[str, Any]) -> None:
-    from orchestrator import redaction
-    from orchestrator.cli.deadletters.rendering import counted, when
+    from orchestrator import redaction, times
+    from orchestrator.cli.deadletters.rendering import counted
 
     letter, deaths, replay = told["letter"], told["deaths"], told["replay"]
     click.echo(f"letter {redaction.printable(letter.id)}")
     replays = counted(letter.replay, "time")
-    _line("state", f"{letter.state} since {when(letter.state_at)}, replayed {replays}")
+    _line("state", f"{letter.state} since {times.moment(letter.state_at)}, replayed {replays}")
     _line("task", f"{letter.task or '-'}[{letter.task_id or '-'}]")
     _line("queue", letter.queue)
     _line("correlation", letter.correlation_id)
@@ -93,7 +93,7 @@ def _print(told: dict[str, Any]) -> None:
     if letter.is_foreign:
         _line("from", f"another program, by the topic {letter.topic}")
     for number, death in enumerate(deaths, 1):
-        click.echo(f"\ndeath {number} of {len(deaths)}, {when(death['died_at'])} UTC")
+        click.echo(f"\ndeath {number} of {len(deaths)}, {times.moment(death['died_at'])}")
         _print_death(death)
     click.echo("\nwhat became of it")
     for event in told["history"]:
@@ -111,7 +111,7 @@ def _print(told: dict[str, Any]) -> None:
 
 
 def _print_death(death: dict[str, Any]) -> None:
-    from orchestrator import redaction
+    from orchestrator import redaction, times
     from orchestrator.cli.deadletters.rendering import counted
     from orchestrator.cli.deadletters.telling import as_text
 
@@ -121,7 +121,8 @@ def _print_death(death: dict[str, Any]) -> None:
         tried = f"{counted(death['attempts'], 'attempt')}, {counted(death['deliveries'], 'delivery')}"
         _line("tried", f"{tried}, the last one on {death['worker'] or 'an unknown worker'}")
     for each in death["failures"]:
-        _line("before", f"{each['at']}  {each['exception']}: {each['message']}  on {each['worker']}")
+        at = times.moment(each["at"])
+        _line("before", f"{at}  {each['exception']}: {each['message']}  on {each['worker']}")
     for name in ("args", "kwargs"):
         if not death["body"]:
             _print_arguments(name, death[name])
@@ -144,12 +145,12 @@ def _print_arguments(name: str, arguments: Any) -> None:
 
 
 def _print_event(event: Any) -> None:
-    from orchestrator.cli.deadletters.rendering import when
+    from orchestrator import times
 
     by = event.operation
     who = f"  by {by.who} ({by.action}){f': {by.why}' if by.why else ''}" if by else ""
     detail = f"  {event.detail}" if event.detail else ""
-    _line(when(event.at), f"{event.event}{detail}{_edited(event)}{who}", width=19)
+    _line(times.moment(event.at), f"{event.event}{detail}{_edited(event)}{who}", width=23)
 
 
 def _edited(event: Any) -> str:

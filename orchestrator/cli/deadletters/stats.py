@@ -85,14 +85,14 @@ def _ask_redis() -> _Redis:
 
 
 def _print(figures: Figures, totals: Totals, on_its_way: _Redis, done: list[Operation]) -> None:
-    from orchestrator import redaction
-    from orchestrator.cli.deadletters.rendering import length, sparkline
+    from orchestrator import redaction, times
+    from orchestrator.cli.deadletters.rendering import sparkline
 
     _print_numbers("state", totals.by_state)
     _print_numbers("reason (not settled)", totals.by_reason)
     _print_numbers("queue (not settled)", totals.by_queue)
     if figures.open:
-        click.echo(f"the oldest open letter first failed {length(figures.oldest_open_seconds)} ago")
+        click.echo(f"the oldest open letter first failed {times.length(figures.oldest_open_seconds)} ago")
     click.echo(f"by minute, last hour: {sparkline(totals.per_minute)}")
     outbox = "unknown" if on_its_way.outbox is None else f"{on_its_way.outbox:,}"
     click.echo(f"waiting for Kafka: {outbox} in Redis, {totals.overflow:,} in PostgreSQL")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator import times
 from orchestrator.settings import Settings
 
 Severity = Literal["info", "warning", "critical"]
@@ -110,7 +111,7 @@ def _rules(figures: Figures, limits: Limits) -> Iterator[_Rule]:
         figures.outbox_seconds,
         limits.outbox_seconds,
         f"{_waiting(figures.outbox, figures.overflow)}, the oldest for "
-        f"{figures.outbox_seconds or 0:.0f} s{_because(figures.kafka_error)}",
+        f"{times.length(figures.outbox_seconds or 0)}{_because(figures.kafka_error)}",
     )
     yield _overflow(figures, limits)
     refused = figures.refused
@@ -149,15 +150,15 @@ def _rules(figures: Figures, limits: Limits) -> Iterator[_Rule]:
         "warning",
         figures.index_seconds,
         limits.outbox_seconds,
-        f"dead letters have been in Kafka for {figures.index_seconds or 0:.0f} s and cannot be found yet"
-        + _because(figures.index_error),
+        f"dead letters have been in Kafka for {times.length(figures.index_seconds or 0)} and cannot be found "
+        "yet" + _because(figures.index_error),
     )
     yield _Rule(
         POSTGRESQL_AWAY,
         "critical",
         figures.postgresql_seconds,
         limits.outbox_seconds,
-        f"PostgreSQL has not answered for {figures.postgresql_seconds or 0:.0f} s, "
+        f"PostgreSQL has not answered for {times.length(figures.postgresql_seconds or 0)}, "
         f"dead letters cannot be found{_because(figures.postgresql_error)}",
     )
 

@@ -24,7 +24,7 @@ def test_letters_that_wait_for_seconds_without_a_relay_ask_for_one() -> None:
 
 
 def test_a_letter_that_waits_for_too_long_is_told_even_before_the_alert() -> None:
-    assert judge(Outbox(3, 61.0), RELAY, {}, 60.0) == Degraded("3 wait, the oldest for 61 s")
+    assert judge(Outbox(3, 61.0), RELAY, {}, 60.0) == Degraded("3 wait, the oldest for 1m 1s")
 
 
 def test_an_alert_is_told_in_its_own_words_once() -> None:

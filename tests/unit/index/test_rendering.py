@@ -28,17 +28,6 @@ def test_a_sparkline_has_a_bar_for_each_number_and_a_dot_for_none() -> None:
     assert rendering.sparkline([0, 0]) == "··"
 
 
-def test_a_length_of_time_is_in_its_largest_unit() -> None:
-    assert [rendering.length(each) for each in (-1, 0, 59.9, 60, 7200, 200_000)] == [
-        "0s",
-        "0s",
-        "59s",
-        "1m",
-        "2h",
-        "2d",
-    ]
-
-
 def test_what_lies_under_a_secret_name_is_masked_in_any_depth() -> None:
     told = {
         "args": [{"user": {"password": "hunter2", "Api-Key": ["k1", {"a": 1}]}}, "token=abc"],

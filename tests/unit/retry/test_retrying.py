@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import settings
+from orchestrator import settings, times
 from orchestrator.deadletter.death import FAILURES
 from orchestrator.retry.again import PutBack
 from orchestrator.retry.odds import Failure, Odds
@@ -58,8 +58,8 @@ def test_a_retry_over_the_budget_waits_longer_and_its_history_says_so() -> None:
 
     # 14 first attempts that failed make 2.8, and the floor is 10.
     assert asked.delay_seconds > 60
-    more_seconds = round(asked.delay_seconds - 1)
-    assert asked.note == f"put off for {more_seconds} s more: the retry budget of 'shop' is used up"
+    more = times.length(asked.delay_seconds - 1)
+    assert asked.note == f"put off for {more} more: the retry budget of 'shop' is used up"
     due = datetime.fromisoformat(asked.headers["eta"])
     assert abs((due - datetime.now(UTC)).total_seconds() - asked.delay_seconds) < 5
 
