@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from orchestrator import times
+
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _MOST = click.option(
     "-n", "most", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most."
@@ -46,7 +48,7 @@ def list_(*, whole: bool, as_json: bool) -> None:
     for state in states:
         numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.aside:9,}  {state.in_flight:9,}"
         age = state.oldest_in_flight_seconds
-        oldest = "" if age is None else f"  oldest {age:,.0f} s"
+        oldest = "" if age is None else f"  oldest {times.length(age)}"
         click.echo(f"{state.name:{width}}  {numbers}{oldest}{'  paused' if state.paused else ''}")
 
 
@@ -198,17 +200,27 @@ def adopt(*, older_than: float, all_: bool, dry_run: bool, yes: bool, as_json: b
         sys.exit(1)
 
 
+def _where(message: Any) -> str:
+    """Its queue and priority, until when it waits, and its age."""
+    told = [f"{message.queue}:{message.priority}"]
+    if message.due:
+        told.append(f"due {times.moment(message.due)}")
+    if message.until:
+        told.append(f"for {message.breaker}, at most until {times.moment(message.until)}")
+    if message.age_seconds is not None:
+        told.append(f"{times.length(message.age_seconds)} old")
+    return "  ".join(told)
+
+
 def _show(messages: list[Any], *, as_json: bool) -> None:
+    from orchestrator.cli.deadletters.rendering import fitted
+
     if as_json:
         click.echo(json.dumps({"messages": [asdict(message) for message in messages]}))
         return
     for each in messages:
-        about = each.error or f"{each.task}[{each.id}] {each.args} {each.kwargs}"
-        due = f"due {each.due}  " if each.due else ""
-        if each.until:
-            due = f"for {each.breaker} until {each.until}  "
-        age = "" if each.age_seconds is None else f"  {each.age_seconds:,.0f} s old"
-        click.echo(f"{each.queue}:{each.priority}  {due}{about}{age}")
+        click.echo(fitted(_where(each)))
+        click.echo(fitted(f"  {each.error or f'{each.task}[{each.id}] {each.args} {each.kwargs}'.rstrip()}"))
     if not messages:
         click.echo("nothing")
 
@@ -219,12 +231,15 @@ def _channel() -> Iterator[tuple[Any, Any]]:
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
-    from orchestrator import redaction
+    from orchestrator import redaction, settings
     from orchestrator.celery import app
     from orchestrator.errors import OmniNodeError
+    from orchestrator.queues import asking
 
     try:
-        with app.connection_for_write() as connection:
-            yield app, connection.default_channel
+        with asking.channel(app) as channel:
+            yield app, channel
     except (OperationalError, RedisError, OSError) as error:
-        raise OmniNodeError(f"the broker cannot be asked: {redaction.text(str(error))}") from None
+        variable = "CELERY_BROKER_URL" if settings.current().celery_broker_url else "REDIS_URL"
+        reason = f"{redaction.text(str(error))} (is it running, and is {variable} right?)"
+        raise OmniNodeError(f"the broker cannot be asked: {reason}") from None

@@ -20,7 +20,7 @@ from orchestrator.breaker.outlook import outlook
 from orchestrator.breaker.store import Store
 from orchestrator.index import story
 from orchestrator.index.story import Story
-from orchestrator.queues import overflow, whereabouts
+from orchestrator.queues import asking, overflow, whereabouts
 from orchestrator.queues.placed import Placed
 
 _AWAY = (OperationalError, RedisError, OSError, psycopg.Error)
@@ -101,8 +101,7 @@ def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> 
 
 
 def _in_the_broker(app: Any, task_id: str, *, whole: bool) -> tuple[list[Placed], str]:
-    with app.connection_for_write() as connection:
-        channel = connection.default_channel
+    with asking.channel(app) as channel:
         messages = whereabouts.find(channel, app.amqp.queues, task_id, whole=whole)
         return messages, whereabouts.revoked_at(channel, task_id)
 
