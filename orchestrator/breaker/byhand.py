@@ -18,7 +18,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 # What holds until it is taken back, or for a time: the others are done once.
 LASTING: tuple[Action, ...] = ("open", "isolate", "disable", "shadow")
 MOST_TEXT = 1000
-_LONGEST_SECONDS = 315_360_000.0
+LONGEST_SECONDS = 315_360_000.0
 _MOST_ALIKE = 3
 
 
@@ -28,15 +28,15 @@ def control(
     action: str,
     *,
     who: str,
-    why: str = "",
+    why: str,
     seconds: float | None = None,
     create: bool = False,
 ) -> list[State]:
     """Change the breakers of these names, and return their new states.
 
     `seconds` is how long that holds, None: until it is changed, or for an open circuit as long as its policy
-    says. A name that no process has used yet is refused, as it may be misspelt, unless `create` says that it
-    is meant: what is set then holds from the first call on.
+    says. A name through which no call was made yet is refused, as it may be misspelt, unless `create` says
+    that it is meant: what is set then holds from the first call on.
 
     Raises:
         InvalidBreaker: a name, the action, or another of these is none; nothing is changed.
@@ -46,7 +46,7 @@ def control(
     known = frozenset(store.names())
     for name in map(checked, names):
         if name not in known and not (create and chosen in LASTING):
-            hint = f"; with create=True it can be set to {chosen} before its first use"
+            hint = f"; with create=True it can be set to {chosen} before its first call"
             raise InvalidBreaker(unknown(name, known) + (hint if chosen in LASTING else ""))
     return [store.control(name, chosen, who=who, why=why, seconds=seconds) for name in names]
 
@@ -63,21 +63,23 @@ def check(action: str, *, why: str, who: str, seconds: float | None) -> Action:
     for field, text in (("why", why), ("who", who)):
         if not isinstance(text, str) or len(text) > MOST_TEXT:
             raise InvalidBreaker(f"{field} must be a text of at most {MOST_TEXT:,} characters")
+        if not text.strip():
+            raise InvalidBreaker(f"say {field}: it is kept with what was done, and when")
     if seconds is not None:
         _check_seconds(chosen, seconds)
     return chosen
 
 
 def unknown(name: str, names: Collection[str]) -> str:
-    """What to say of a name that no process has used: which ones it may have meant."""
+    """What to say of a name that is not known, as it is from its first call on: which it may have meant."""
     alike = get_close_matches(name, sorted(names), _MOST_ALIKE)
     meant = f" (is {' or '.join(map(repr, alike))} meant?)" if alike else ""
-    return f"no process has used a breaker {name!r:.200} yet{meant}"
+    return f"no call has been made through a breaker {name!r:.200} yet{meant}"
 
 
 def _check_seconds(action: Action, seconds: float) -> None:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not math.isfinite(seconds) or not 0 < seconds <= _LONGEST_SECONDS:
+    if not is_number or not math.isfinite(seconds) or not 0 < seconds <= LONGEST_SECONDS:
         raise InvalidBreaker(f"seconds must be a number above 0, ten years at most, not {seconds!r:.80}")
     if action not in LASTING:
         raise InvalidBreaker(f"{action} is done once, and holds for no length of time: leave it away")

@@ -42,8 +42,8 @@ class Details:
     mode_why: str
     mode_who: str
     mode_at: float
-    registered: float
-    """When a process registered it last."""
+    seen_at: float
+    """When a process said last that it uses it, or somebody changed it by hand."""
     now: float
     """When this was read."""
 
@@ -78,6 +78,6 @@ def read(name: str, told: list[Any]) -> Details | None:
         mode_why=fields.get("mode_why", ""),
         mode_who=fields.get("mode_who", ""),
         mode_at=number("mode_at") / 1000,
-        registered=float(registered or 0),
+        seen_at=float(registered or 0),
         now=int(now) / 1000,
     )

@@ -30,10 +30,11 @@ class Registry:
         Raises:
             InvalidBreaker: the name is none.
         """
+        name = checked(name)
         with self._lock:
             breaker = self._all.get(name)
             if breaker is None:
-                breaker = self._all[checked(name)] = Breaker(name)
+                breaker = self._all[name] = Breaker(name)
             self._kept[name] = breaker
             self._kept.move_to_end(name)
             if len(self._kept) > MOST_KEPT:
@@ -86,9 +87,11 @@ def checked(name: str) -> str:
     if not isinstance(name, str):
         message = f"a breaker's name must be text, not {name!r:.80}"
         raise InvalidBreaker(message)
-    if not name.strip() or len(name) > LONGEST_NAME:
-        shown = f"{name!r:.40}" + (" …" if len(name) > LONGEST_NAME else "")
-        message = f"a breaker's name must have 1 to {LONGEST_NAME} characters: {shown} has {len(name)}"
+    if not name.strip():
+        message = f"a breaker's name must have 1 to {LONGEST_NAME} characters, and {name!r:.40} is blank"
+        raise InvalidBreaker(message)
+    if len(name) > LONGEST_NAME:
+        message = f"a breaker's name must have 1 to {LONGEST_NAME} characters: {name!r:.40} … has {len(name)}"
         raise InvalidBreaker(message)
     try:
         name.encode()

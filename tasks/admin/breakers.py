@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from celery import shared_task
 
 from orchestrator import redis, settings
-from orchestrator.breaker import byhand
+from orchestrator.breaker import byhand, plain
 from orchestrator.breaker.store import Store
-from orchestrator.breaker.words import word
 
 
 @shared_task(name="omninode.admin.control_breaker", bind=True)
@@ -26,11 +24,13 @@ def control_breaker(  # noqa: PLR0917 (as a caller writes them)
 ) -> dict[str, Any]:
     """Do what `omninode breakers` does: `action` is open, close, isolate, disable, shadow or reset.
 
-    Returns the breaker's new state. `seconds` is how long that holds; `who` is this task unless given;
-    `create` allows for a name that no process has used yet.
+    Returns the breaker's new state, as --json of the command has it. `name` is one name, and no pattern;
+    `why` must say something; `seconds` is how long that holds; `who` is this task unless given; `create`
+    allows for a name through which no call has been made yet.
 
     Raises:
-        InvalidBreaker: the name is unknown, or the action none; nothing is changed.
+        InvalidBreaker: the name is unknown, the action none, or nothing says why; nothing is changed, and the
+            task is a dead letter.
     """
     chosen = settings.current()
     (state,) = byhand.control(
@@ -42,4 +42,4 @@ def control_breaker(  # noqa: PLR0917 (as a caller writes them)
         seconds=seconds,
         create=create,
     )
-    return asdict(state) | {"word": word(state)}
+    return plain.state(state)

@@ -64,27 +64,15 @@ def changed(store: Store, name: str) -> list[tuple[str, str, str, str]]:
 def test_a_list_shows_what_every_breaker_does_and_no_secret(run: Callable[..., Result]) -> None:
     done = run("list")
 
-    header, billing, gpt, local = (line.split("  ") for line in done.stdout.splitlines())
     assert done.exit_code == 0
-    assert [each.strip() for each in header if each] == [
-        "breaker",
-        "state",
-        "in a row",
-        "window",
-        "trips",
-        "waiting",
-        "last error",
+    assert [[each.strip() for each in line.split("  ") if each] for line in done.stdout.splitlines()] == [
+        ["breaker", "state", "in a row", "trips", "waiting", "window"],
+        ["billing", "open", "0/3", "1", "0", "-"],
+        ["the next probe in 10m; connect to redis://:****@cache failed \\x1b[31m"],
+        ["model:gpt", "closed", "2/3", "0", "0", "5%/50%, 2% slow of 40"],
+        ["HTTP 503"],
+        ["model:local", "closed", "0/3", "0", "0", "-"],
     ]
-    assert [each.strip() for each in billing if each][:2] == ["billing", "open, the next probe in 10m"]
-    assert [each.strip() for each in gpt if each][1:] == [
-        "closed",
-        "2/3",
-        "5%/50%, 2% slow of 40",
-        "0",
-        "0",
-        "HTTP 503",
-    ]
-    assert [each.strip() for each in local if each] == ["model:local", "closed", "0/3", "-", "0", "0"]
     assert "hunter2" not in done.stdout
     assert "\x1b" not in done.stdout
 
@@ -118,7 +106,7 @@ def test_a_broker_that_is_away_hides_no_breaker(
 
     done = run("list", "billing")
 
-    assert (done.exit_code, done.stdout.splitlines()[1].split()[-4]) == (0, "?")
+    assert (done.exit_code, done.stdout.splitlines()[1].split()[-2]) == (0, "?")
     assert done.stderr == "the broker does not answer: how many tasks wait is unknown\n"
 
 
@@ -130,8 +118,9 @@ def test_one_breaker_is_shown_with_its_policy_its_retries_and_its_history(run: C
     assert "(3 failures in a row)\n" in done.stdout
     assert "\n                open_seconds = 600.0\n" in done.stdout
     assert "0 first attempts, 0 retries in the last minute, 10 allowed\n" in done.stdout
-    assert (
-        "closed → open  3 failures in a row: connect to redis://:****@cache failed \\x1b[31m" in done.stdout
+    assert done.stdout.endswith(
+        " UTC  closed → open  3 failures in a row:\n"
+        "                connect to redis://:****@cache failed \\x1b[31m\n"
     )
     assert (shown["word"], shown["tripped"], shown["policy"]["failure_threshold"]) == ("open", 1, 3)
     assert shown["error"].startswith("connect to redis://:****@cache failed")
@@ -144,13 +133,11 @@ def test_a_breaker_is_isolated_for_a_while_and_everybody_sees_by_whom_and_why(
     done = run("isolate", "model:gpt", "--why", "it moves", "--for", "2h", "--who", "ada@laptop")
 
     (state,) = store.read(["model:gpt"])
-    assert (done.exit_code, done.stdout) == (0, "model:gpt: isolated for 2h\n")
+    assert (done.exit_code, done.stdout) == (0, "model:gpt: isolated, for 2h\n")
     assert (state.mode, round(state.mode_left_seconds or 0, -1)) == ("isolated", 7200)
     assert changed(store, "model:gpt") == [("auto", "isolated", "by hand: it moves", "ada@laptop")]
     assert "by ada@laptop: it moves" in run("show", "model:gpt").stdout
-    assert run("history", "model:gpt").stdout.endswith(
-        "  auto → isolated  by hand: it moves (by ada@laptop)\n"
-    )
+    assert " UTC  by itself → isolated  by hand: it moves" in run("history", "model:gpt").stdout
 
 
 @pytest.mark.parametrize(
@@ -171,6 +158,26 @@ def test_what_is_done_by_hand_holds_at_once(
     assert (state["word"], state["left_seconds"], state["mode_left_seconds"]) == (word, left, None)
 
 
+def test_a_reset_breaker_shows_nothing_of_what_was_before_which_is_in_its_history(
+    run: Callable[..., Result], store: Store
+) -> None:
+    run("reset", "billing", "--why", "a new server")
+
+    (shown,) = told(run("show", "billing", "--json"))["breakers"]
+    cleared = {
+        name: shown[name] for name in ("tripped", "tripped_at", "trips", "error", "error_at", "failures")
+    }
+    assert cleared == {
+        "tripped": 0,
+        "tripped_at": None,
+        "trips": 0,
+        "error": "",
+        "error_at": None,
+        "failures": 0,
+    }
+    assert [each["after"] for each in shown["history"]] == ["closed", "open"]
+
+
 def test_whoever_does_it_is_the_user_of_the_command(run: Callable[..., Result], store: Store) -> None:
     run("close", "billing", "--why", "a false alarm")
 
@@ -187,9 +194,9 @@ def test_a_pattern_is_asked_about_and_needs_yes_where_nobody_can_be_asked(
     assert (refused.exit_code, untouched) == (2, ["auto", "auto"])
     assert "say --yes, or name the breakers one by one" in refused.stderr
     assert done.stdout.splitlines() == [
-        "billing: isolated until it is changed",
-        "model:gpt: isolated until it is changed",
-        "model:local: isolated until it is changed",
+        "billing: isolated, until it is changed",
+        "model:gpt: isolated, until it is changed",
+        "model:local: isolated, until it is changed",
     ]
 
 
@@ -200,8 +207,9 @@ def test_an_unknown_name_is_refused_with_those_that_it_may_have_meant(
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: no process has used a breaker 'model:gtp' yet (is 'model:gpt' or 'model:local' meant?)"
-        " (with --create it is isolated before its first use)\n"
+        "Error: no call has been made through a breaker 'model:gtp' yet"
+        " (is 'model:gpt' or 'model:local' meant?)"
+        " (with --create it is isolated before its first call)\n"
     )
     assert store.read(["billing"])[0].mode == "auto"
     for command in ("show", "list", "history"):
@@ -220,7 +228,7 @@ def test_a_dependency_can_be_isolated_before_its_first_use(run: Callable[..., Re
 
     assert (done.exit_code, done.stdout) == (
         0,
-        "new: isolated until it is changed (no process has used it yet: it holds from its first use on)\n",
+        "new: isolated, until it is changed (it has had no call yet)\n",
     )
     assert store.register("new", POLICY)[0].mode == "isolated"
 
@@ -241,19 +249,10 @@ def test_a_wrong_use_is_a_sentence(run: Callable[..., Result], arguments: list[s
     assert (done.exit_code, sentence in done.stderr) == (2, True), done.output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--why", "x" * 1001], "why must be a text of at most 1,000 characters"),
-        (["--why", "x", "--for", "9999d"], "seconds must be a number above 0, ten years at most"),
-    ],
-)
-def test_what_no_breaker_can_be_told_is_a_sentence(
-    run: Callable[..., Result], arguments: list[str], sentence: str
-) -> None:
-    done = run("open", "billing", *arguments)
+def test_what_no_breaker_can_be_told_is_a_sentence(run: Callable[..., Result]) -> None:
+    done = run("open", "billing", "--why", "x" * 1001)
 
-    assert (done.exit_code, sentence in done.stderr) == (1, True), done.output
+    assert (done.exit_code, "why must be a text of at most 1,000 characters" in done.stderr) == (1, True)
 
 
 def test_a_redis_that_is_away_is_a_sentence(
@@ -266,6 +265,7 @@ def test_a_redis_that_is_away_is_a_sentence(
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: Redis does not answer: ")
+    assert done.stderr.endswith(" (is it running, and is REDIS_URL right?)\n")
 
 
 def test_something_else_under_a_breakers_name_hides_no_other(
@@ -291,12 +291,15 @@ def test_the_history_of_all_is_the_latest_first_and_bounded(run: Callable[..., R
         ("model:gpt", "open", "closed"),
         ("model:gpt", "closed", "open"),
     ]
-    assert run("history", "model:local").stdout == "nothing has happened yet\n"
+    assert run("history", "model:local").stdout.startswith("nothing has happened to 'model:local' yet")
+    assert run("history", "shop*").stdout.startswith("nothing has happened to a breaker that matches 'shop*'")
+    both = told(run("history", "*i*", "--json"))["transitions"]
+    assert [(each["name"], each["after"]) for each in both] == [("billing", "open")]
 
 
 def test_a_task_does_the_same_and_returns_the_new_state(store: Store) -> None:
     state = control_breaker("model:gpt", "isolate", why="a deployment", seconds=60, who="the pipeline")
-    done = control_breaker("model:gpt", "reset")
+    done = control_breaker("model:gpt", "reset", "it is over")
 
     assert (state["name"], state["word"], round(state["mode_left_seconds"])) == ("model:gpt", "isolated", 60)
     assert (done["word"], json.loads(json.dumps(done))) == ("closed", done)
@@ -306,14 +309,15 @@ def test_a_task_does_the_same_and_returns_the_new_state(store: Store) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("model:gtp", "open"), "is 'model:gpt' or 'model:local' meant"),
+        (("model:gtp", "open", "why"), "is 'model:gpt' or 'model:local' meant"),
         (("billing", "opne"), "there is no action 'opne': there are open, close, isolate"),
         (("billing", "open", "why", -1), "seconds must be a number above 0"),
         (("billing", "open", "why", "5m"), "seconds must be a number above 0"),
         (("billing", "close", "why", 5), "close is done once"),
         (("billing", "open", ["why"]), "why must be a text"),
-        ((7, "open"), "a breaker's name must be text, not 7"),
-        ((" ", "open"), "a breaker's name must have 1 to 200 characters"),
+        (("billing", "open"), "say why: it is kept with what was done"),
+        ((7, "open", "why"), "a breaker's name must be text, not 7"),
+        ((" ", "open", "why"), "a breaker's name must have 1 to 200 characters, and ' ' is blank"),
     ],
 )
 def test_a_task_refuses_nonsense_with_a_sentence(
@@ -327,6 +331,6 @@ def test_a_task_refuses_nonsense_with_a_sentence(
 
 def test_a_task_isolates_a_dependency_before_its_first_use(store: Store) -> None:
     with pytest.raises(InvalidBreaker, match="with create=True"):
-        control_breaker("new", "isolate")
+        control_breaker("new", "isolate", "why")
 
-    assert control_breaker("new", "isolate", create=True)["word"] == "isolated"
+    assert control_breaker("new", "isolate", "why", create=True)["word"] == "isolated"

@@ -20,7 +20,9 @@ end
 
 function act.reset()
   move(b, 'closed', why, who)
-  for _, field in ipairs({'trips', 'closed_at', 'ramp_until', 'allowance', 'filled_at'}) do put(b, field, 0) end
+  local numbers = {'trips', 'closed_at', 'ramp_until', 'allowance', 'filled_at', 'tripped', 'tripped_at', 'error_at'}
+  for _, field in ipairs(numbers) do put(b, field, 0) end
+  put(b, 'error', '')
 end
 
 if MODES[action] then

@@ -10,7 +10,8 @@ import click
 if TYPE_CHECKING:
     from orchestrator.breaker.details import Details
 
-_MOST_NAME = 40
+_LEAST_NAME = 16
+_HEADER = ["breaker", "state", "in a row", "trips", "waiting", "window"]
 
 
 @click.command("list")
@@ -21,12 +22,13 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
     """List breakers: all, or those with the names or PATTERNS, such as 'model:*'.
 
     It shows where each circuit is; failures in a row, and which part of the window's calls failed, each with
-    what opens the circuit behind a slash; how often it has opened; the tasks that wait; and its last error.
+    what opens the circuit behind a slash; how often it has opened; and the tasks that wait. Below it stands,
+    as far as a line holds it, how long that lasts, who has set it and why, and its last error.
     """
+    from orchestrator.breaker import plain
     from orchestrator.cli.breakers.opening import store
-    from orchestrator.cli.breakers.picking import pick, require
+    from orchestrator.cli.breakers.picking import ALL, pick, require
     from orchestrator.cli.breakers.reading import read
-    from orchestrator.cli.breakers.rendering import as_json as json_of
     from orchestrator.cli.breakers.waiting import waiting
     from orchestrator.cli.deadletters.rendering import echo_json
 
@@ -34,20 +36,20 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
         names = fleet.names()
         picked = pick(patterns, names)
         if picked.unknown:
-            require(picked, names)
+            require(picked, names, ALL)
         chosen = picked.known if patterns else names
         # Of thousands of breakers few are open: their states come by hundreds, details one by one.
         listed = [each.name for each in fleet.read(chosen) if each.holds_calls_back] if only_open else chosen
         found = read(fleet, listed)
     waits = waiting([each.state.name for each in found])
     if as_json:
-        told = [json_of(each, waits[each.state.name] if waits is not None else None) for each in found]
+        told = [plain.details(each, waits[each.state.name] if waits is not None else None) for each in found]
         echo_json({"breakers": told})
         return
     if found:
         _print(found, waits)
     elif not names:
-        click.echo("no breaker is known: one begins to exist with its first use")
+        click.echo("no breaker is known: one begins to exist with its first call")
     else:
         click.echo("no breaker holds calls back" if chosen and only_open else "no breaker matches")
     if waits is None:
@@ -55,26 +57,19 @@ def list_(*, patterns: tuple[str, ...], only_open: bool, as_json: bool) -> None:
 
 
 def _print(found: list[Details], waits: Mapping[str, int] | None) -> None:
-    from orchestrator.breaker.words import word
-    from orchestrator.cli.breakers.rendering import by_hand, in_a_row, until, window
-    from orchestrator.cli.deadletters.rendering import short, table
+    from orchestrator.cli.breakers.rendering import by_hand, outlook
+    from orchestrator.cli.deadletters.rendering import columns, short, table
 
-    rows = []
-    for each in found:
-        state = each.state
-        is_shadow = state.mode == "shadow" and state.circuit != "closed"
-        would = f" (would be {state.circuit.replace('_', '-')})" if is_shadow else ""
-        note = "; ".join(filter(None, (by_hand(each), each.error)))
-        rows.append(
-            [
-                short(state.name, _MOST_NAME),
-                f"{word(state)}{would}{until(state)}",
-                in_a_row(each),
-                window(each),
-                f"{each.tripped:,}",
-                "?" if waits is None else f"{waits[state.name]:,}",
-                note,
-            ]
-        )
-    header = ["breaker", "state", "in a row", "window", "trips", "waiting", "last error"]
-    table(header, rows, right=["in a row", "trips", "waiting"])
+    rows = [_row(each, "?" if waits is None else f"{waits[each.state.name]:,}") for each in found]
+    taken = sum(2 + max(map(len, column)) for column in zip(_HEADER[1:], *rows, strict=True))
+    most = max(_LEAST_NAME, columns() - taken)
+    notes = ["; ".join(filter(None, (outlook(each.state), by_hand(each), each.error))) for each in found]
+    lines = [[short(each.state.name, most), *row] for each, row in zip(found, rows, strict=True)]
+    table(_HEADER, lines, right=["in a row", "trips", "waiting"], below=notes)
+
+
+def _row(each: Details, waiting: str) -> list[str]:
+    from orchestrator.breaker.words import word
+    from orchestrator.cli.breakers.rendering import in_a_row, window
+
+    return [word(each.state), in_a_row(each), f"{each.tripped:,}", waiting, window(each)]

@@ -44,6 +44,7 @@ def opened() -> Iterator[tuple[Store, Redis]]:
     except ResponseError as error:
         raise click.ClickException(f"Redis refuses: {redaction.printable(error)}") from None
     except (RedisError, OSError) as error:
-        raise click.ClickException(f"Redis does not answer: {redaction.printable(error)}") from None
+        reason = f"{redaction.printable(error)} (is it running, and is REDIS_URL right?)"
+        raise click.ClickException(f"Redis does not answer: {reason}") from None
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -10,6 +10,9 @@ from fnmatch import fnmatchcase
 import click
 
 _WILD = "*?["
+# What is to be made may have brackets: few patterns have nothing else.
+_WILD_IN_A_NEW_NAME = "*?"
+ALL = ": `omninode breakers list` shows all"
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,18 @@ class Picked:
     by_pattern: bool
 
 
-def pick(asked: Iterable[str], names: Collection[str]) -> Picked:
-    """What is meant by `asked`: a name that there is, else a pattern if it looks like one, else a name."""
+def pick(asked: Iterable[str], names: Collection[str], *, create: bool = False) -> Picked:
+    """What is meant by `asked`: a name that there is, else a pattern if it looks like one, else a name.
+
+    With `create`, what has brackets alone is the name of one that is to be made.
+    """
     known: set[str] = set()
     unknown: set[str] = set()
     by_pattern = False
     for each in asked:
         if each in names:
             known.add(each)
-        elif is_pattern(each):
+        elif is_pattern(each, create=create):
             by_pattern = True
             known.update(name for name in names if fnmatchcase(name, each))
         else:
@@ -37,9 +43,9 @@ def pick(asked: Iterable[str], names: Collection[str]) -> Picked:
     return Picked(tuple(sorted(known)), tuple(sorted(unknown)), by_pattern)
 
 
-def is_pattern(text: str) -> bool:
+def is_pattern(text: str, *, create: bool = False) -> bool:
     """Whether the text holds one of the signs that stand for others."""
-    return any(sign in text for sign in _WILD)
+    return any(sign in text for sign in (_WILD_IN_A_NEW_NAME if create else _WILD))
 
 
 def require(picked: Picked, names: Collection[str], hint: str = "") -> tuple[str, ...]:
@@ -54,7 +60,7 @@ def require(picked: Picked, names: Collection[str], hint: str = "") -> tuple[str
     for name in picked.unknown:
         raise click.ClickException(redaction.printable(byhand.unknown(name, names) + hint))
     if not picked.known:
-        raise click.ClickException("no breaker matches: `omninode breakers list` shows all")
+        raise click.ClickException(f"no breaker matches{ALL}")
     return picked.known
 
 

@@ -1,9 +1,10 @@
-"""How a breaker looks: as JSON, and in words. Whoever prints them masks what is secret."""
+"""How a breaker looks, in words. Whoever prints them masks what is secret."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator import times
 
 if TYPE_CHECKING:
     from orchestrator.breaker.details import Details
@@ -11,33 +12,28 @@ if TYPE_CHECKING:
     from orchestrator.breaker.transition import Transition
     from orchestrator.policy import Policy
 
+_BY_ITSELF = {"auto": "by itself"}
 
-def state_as_json(state: State) -> dict[str, Any]:
-    """The state's fields, and `word`, what a person calls it."""
+
+def standing(state: State) -> str:
+    """What it does now, and for how long: as in `open, the next probe in 30s`."""
     from orchestrator.breaker.words import word
 
-    return {"name": state.name, "word": word(state)} | asdict(state)
+    more = outlook(state)
+    return f"{word(state)}, {more}" if more else word(state)
 
 
-def as_json(details: Details, waiting: int | None) -> dict[str, Any]:
-    """All fields of the details, the state's beside the others; `waiting`: tasks set aside."""
-    told = asdict(details) | {"policy": details.policy.model_dump(), "waiting": waiting}
-    del told["state"]
-    counted = {"calls": details.ok + details.failed, "failure_rate": _rate(details)}
-    return state_as_json(details.state) | told | {"policy_id": details.state.policy} | counted
-
-
-def until(state: State) -> str:
-    """How long it stays so, as far as that is known; begins with a space or a comma."""
-    from orchestrator.cli.breakers.lengths import spelled
-
+def outlook(state: State) -> str:
+    """How long it stays so, as far as that is known; nothing of a circuit that is closed."""
     if state.mode != "auto":
         left = state.mode_left_seconds
-        return " until it is changed" if left is None else f" for {spelled(left)}"
+        held = "until it is changed" if left is None else f"for {times.length(left)}"
+        is_told = state.mode == "shadow" and state.circuit != "closed"
+        return f"{held} (would be {_named(state.circuit)})" if is_told else held
     if state.circuit != "closed":
         left = state.left_seconds
-        return f", the next probe in {spelled(left)}" if left > 0 else ", a probe is due"
-    return f" for {spelled(state.ramp_left_seconds)}" if state.ramp_left_seconds > 0 else ""
+        return f"the next probe in {times.length(left)}" if left > 0 else "a probe is due"
+    return f"for {times.length(state.ramp_left_seconds)}" if state.ramp_left_seconds > 0 else ""
 
 
 def in_a_row(details: Details) -> str:
@@ -62,15 +58,13 @@ def _part(number: int, calls: int, most: float | None) -> str:
 
 def trips_on(policy: Policy) -> str:
     """The policy's conditions and open times in a few words."""
-    from orchestrator.cli.breakers.lengths import spelled
-
-    length = spelled(policy.window_seconds)
+    length = times.length(policy.window_seconds)
     conditions = [
         f"{policy.failure_threshold} in a row" if policy.failure_threshold else "",
         f"{policy.failure_rate:.0%} of ≥{policy.minimum_calls} in {length}" if policy.failure_rate else "",
-        f"{policy.slow_rate:.0%} slow (≥{spelled(policy.slow_seconds)})" if policy.slow_rate else "",
+        f"{policy.slow_rate:.0%} slow (≥{times.length(policy.slow_seconds)})" if policy.slow_rate else "",
     ]
-    opens = f"open {spelled(policy.open_seconds)} to {spelled(policy.open_cap_seconds)}"
+    opens = f"open {times.length(policy.open_seconds)} to {times.length(policy.open_cap_seconds)}"
     return f"{' or '.join(filter(None, conditions))}; {opens}"
 
 
@@ -89,17 +83,5 @@ def change(each: Transition) -> str:
     return f"{_named(each.before)} → {_named(each.after)}  {each.why}{error}{who}"
 
 
-def moment(seconds: float) -> str:
-    """A moment in UTC, to the second."""
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}" if seconds else "-"
-
-
 def _named(side: str) -> str:
-    return side.replace("_", "-")
-
-
-def _rate(details: Details) -> float | None:
-    calls = details.ok + details.failed
-    return round(details.failed / calls, 4) if calls else None
+    return _BY_ITSELF.get(side, side.replace("_", "-"))

@@ -19,12 +19,16 @@ _DONE: dict[Action, str] = {
     "shadow": "set to shadow",
 }
 _FOR = click.option(
-    "--for", "seconds", type=LENGTH, metavar="LENGTH", help="How long it holds, as in 90s, 10m, 2h."
+    "--for",
+    "seconds",
+    type=LENGTH,
+    metavar="LENGTH",
+    help="How long it holds, as in 90s, 10m, 1h30m; a number alone is seconds.",
 )
 _CREATE = click.option(
     "--create",
     is_flag=True,
-    help="Also names that no process has used yet: it holds from their first use on.",
+    help="Also names through which no call was made yet: it holds from the first one on.",
 )
 
 
@@ -94,7 +98,10 @@ def shadow(**options: Any) -> None:
 @click.command()
 @_options
 def reset(**options: Any) -> None:
-    """Have NAMES as they were before their first failure: closed, nothing counted, nothing set by hand."""
+    """Have NAMES as they were before their first call: closed, nothing counted, nothing set by hand.
+
+    Trips in all and the last error are cleared too; what has happened stays in the history.
+    """
     _steer("reset", **options)
 
 
@@ -119,9 +126,9 @@ def _steer(
         raise click.UsageError("say --why: it is kept with who did it and when")
     with store() as fleet:
         known = fleet.names()
-        picked = pick(names, known)
+        picked = pick(names, known, create=create)
         new = picked.unknown if create else ()
-        hint = f" (with --create it is {_DONE[action]} before its first use)" if action in _DONE else ""
+        hint = f" (with --create it is {_DONE[action]} before its first call)" if action in _DONE else ""
         chosen = (*picked.known, *new) if new else require(picked, known, hint)
         if picked.by_pattern:
             ask(f"{action.title()} {counted(len(chosen), 'breaker')} ({', '.join(chosen)})?", yes=yes)
@@ -132,14 +139,13 @@ def _steer(
 
 
 def _tell(done: Sequence[State], new: Sequence[str], *, as_json: bool) -> None:
-    from orchestrator.breaker.words import word
-    from orchestrator.cli.breakers.rendering import state_as_json, until
-    from orchestrator.cli.deadletters.rendering import echo_json
-    from orchestrator.redaction import printable
+    from orchestrator.breaker import plain
+    from orchestrator.cli.breakers.rendering import standing
+    from orchestrator.cli.deadletters.rendering import echo_json, wrapped
 
     if as_json:
-        echo_json({"breakers": [state_as_json(state) for state in done], "created": list(new)})
+        echo_json({"breakers": list(map(plain.state, done)), "created": list(new)})
         return
     for state in done:
-        note = " (no process has used it yet: it holds from its first use on)" if state.name in new else ""
-        click.echo(printable(f"{state.name}: {word(state)}{until(state)}{note}"))
+        note = " (it has had no call yet)" if state.name in new else ""
+        click.echo(wrapped(f"{state.name}: {standing(state)}{note}", 2))
