@@ -115,7 +115,7 @@ def _counted(record: Record, policy: Policy, told: Report, at: int, chance: floa
 
 def _grounds(record: Record, policy: Policy, at: int) -> str:
     if policy.failure_threshold is not None and record.failures >= policy.failure_threshold:
-        return f"{record.failures} failures in a row"
+        return f"{record.failures} failure{'' if record.failures == 1 else 's'} in a row"
     calls = total(record.window, milliseconds(policy.window_seconds), at)
     if calls.calls < policy.minimum_calls:
         return ""

@@ -178,6 +178,25 @@ def test_a_reset_breaker_shows_nothing_of_what_was_before_which_is_in_its_histor
     assert [each["after"] for each in shown["history"]] == ["closed", "open"]
 
 
+def test_what_is_shown_fits_eighty_columns_and_show_has_all_of_it(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    why = "maintenance " * 80 + "ends"
+    run("isolate", "model:gpt", "--why", why)
+
+    shown = {command: run(command).stdout for command in ("list", "history")}
+    shown["show"] = run("show", "billing", "model:gpt").stdout
+
+    assert {name: max(map(len, text.splitlines())) <= 80 for name, text in shown.items()} == {
+        "list": True,
+        "history": True,
+        "show": True,
+    }
+    assert " ".join(shown["show"].split()).count(why) == 2
+    assert shown["history"].count("maintenance") < 30
+
+
 def test_whoever_does_it_is_the_user_of_the_command(run: Callable[..., Result], store: Store) -> None:
     run("close", "billing", "--why", "a false alarm")
 

@@ -35,7 +35,7 @@ end
 local function grounds()
   local failures = number(b, 'failures')
   if given(policy.failure_threshold) and failures >= policy.failure_threshold then
-    return failures .. ' failures in a row'
+    return failures .. (failures == 1 and ' failure' or ' failures') .. ' in a row'
   end
   if not given(policy.failure_rate) and not given(policy.slow_rate) then return end
   local calls, failures_of_them, slow_of_them = count()

@@ -113,7 +113,8 @@ def test_what_is_set_aside_is_shown_with_its_breaker_and_where_the_circuit_is(
     assert (found.place, found.message.queue, found.breaker) == ("set aside", queue, "bank")
     assert 500 < (datetime.fromisoformat(found.until) - datetime.now(UTC)).total_seconds() <= 600
     assert shown.startswith(
-        f"set aside in {queue}, priority 0: waits for the breaker bank since 2026-06-01 00:00:00 UTC, until "
+        f"set aside in {queue}, priority 0: waits for the breaker bank since 2026-06-01 00:00:00 UTC,"
+        " at most until "
     )
     assert "; its circuit is isolated by hand, until somebody changes it" in shown
     Store(server).control("bank", "reset", who="ada", why="")

@@ -28,6 +28,12 @@ def test_so_many_failures_in_a_row_trip_it() -> None:
     assert driven.record.trips == 1
 
 
+def test_a_single_failure_that_trips_it_is_called_one() -> None:
+    driven = Driven(Policy(failure_threshold=1, failure_rate=None))
+    driven.call(0, failed=1)
+    assert driven.record.why == "1 failure in a row"
+
+
 def test_a_failure_is_pending_until_a_success_is_reported() -> None:
     driven = Driven(IN_A_ROW)
     assert driven.call(0, failed=1).has_failures
