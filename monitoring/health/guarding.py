@@ -16,7 +16,9 @@ from orchestrator.breaker.permit import Permit
 from orchestrator.errors import BreakerOpen
 
 # What is said of a check that was not made, before what it found last.
-_NOT_ASKED = re.compile(r"^not asked (?:for another \d+ s, as its circuit is open|while it is isolated): ")
+_NOT_ASKED = re.compile(
+    r"^not asked (?:for another [^,]{1,20}, as its circuit is open|while it is isolated): "
+)
 
 
 def run_guarded(
