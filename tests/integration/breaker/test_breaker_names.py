@@ -52,8 +52,8 @@ def test_hundreds_of_breakers_share_one_thread_and_three_connections(fresh: OwnR
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("", "a breaker's name must have 1 to 200 characters: '' has 0"),
-        ("  ", "a breaker's name must have 1 to 200 characters: '  ' has 2"),
+        ("", "a breaker's name must have 1 to 200 characters, and '' is blank"),
+        ("  ", "a breaker's name must have 1 to 200 characters, and '  ' is blank"),
         ("x" * 201, f"a breaker's name must have 1 to 200 characters: '{'x' * 39} … has 201"),
         ("\ud800", r"a breaker's name must be text that UTF-8 can hold, not '\ud800'"),
     ],
