@@ -177,7 +177,7 @@ def test_without_a_worker_the_wait_ends_with_a_sentence(environment: Settings) -
     assert done.code == 1
     assert json.loads(done.stdout)["unsettled"] == 2
     assert done.stderr.splitlines() == [
-        "stopped: nothing moved for 0.5 s: 2 hooks are sent and not settled; is a worker running?",
+        "stopped: nothing moved for 0.5s: 2 hooks are sent and not settled; is a worker running?",
         "It got to line 2; running it again is safe.",
     ]
 
@@ -256,7 +256,7 @@ def test_a_broker_that_comes_back_is_waited_for(
             supervisor.start({redis_server.NAME: redis_server.start(supervisor.site)})
             out, errors = process.communicate(timeout=30)
         assert told.startswith("the broker does not answer (")
-        assert told.endswith("; trying again for 60 s\n")
+        assert told.endswith("; trying again for 1m\n")
         assert (process.returncode, errors, json.loads(out)["sent"]) == (0, "", 3)
         assert [hook["payload"] for hook in _waiting(url)] == [{"n": 1}, {"n": 2}, {"n": 3}]
 
@@ -273,7 +273,7 @@ def test_a_broker_that_stays_away_ends_the_ingest_with_its_line(
             _write(process, 2, 3)
             _, errors = process.communicate(timeout=30)
         assert process.returncode == 1
-        assert "stopped: nothing moved for 0.5 s: the broker does not answer (" in errors
+        assert "stopped: nothing moved for 0.5s: the broker does not answer (" in errors
         assert errors.endswith("It got to line 1; running it again is safe.\n")
         assert "Traceback" not in errors
 
@@ -293,7 +293,7 @@ def test_postgresql_that_is_frozen_ends_the_ingest_when_its_patience_does(
     assert process.returncode == 1
     # It may notice before it reads the second line or after.
     assert " read, 0 refused, 1 sent" in out
-    assert "stopped: nothing moved for 2 s: PostgreSQL does not answer (" in errors
+    assert "stopped: nothing moved for 2s: PostgreSQL does not answer (" in errors
     assert errors.endswith("It got to line 1; running it again is safe.\n")
     assert "Traceback" not in errors
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from orchestrator import redaction
+from orchestrator import redaction, times
 from orchestrator.errors import OmniNodeError
 
 _Result = TypeVar("_Result")
@@ -47,7 +47,7 @@ class Patience:
             except errors as error:
                 reason = f"{who} does not answer ({_first_line(error)})"
                 if not told:
-                    note(f"{reason}; trying again for {self.seconds:g} s")
+                    note(f"{reason}; trying again for {times.length(self.seconds)}")
                 told = True
                 wait.pause("away", reason)
 
@@ -70,7 +70,7 @@ class Wait:
         if sign != self._sign:
             self._sign, self._since = sign, now
         if now - self._since >= self._patience.seconds:
-            raise IngestStopped(f"nothing moved for {self._patience.seconds:g} s: {reason}")
+            raise IngestStopped(f"nothing moved for {times.length(self._patience.seconds)}: {reason}")
         self._patience.sleep(seconds)
 
 

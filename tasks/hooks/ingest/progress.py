@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from orchestrator import times
+
 _LINE_EVERY_SECONDS = 5.0
 
 
@@ -93,7 +95,7 @@ class Lines:
             return
         self._told = now
         elapsed = now - self._began
-        left = f", about {elapsed * (total - done) / done:,.0f} s left" if total and done else ""
+        left = f", about {times.length(elapsed * (total - done) / done)} left" if total and done else ""
         share = f" ({done / total:.0%})" if total else ""
         self._write(f"{what}: {_figures(hooks, elapsed)}{share}{left}")
 

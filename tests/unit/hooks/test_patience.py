@@ -34,7 +34,7 @@ def test_nothing_that_moves_ends_the_wait_with_the_reason(clock: _Clock) -> None
         while True:
             wait.pause(5, "the queue is full")
 
-    with pytest.raises(IngestStopped, match="nothing moved for 10 s: the queue is full"):
+    with pytest.raises(IngestStopped, match="nothing moved for 10s: the queue is full"):
         wait_for_ever()
     assert clock.now == pytest.approx(10.0, abs=0.3)
 
@@ -60,13 +60,11 @@ def _failing(times: int) -> Callable[[], str]:
 def test_what_comes_back_in_time_is_waited_for_and_told_once(clock: _Clock) -> None:
     told: list[str] = []
     assert _patience(clock).persist(_failing(20), (ConnectionError,), "the broker", told.append) == "done"
-    assert told == ["the broker does not answer (refused); trying again for 10 s"]
+    assert told == ["the broker does not answer (refused); trying again for 10s"]
 
 
 def test_what_stays_away_ends_the_ingest(clock: _Clock) -> None:
-    with pytest.raises(
-        IngestStopped, match=r"nothing moved for 10 s: the broker does not answer \(refused\)"
-    ):
+    with pytest.raises(IngestStopped, match=r"nothing moved for 10s: the broker does not answer \(refused\)"):
         _patience(clock).persist(_failing(1000), (ConnectionError,), "the broker", lambda _: None)
 
 

@@ -11,8 +11,8 @@ def test_a_line_every_five_seconds_with_rate_and_remaining_time() -> None:
         now[0] = 100.0 + second
         lines.show("sending", hooks=second * 20, done=second * 100, total=2000)
     assert written == [
-        "sending: 100 hooks, 20/s (25%), about 15 s left",
-        "sending: 200 hooks, 20/s (50%), about 10 s left",
+        "sending: 100 hooks, 20/s (25%), about 15s left",
+        "sending: 200 hooks, 20/s (50%), about 10s left",
     ]
 
 
