@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from orchestrator import keys, redis
-from orchestrator.dev.stack import Addresses
+from orchestrator import keys
 from orchestrator.retry import budget
-from orchestrator.settings import Settings
 from tests.acceptance.budget_tasks import RETRIES, WELL
-from tests.acceptance.shared_place import app_in, left, letters, place, wait_until_empty
+from tests.acceptance.shared_place import left, letters, wait_until_empty
 from tests.commands import omninode
 from tests.processes import start_worker, wait_until
 
@@ -22,24 +20,6 @@ _ENVIRONMENT = {
     # It never opens: here it is the budget alone that protects the shop.
     "OMNINODE_BREAKERS": json.dumps({"shop": {"failure_threshold": 1_000_000, "failure_rate": None}}),
 }
-
-
-@pytest.fixture(scope="module")
-def settings(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def server(settings: Settings) -> Iterator[Any]:
-    with redis.connect(settings.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(settings: Settings) -> Iterator[Celery]:
-    with app_in(settings) as made:
-        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,13 +10,12 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from orchestrator import keys, redis
+from orchestrator import keys
 from orchestrator.breaker.state import Action
 from orchestrator.breaker.store import Store
-from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tests.acceptance import breaker_tasks
-from tests.acceptance.shared_place import app_in, letters, place, stock_app_in, wait_until_empty
+from tests.acceptance.shared_place import letters, stock_app_in, wait_until_empty
 from tests.asides import set_aside
 from tests.processes import Worker, start_worker, wait_until
 
@@ -37,27 +36,15 @@ _ENVIRONMENT = {
 
 
 @pytest.fixture(scope="module")
-def settings(stack: Addresses, template: str) -> Iterator[Settings]:
-    with pytest.MonkeyPatch.context() as patch, place(stack, template) as made:
+def environment(environment: Settings) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in _ENVIRONMENT.items():
             patch.setenv(name, value)
-        yield made
+        yield environment
 
 
 @pytest.fixture(scope="module")
-def server(settings: Settings) -> Iterator[Any]:
-    with redis.connect(settings.redis_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def app(settings: Settings) -> Iterator[Celery]:
-    with app_in(settings) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def worker(settings: Settings) -> Iterator[Worker]:
+def worker(environment: Settings) -> Iterator[Worker]:
     with start_worker("--queues", _QUEUE, concurrency=2) as running:
         yield running
 
@@ -69,10 +56,10 @@ def _nothing_ran(server: Any) -> None:
 
 @pytest.mark.usefixtures("worker")
 def test_while_a_circuit_is_open_no_task_runs_and_when_it_closes_all_do_in_order(
-    server: Any, app: Celery, settings: Settings
+    server: Any, app: Celery, environment: Settings
 ) -> None:
     _control(server, "bank:a", "open", seconds=600)
-    with stock_app_in(settings) as stock:
+    with stock_app_in(environment) as stock:
         for number in range(0, 30, 2):
             # A plain producer says nothing of breakers.
             stock.send_task("breakers.pay", ("a", number), queue=_QUEUE)
