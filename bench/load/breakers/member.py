@@ -14,6 +14,7 @@ from typing import Any
 from bench.load.breakers.contenders import BY_NAME, Contender, Guard, Rules
 
 _PATIENCE_SECONDS = 3.0
+_BETWEEN_SECONDS = 0.0002
 
 
 class Down(Exception):
@@ -42,21 +43,20 @@ class Member:
         self.guard(name, rules)
 
     def trip(self, name: str, rules: Rules) -> float:
-        """Fail until it trips; returns when the dependency failed last."""
-        guard, failed_at = self.guard(name, rules), 0.0
-
-        def fail() -> None:
-            nonlocal failed_at
-            failed_at = time.monotonic()
-            raise Down
-
+        """Fail until it trips; returns when the call had ended that tripped it."""
+        call = self.guard(name, rules).wrap(_fail)
         for _ in range(rules.threshold):
-            with suppress(Down, guard.refused):
-                guard.wrap(fail)()
-        return failed_at
+            with suppress(Down, self.guard(name, rules).refused):
+                call()
+        return time.monotonic()
 
-    def watch(self, name: str, rules: Rules, threads: int) -> tuple[float | None, list[float]]:
-        """Healthy calls of 1 ms in each thread until they are refused: when first, and when calls began."""
+    def watch(
+        self, name: str, rules: Rules, threads: int, seconds: float
+    ) -> tuple[float | None, list[float]]:
+        """Healthy calls in each thread until they are refused: when all were, and when calls began.
+
+        A call takes so long; one that takes no time is made every fifth of a millisecond.
+        """
         guard = self.guard(name, rules)
         refused: list[float] = []
         began: list[float] = []
@@ -64,7 +64,8 @@ class Member:
         def run() -> None:
             def body() -> None:
                 began.append(time.monotonic())
-                time.sleep(0.001)
+                if seconds:
+                    time.sleep(seconds)
 
             call, limit = guard.wrap(body), time.monotonic() + _PATIENCE_SECONDS
             while time.monotonic() < limit:
@@ -73,6 +74,8 @@ class Member:
                 except guard.refused:
                     refused.append(time.monotonic())
                     return
+                if not seconds:
+                    time.sleep(_BETWEEN_SECONDS)
 
         _in_threads(threads, run)
         return (max(refused) if len(refused) == threads else None), began
