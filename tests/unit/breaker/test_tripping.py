@@ -24,7 +24,7 @@ def test_so_many_failures_in_a_row_trip_it() -> None:
     assert driven.call(0, failed=2).circuit == "closed"
     state = driven.call(1, failed=1)
     assert (state.circuit, state.epoch, state.left_seconds) == ("open", 1, 30.0)
-    assert driven.record.why == "3 failures in a row"
+    assert state.why == driven.record.why == "3 failures in a row"
     assert driven.record.trips == 1
 
 
