@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.times import length, moment
 from tasks.demo.dying import Act
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
 from tasks.demo.outage import Outage
@@ -125,8 +126,8 @@ def _away(outage: Outage) -> Table:
     table.add_row("set aside meanwhile", str(outage.set_aside))
     table.add_row("retries, all of those that reached it", str(outage.retries))
     table.add_row("dead letters", str(outage.letters))
-    table.add_row("its circuit opened", f"{outage.opened_at}, {_times(outage.opened)}")
-    table.add_row("and closed", f"{outage.closed_at}, {outage.open_seconds:.1f} s later")
+    table.add_row("its circuit opened", f"{moment(outage.opened_at)}, {_times(outage.opened)}")
+    table.add_row("and closed", f"{moment(outage.closed_at)}, {length(outage.open_seconds)} later")
     return table
 
 
