@@ -86,6 +86,17 @@ class Policy(BaseModel):
             raise ValueError(message)
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _raise_the_cap(cls, values: Any) -> Any:
+        """Where only the open time is given, and is longer than the longest by default, it is the longest."""
+        if not isinstance(values, dict) or "open_cap_seconds" in values:
+            return values
+        asked = values.get("open_seconds")
+        longest = cls.model_fields["open_cap_seconds"].default
+        is_longer = isinstance(asked, int | float) and longest < asked < float("inf")
+        return values | {"open_cap_seconds": asked} if is_longer else values
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         message = _contradiction(self)

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     retry_budget: float = Field(0.2, alias="OMNINODE_RETRY_BUDGET", ge=0, le=100)
     """How many retries of a dependency's tasks are made a minute, as a part of their first attempts."""
     retry_floor_per_minute: int = Field(10, alias="OMNINODE_RETRY_FLOOR_PER_MINUTE", ge=1, le=1_000_000)
-    """How many retries a minute are made in any case."""
+    """How many retries a minute are made on top of that part."""
     learn_retries: bool = Field(default=False, alias="OMNINODE_LEARN_RETRIES")
     """Whether retries that practically never help are given up, from what the fleet has learned."""
 

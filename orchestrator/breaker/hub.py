@@ -37,9 +37,15 @@ def forget() -> None:
 
 
 def flush() -> None:
-    """Tell of the successes that were counted; a process that ends without Python's exit does so before."""
-    if _hub is not None and _hub.is_up:
+    """Tell of the successes that were counted, and of the last changes.
+
+    A process that ends without Python's exit does so before.
+    """
+    if _hub is None:
+        return
+    if _hub.is_up:
         _hub.flush()
+    _hub.news.tell()
 
 
 def _after_fork() -> None:

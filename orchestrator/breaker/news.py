@@ -47,8 +47,12 @@ class News:
 
     def tell(self) -> None:
         """Tell of what was noted."""
-        while self._changes:
-            change = self._changes.popleft()
+        while True:
+            try:
+                change = self._changes.popleft()
+            except IndexError:
+                # Nothing is left, or another thread tells the rest.
+                return
             _log(change)
             for callback in tuple(self._listeners):
                 _call(callback, change.before, change.after)

@@ -73,13 +73,15 @@ def judge(
         # Those that most tasks wait for come first.
         out.sort(key=lambda state: -tasks[state.name].messages if state.name in tasks else 0)
         told = [_tell(state, tasks, now, unused) for state in out[:_MOST_TOLD]]
-        return Degraded("; ".join([*told, *_others(len(out) - _MOST_TOLD, "circuits are not closed")]))
+        told += _others(len(out) - _MOST_TOLD, "not closed")
+        told += [_tell_gone(name, unused[name]) for name in gone[:_MOST_TOLD]]
+        return Degraded("; ".join(told))
     if not states:
         return "none is in use"
     told = [f"{each.breaker!r}: {_wait(each, now)}" for each in waiting[:_MOST_TOLD]]
     told += _others(len(waiting) - _MOST_TOLD, "have tasks that wait")
     told += [_tell_gone(name, unused[name]) for name in gone[:_MOST_TOLD]]
-    told += _others(len(gone) - _MOST_TOLD, "circuits are not closed, and not used either")
+    told += _others(len(gone) - _MOST_TOLD, "not closed, and not used either")
     return "; ".join([f"every circuit {'in use ' if gone else ''}lets calls through", *told])
 
 

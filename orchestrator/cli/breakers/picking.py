@@ -60,7 +60,7 @@ def require(picked: Picked, names: Collection[str], hint: str = "") -> tuple[str
     for name in picked.unknown:
         raise click.ClickException(redaction.printable(byhand.unknown(name, names) + hint))
     if not picked.known:
-        raise click.ClickException(f"no breaker matches{ALL}")
+        raise click.ClickException(f"no breaker matches{ALL}; a pattern names no new one")
     return picked.known
 
 

@@ -20,7 +20,10 @@ SENTENCE_OF_TWO = (
         ({"failure_rate": 1.5}, "failure_rate=1.5: input should be less than or equal to 1"),
         ({"open_seconds": 0}, "open_seconds=0: input should be greater than or equal to 0.001"),
         ({"open_seconds": float("inf")}, "open_seconds=inf: input should be a finite number"),
-        ({"open_seconds": 400}, "open_cap_seconds=300 must not be less than open_seconds=400"),
+        (
+            {"open_seconds": 400, "open_cap_seconds": 300},
+            "open_cap_seconds=300 must not be less than open_seconds=400",
+        ),
         (
             {"failure_threshold": None, "failure_rate": None},
             "at least one of failure_threshold, failure_rate and slow_rate must be given",
@@ -56,6 +59,7 @@ def test_a_long_value_is_shown_by_its_beginning() -> None:
 
 
 def test_the_longest_and_the_shortest_open_times_are_allowed() -> None:
+    assert Policy(open_seconds=400).open_cap_seconds == 400
     assert Policy(open_seconds=0.001, open_cap_seconds=0.001).open_cap_seconds == 0.001
     assert Policy(open_cap_seconds=315_360_000).open_cap_seconds == 315_360_000
 

@@ -46,7 +46,7 @@ def test_many_are_counted() -> None:
     found = judge(states, [], NOW, {})
 
     assert isinstance(found, Degraded)
-    assert found.sentence.endswith("; 6 more circuits are not closed")
+    assert found.sentence.endswith("; 6 more not closed")
 
 
 def test_a_circuit_that_nobody_uses_any_more_is_no_trouble_and_it_is_said_what_to_do() -> None:
@@ -55,6 +55,17 @@ def test_a_circuit_that_nobody_uses_any_more_is_no_trouble_and_it_is_said_what_t
     assert judge(states, [], NOW, {"a script": Unused(18_180.0, is_deliberate=False)}) == (
         "every circuit in use lets calls through; 'a script' is not closed, but not used for 5h 3m: "
         "`omninode breakers reset 'a script' --why …` if it is gone"
+    )
+
+
+def test_one_that_nobody_uses_is_named_beside_one_that_is_trouble() -> None:
+    states = [State("bank", circuit="open"), State("a script", circuit="open")]
+
+    found = judge(states, [], NOW, {"a script": Unused(18_180.0, is_deliberate=False)})
+
+    assert isinstance(found, Degraded)
+    assert found.sentence.startswith(
+        "'bank' is open, and a probe is due: no task waits for it; 'a script' is"
     )
 
 
