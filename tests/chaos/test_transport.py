@@ -10,7 +10,7 @@ from tests.chaos.transport.trial import run
 
 @pytest.mark.timeout(400)
 def test_every_message_ends_once_and_as_its_kind_says_whatever_is_killed() -> None:
-    done = run(randbelow(1_000_000), 300)
+    done = run(randbelow(1_000_000), 200)
 
     sys.stdout.writelines(f"{line}\n" for line in done.lines())
     assert done.violations == []

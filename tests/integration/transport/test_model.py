@@ -168,7 +168,7 @@ def test_the_scripts_do_what_the_model_does(client: Redis) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=80,
+            max_examples=50,
             stateful_step_count=50,
             deadline=None,
             # Shrinking may take five minutes: add Phase.shrink where a failure is to be understood.

@@ -21,7 +21,7 @@ from orchestrator.policy import Policy
 from tests.integration.breaker.store.clocked import Clocked
 
 # A larger search, where somebody asks for one.
-_EXAMPLES = int(os.environ.get("OMNINODE_TEST_BREAKER_EXAMPLES", "40"))
+_EXAMPLES = int(os.environ.get("OMNINODE_TEST_BREAKER_EXAMPLES", "25"))
 _NAME = 'a "breaker"\n*%s 🙂'
 _CHANCE = 0.7
 _POLICIES = [
