@@ -1,7 +1,7 @@
 """`omninode dead-letters`: letters listed, shown, put away and taken out again, by a person or a program."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,30 +13,23 @@ from click.testing import CliRunner, Result
 from orchestrator import keys, settings
 from orchestrator.cli import cli
 from orchestrator.deadletter.death import FAILURES
-from orchestrator.dev.stack import Addresses
 from orchestrator.index import operations
 from orchestrator.index.writing import write
 from orchestrator.relay import broker
 from orchestrator.settings import Settings
 from tests.commands import omninode
 from tests.integration.index.deaths import NOON, Database, death, set_state
-from tests.servers import empty_tables, fresh_database
+from tests.servers import empty_tables
 
 A, B, C = "a" * 12 + "0" * 52, "b" * 12 + "0" * 52, "c" * 12 + "0" * 52
 BODY = b'[[7, {"password": "hunter2"}], {"to": "ada", "note": "\\u001b[31mred"}, {"chain": null}]'
 
 
-@pytest.fixture(scope="module")
-def _module_database(stack: Addresses, template: str) -> Iterator[str]:
-    with fresh_database(stack.database_url, template) as url:
-        yield url
-
-
 @pytest.fixture
-def database_url(_module_database: str) -> str:
+def database_url(module_database: str) -> str:
     """To empty a database is cheaper than to make one."""
-    empty_tables(_module_database)
-    return _module_database
+    empty_tables(module_database)
+    return module_database
 
 
 @pytest.fixture

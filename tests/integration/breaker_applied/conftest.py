@@ -6,16 +6,8 @@ import pytest
 
 from orchestrator import redis
 from orchestrator.breaker.store import Store
-from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
-from tests.servers import empty_tables, fresh_database
-
-
-@pytest.fixture(scope="module")
-def module_database(stack: Addresses, template: str) -> Iterator[str]:
-    """A database for all tests of a module: to empty it is cheaper than to make one."""
-    with fresh_database(stack.database_url, template) as url:
-        yield url
+from tests.servers import empty_tables
 
 
 @pytest.fixture

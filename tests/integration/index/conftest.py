@@ -1,16 +1,14 @@
 """Dead-letter topics that are this test's alone."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from orchestrator import settings
-from orchestrator.dev.stack import Addresses
 from orchestrator.relay.indexing import following, reindexing
 from orchestrator.relay.indexing import indexer as indexing
 from orchestrator.settings import Settings
-from tests.servers import empty_tables, fresh_database
+from tests.servers import empty_tables
 
 
 @pytest.fixture
@@ -23,13 +21,6 @@ def topics(environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(reindexing, "ANSWER_SECONDS", 0.5)
     monkeypatch.setenv("KAFKA_DLQ_SUFFIX", f".dlq-{uuid4().hex[:8]}")
     return settings.use(settings.load())
-
-
-@pytest.fixture(scope="module")
-def module_database(stack: Addresses, template: str) -> Iterator[str]:
-    """A database for all tests of a module: to empty it is cheaper than to make one."""
-    with fresh_database(stack.database_url, template) as url:
-        yield url
 
 
 @pytest.fixture
