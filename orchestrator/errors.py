@@ -61,6 +61,35 @@ class InvalidRetryPolicy(PermanentError, ValueError):
     """What a task says of its retries makes no sense: the task is not registered."""
 
 
+class InvalidDeadline(PermanentError, ValueError):
+    """What was given as a task's deadline is none, or has passed: nothing is enqueued."""
+
+
+class DeadlineExceeded(PermanentError):
+    """The task's deadline is over, or would be before it could begin: it is not begun, or not tried again."""
+
+
+class InvalidTimeout(PermanentError, ValueError):
+    """A timeout is no length of time that there can be: the operation is not begun."""
+
+
+class TimeoutExceeded(TransientError, TimeoutError):
+    """An operation took longer than it may: it was told to stop, and a task is tried again.
+
+    `operation` names the one whose time was over, which may be one that this call was made in;
+    `limit_seconds` is what it was given, `elapsed_seconds` what it had taken.
+    """
+
+    def __init__(
+        self, operation: str, limit_seconds: float, elapsed_seconds: float, detail: str = ""
+    ) -> None:
+        super().__init__(detail or f"{operation} took longer than {limit_seconds:g} s")
+        self.args = (operation, limit_seconds, elapsed_seconds, detail)
+        self.operation = operation
+        self.limit_seconds = limit_seconds
+        self.elapsed_seconds = elapsed_seconds
+
+
 class TooManyDeliveries(OmniNodeError):
     """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 

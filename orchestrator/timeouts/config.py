@@ -1,0 +1,59 @@
+"""What a `TimeoutManager` works to: five numbers, the environment's where none are given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator import settings
+from orchestrator.errors import InvalidTimeout
+
+# Ten years, as for every length of time in the settings.
+LONGEST_SECONDS = 315_360_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutConfig:
+    """Lengths of time in seconds; each is the environment's `TIMEOUT_…` unless given.
+
+    An operation may take `operation_timeout` unless it names its own, and goes on after that for
+    `grace_period`, at the end of which it is cancelled; nothing that was begun within an operation outlives
+    the outermost one's `global_timeout`. `warning_threshold` is the part of its timeout after which a warning
+    is due; without `enable_progressive_timeout` there is neither a warning nor a grace period.
+
+    Raises:
+        InvalidTimeout: a value that there cannot be, naming it.
+    """
+
+    operation_timeout: float = field(default_factory=lambda: settings.current().timeout_operation_default)
+    global_timeout: float = field(default_factory=lambda: settings.current().timeout_global_default)
+    grace_period: float = field(default_factory=lambda: settings.current().timeout_grace_period)
+    warning_threshold: float = field(default_factory=lambda: settings.current().timeout_warning_threshold)
+    enable_progressive_timeout: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("operation_timeout", "global_timeout"):
+            seconds(getattr(self, name), name)
+        if self.grace_period != 0:
+            seconds(self.grace_period, "grace_period")
+        threshold = self.warning_threshold
+        if not _is_number(threshold) or not 0 < threshold <= 1:
+            raise InvalidTimeout(f"warning_threshold={threshold!r} must be more than 0 and at most 1")
+
+
+def seconds(value: Any, name: str) -> float:
+    """The value as a length of time.
+
+    Raises:
+        InvalidTimeout: it is no number, is not finite, is 0 or less, or is more than ten years.
+    """
+    if not _is_number(value) or not 0 < value <= LONGEST_SECONDS:
+        raise InvalidTimeout(
+            f"{name}={value!r} must be a number of seconds, more than 0 and at most ten years"
+        )
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

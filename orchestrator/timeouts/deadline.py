@@ -1,0 +1,132 @@
+"""When a task must be over with all its attempts: as a caller says it, and as a message carries it.
+
+A deadline that a caller asked for is a moment: it counts from the enqueue, whatever the message waits for.
+The default one (`TIMEOUT_GLOBAL_DEFAULT`) is running and retrying time from the first claim on: while the
+message waits for a breaker, or what follows it waits in a queue, the message carries what is left instead.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import celery
+
+from orchestrator.errors import InvalidDeadline
+
+# Unix seconds.
+DEADLINE = "omninode-deadline"
+# True beside it: nobody asked for it.
+IS_DEFAULT = "omninode-deadline-default"
+# Instead of both: so many seconds, which begin to count when the message is next claimed.
+LEFT = "omninode-deadline-left"
+HEADERS = (DEADLINE, IS_DEFAULT, LEFT)
+
+# As an option of a child: it has to be over when its parent has to.
+INHERIT: Literal["inherit"] = "inherit"
+
+# Ten years, as for every length of time in the settings.
+_LONGEST_SECONDS = 315_360_000.0
+# On a running task's request: its deadline by this process's monotonic clock, which no one sets.
+_ENDS_AT = "omninode_ends_at"
+
+# What `deadline=` may be: seconds from now, a length of time, a moment with its zone, or "inherit".
+Given = float | timedelta | datetime | Literal["inherit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment in Unix seconds, and whether it is the default one, which nobody asked for."""
+
+    at: float
+    is_default: bool = False
+
+    def headers(self) -> dict[str, Any]:
+        """It as a message carries it."""
+        return {DEADLINE: self.at, IS_DEFAULT: True} if self.is_default else {DEADLINE: self.at}
+
+
+def moment(given: Given, now: float) -> float:
+    """The Unix second that a caller's `deadline=` means; not for "inherit".
+
+    Raises:
+        InvalidDeadline: it is no length of time and no moment, has passed, or is more than ten years away.
+    """
+    if isinstance(given, datetime):
+        if given.tzinfo is None:
+            raise InvalidDeadline(
+                f"deadline={given!r} has no zone: use datetime.now(UTC) + timedelta(…), or seconds"
+            )
+        at = given.timestamp()
+    else:
+        at = now + _seconds(given)
+    if at <= now:
+        raise InvalidDeadline(f"deadline={given!r} has passed: nothing was enqueued")
+    if at - now > _LONGEST_SECONDS:
+        raise InvalidDeadline(f"deadline={given!r} is more than ten years away")
+    return at
+
+
+def read(headers: Any, claimed_at: float) -> Deadline | None:
+    """The deadline in a message's headers, which was claimed at this Unix second; None where there is none.
+
+    What is no number of ours is no deadline.
+    """
+    if not isinstance(headers, Mapping):
+        return None
+    at, left = _number(headers.get(DEADLINE)), _number(headers.get(LEFT))
+    if at is not None:
+        return Deadline(at, headers.get(IS_DEFAULT) is True)
+    return None if left is None else Deadline(claimed_at + max(0.0, left), is_default=True)
+
+
+def begin(request: Any) -> float | None:
+    """A task begins in this process: from here on no jump of the clock moves its deadline.
+
+    Returns:
+        The seconds left; None where it has no deadline.
+    """
+    at = _number(request.get(DEADLINE))
+    if at is None:
+        return None
+    left_seconds = at - time.time()
+    setattr(request, _ENDS_AT, time.monotonic() + left_seconds)
+    return left_seconds
+
+
+def left_of(request: Any) -> float | None:
+    """The seconds that a running task's request has left, 0 at least; None where it has no deadline."""
+    ends_at = vars(request).get(_ENDS_AT)
+    return None if ends_at is None else max(0.0, ends_at - time.monotonic())
+
+
+def left_of_task() -> float | None:
+    """The seconds that the task which runs here has left; None outside one, or where it has no deadline."""
+    task = celery.current_task
+    return left_of(task.request) if task else None
+
+
+def text(at: float) -> str:
+    """A deadline in words: ISO 8601."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _seconds(given: Any) -> float:
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    number = _number(given)
+    if number is None:
+        raise InvalidDeadline(
+            f"deadline={given!r} must be seconds from now, a timedelta, a datetime with its zone, "
+            f"or {INHERIT!r}"
+        )
+    return number
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None
