@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own
 
 from redis import Redis
 
-from bench.load.breakers.bars import Figure, all_met, show
+from bench.load.bars import Figure, all_met, show
 from bench.load.breakers.contenders import (
     ALL,
     CIRCUITBREAKER,

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own
 
 from redis import Redis
 
-from bench.load.breakers.bars import Figure, all_met, show
+from bench.load.bars import Figure, all_met, show
 from bench.load.breakers.contenders import CIRCUITBREAKER, INTERLOCK, OMNINODE, PYBREAKER, Contender, Rules
 from bench.load.breakers.fleet import Process, ask_all, fleet
 from bench.load.breakers.server import Server, redis_server
