@@ -62,30 +62,9 @@ def main(*, rounds: int, as_json: bool) -> None:
     manager = TimeoutManager(_CONFIG)
     with asyncio.Runner() as loop:
         figures = [
-            _compared(
-                "enter and leave",
-                loop,
-                rounds,
-                _alone(lambda: manager.timeout_context("a", 60)),
-                _alone(lambda: asyncio.timeout(60)),
-                _BAR,
-            ),
-            _compared(
-                "three nested",
-                loop,
-                rounds,
-                _nested(lambda: manager.timeout_context("a", 60)),
-                _nested(lambda: asyncio.timeout(60)),
-                None,
-            ),
-            _compared(
-                f"{_AT_ONCE} at once",
-                loop,
-                rounds,
-                _together(lambda: manager.timeout_context("a", 60)),
-                _together(lambda: asyncio.timeout(60)),
-                None,
-            ),
+            _compared("enter and leave", loop, rounds, _both(_alone, manager), _BAR),
+            _compared("three nested", loop, rounds, _both(_nested, manager)),
+            _compared(f"{_AT_ONCE} at once", loop, rounds, _both(_together, manager)),
             _plain(manager, rounds),
             *_lateness(loop),
         ]
@@ -93,10 +72,15 @@ def main(*, rounds: int, as_json: bool) -> None:
     sys.exit(not all_met(figures))
 
 
+Context = Callable[[], Any]
 Batch = Callable[[int], Any]
 
 
-def _alone(context: Callable[[], Any]) -> Batch:
+def _both(use: Callable[[Context], Batch], manager: TimeoutManager) -> tuple[Batch, Batch]:
+    return use(lambda: manager.timeout_context("a", 60)), use(lambda: asyncio.timeout(60))
+
+
+def _alone(context: Context) -> Batch:
     async def run(count: int) -> None:
         for _ in range(count):
             async with context():
@@ -105,7 +89,7 @@ def _alone(context: Callable[[], Any]) -> Batch:
     return run
 
 
-def _nested(context: Callable[[], Any]) -> Batch:
+def _nested(context: Context) -> Batch:
     async def run(count: int) -> None:
         for _ in range(count):
             async with context(), context(), context():
@@ -114,7 +98,7 @@ def _nested(context: Callable[[], Any]) -> Batch:
     return run
 
 
-def _together(context: Callable[[], Any]) -> Batch:
+def _together(context: Context) -> Batch:
     async def one() -> None:
         async with context():
             await asyncio.sleep(0)
@@ -127,9 +111,10 @@ def _together(context: Callable[[], Any]) -> Batch:
 
 
 def _compared(
-    label: str, loop: asyncio.Runner, rounds: int, ours: Batch, peer: Batch, bar: float | None
+    label: str, loop: asyncio.Runner, rounds: int, sides: tuple[Batch, Batch], bar: float | None = None
 ) -> Figure:
     """Microseconds a use: the tenth percentile of alternating rounds, which a busy neighbour leaves alone."""
+    ours, peer = sides
     count = _count(lambda number: loop.run(peer(number)))
     taken: dict[str, list[float]] = {"ours": [], "peer": []}
     for number in range(rounds):
@@ -141,8 +126,8 @@ def _compared(
     ratio = micros / theirs
     return Figure(
         f"{label}: µs",
-        f"{micros:.2f} ({ratio:.2f} ×)",
-        f"≤ {bar:g} ×" if bar else "",
+        f"{micros:.2f}, {ratio:.2f} times",
+        f"≤ {bar:g} times" if bar else "",
         ratio <= bar if bar else None,
         {"asyncio.timeout": f"{theirs:.2f}"},
     )
@@ -200,7 +185,7 @@ def _lateness(loop: asyncio.Runner) -> list[Figure]:
     return rows
 
 
-async def _struck(context: Callable[[], Any], at_once: int) -> list[float]:
+async def _struck(context: Context, at_once: int) -> list[float]:
     async def one() -> float:
         began = time.perf_counter()
         with suppress(TimeoutError):
@@ -214,7 +199,7 @@ async def _struck(context: Callable[[], Any], at_once: int) -> list[float]:
     return late
 
 
-def _struck_plainly(context: Callable[[], Any]) -> list[float]:
+def _struck_plainly(context: Context) -> list[float]:
     late = []
     for _ in range(_STRIKES):
         began = time.perf_counter()
