@@ -193,3 +193,13 @@ def retry_budget(dependency: str, prefix: str = "") -> str:
 def retry_odds(task: str, prefix: str = "") -> str:
     """Hash, error class, attempt and outcome → how many retries paid. Written by workers; for 30 days."""
     return f"{prefix}{_PREFIX}:retry-odds:{task}"
+
+
+def running(process: str, prefix: str = "") -> str:
+    """String, JSON: what runs in this process. Written by it once a second while something does; for 6 s."""
+    return f"{prefix}{_PREFIX}:running:{process}"
+
+
+def running_processes(prefix: str = "") -> str:
+    """Sorted set, process → when it last wrote `running`, in its own Unix seconds. For a day after that."""
+    return f"{prefix}{_PREFIX}:running"

@@ -24,6 +24,7 @@ _COMMANDS = {
     "hooks": Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),
     "queues": Entry("orchestrator.cli.queues:queues", "Look into queues, pause and empty them."),
     "relay": Entry("orchestrator.cli.relay:relay", "Move dead letters to Kafka and into the index."),
+    "running": Entry("orchestrator.cli.running:running", "Show what runs now, where, and until when."),
     "settings": Entry("orchestrator.cli.settings:settings", "Show every setting and where it came from."),
     "stack": Entry("orchestrator.cli.stack:stack", "Start, stop or show the servers alone."),
     "task": Entry("orchestrator.cli.task:task", "Say where a task is, and what happened to it."),

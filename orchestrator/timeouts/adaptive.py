@@ -1,8 +1,8 @@
 """A timeout that follows how long an operation takes: twice the 99th percentile of its last thousand runs.
 
 What is timed out is only known to have taken that long, so a timeout learnt from such runs would shrink
-itself: twice the percentile leaves room to see longer ones, and where more than one run in a hundred was timed
-out it is the longest allowed until that has passed.
+itself: twice the percentile leaves room to see longer ones, and where more than one run in a hundred was
+timed out it is the longest allowed until that has passed.
 """
 
 from __future__ import annotations

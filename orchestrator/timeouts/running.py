@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Literal
 
 State = Literal["running", "grace", "stopping"]
+# Whose limit comes next; "grace" ends what an operation may still do after its own.
+Next = Literal["soft", "hard", "operation", "grace", "deadline"]
+
+# A hard limit that a deadline has shrunk ends when the deadline does, as far as two clocks agree.
+_SAME_SECONDS = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -35,9 +41,41 @@ class Running:
     was_warned: bool = False
     explained: Mapping[str, Any] | None = None
 
+    def state_at(self, now: float) -> State:
+        """Its state, also where nobody has told of one: `now` is `time.monotonic()`."""
+        if self.state != "running":
+            return self.state
+        if self.ends_at is not None and now >= self.ends_at:
+            return "stopping"
+        return "grace" if self.limit_at is not None and now >= self.limit_at else "running"
+
+    def next_limit(self, now: float, unix_now: float) -> tuple[Next, float] | None:
+        """Which limit comes next, and when by the monotonic clock; the last one where all are over."""
+        deadline_at = None if self.deadline is None else self.deadline - unix_now + now
+        is_task = self.kind == "task"
+        ends: list[tuple[float, Next]] = []
+        if self.limit_at is not None:
+            ends.append((self.limit_at, "soft" if is_task else "operation"))
+        if self.ends_at is not None:
+            ends.append((self.ends_at, "hard" if is_task else "grace"))
+        if deadline_at is not None:
+            ends.append((deadline_at, "deadline"))
+        if not ends:
+            return None
+        coming = [end for end in ends if end[0] > now]
+        at, name = min(coming) if coming else max(ends)
+        is_shrunk = deadline_at is not None and (
+            self.ends_at is None or deadline_at - self.ends_at < _SAME_SECONDS
+        )
+        return ("deadline" if is_task and is_shrunk else name), at
+
 
 class Table:
-    """What runs in one process. `on_first` is called when there is something after there was nothing."""
+    """What runs in one process.
+
+    `on_first` is called when something begins while nobody looks; whoever looks by itself takes it away
+    meanwhile, so that most entries ask nobody.
+    """
 
     def __init__(self, on_first: Callable[[], None] | None = None) -> None:
         self._entries: dict[int, Running] = {}
@@ -45,10 +83,11 @@ class Table:
 
     def enter(self, entry: Running) -> None:
         """It has begun."""
-        was_empty = not self._entries
         self._entries[id(entry)] = entry
-        if was_empty and self.on_first:
-            self.on_first()
+        # Asked last: who puts it back looks at the entries after that.
+        on_first = self.on_first
+        if on_first:
+            on_first()
 
     def leave(self, entry: Running) -> None:
         """It has ended; one that was never entered is no error."""
@@ -58,11 +97,27 @@ class Table:
         """All of them, oldest first."""
         return sorted(self._entries.copy().values(), key=lambda entry: entry.began)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def forget(self) -> None:
         """Nothing runs here: this process was forked."""
         self._entries.clear()
 
 
+def introduce(worker: str) -> None:
+    """This process, and those that it forks, are this worker's."""
+    global worker_name  # noqa: PLW0603 (a process is one worker's)
+    worker_name = worker
+
+
+def _show() -> None:
+    """Show it to the fleet: what does that is loaded by the first process that has something to show."""
+    import_module("orchestrator.timeouts.publishing").wake()
+
+
+# Empty where this process is no worker's.
+worker_name = ""
 # That of this process.
-table = Table()
+table = Table(_show)
 os.register_at_fork(after_in_child=table.forget)

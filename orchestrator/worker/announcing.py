@@ -1,4 +1,7 @@
-"""Tells of breakers' transitions as Celery's events: each once for the whole fleet, by one of its workers."""
+"""Tells of breakers' transitions and of tasks near their limit as Celery's events, each once.
+
+A transition is told by one of the fleet's workers, a task by the one that runs it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ from orchestrator import keys, redaction, redis, settings
 from orchestrator.breaker import scripts
 from orchestrator.breaker.state import Circuit, Mode
 from orchestrator.forks import threads_at_work
+from orchestrator.timeouts import watch
+from orchestrator.timeouts.watch import Near
 
 _LOG = structlog.get_logger(__name__)
 
 EVENT = "breaker-transition"
-_GROUP = "breaker"
+# Not "task-…": programs that show tasks, such as Flower, would take it for a state that the task is in.
+NEAR_EVENT = "timeout-near"
+_GROUPS = ("breaker", "timeout")
 _KINDS = {*get_args(Circuit), *get_args(Mode)}
 _AT_ONCE = 100
 # What is older is no news: it happened while no worker lived, and the history tells of it.
@@ -34,6 +41,7 @@ def begin(consumer: Any) -> None:
         _announcer = Announcer()
         Thread(target=_announcer.run, name="omninode-announcing", daemon=True).start()
     _announcer.introduce(consumer.event_dispatcher)
+    watch.announce = _announcer.near
 
 
 class Announcer:
@@ -60,8 +68,23 @@ class Announcer:
     def introduce(self, dispatcher: Any) -> None:
         """Use this dispatcher; it sends these events also where those of tasks are switched off."""
         if dispatcher and dispatcher.groups:
-            dispatcher.groups.add(_GROUP)
+            dispatcher.groups.update(_GROUPS)
         self._dispatcher = dispatcher
+
+    def near(self, task: Near) -> None:
+        """Send that a task of this worker is near its limit; called from the thread that watches."""
+        dispatcher = self._dispatcher
+        if dispatcher and dispatcher.enabled:
+            dispatcher.send(
+                NEAR_EVENT,
+                uuid=task.task_id,
+                name=task.task,
+                limit=task.limit,
+                limit_seconds=task.limit_seconds,
+                elapsed_seconds=task.elapsed_seconds,
+                left_seconds=task.left_seconds,
+                process=task.pid,
+            )
 
     def run(self) -> None:
         """Never ends; while Redis is away it is asked again once a second."""

@@ -1,4 +1,4 @@
-"""An adaptive timeout is twice the 99th percentile of the last runs within its bounds, and explains itself."""
+"""An adaptive timeout is twice the 99th percentile of the last runs within its bounds, and says why."""
 
 import math
 from bisect import insort

@@ -1,0 +1,137 @@
+"""`omninode running`: what runs in the fleet now, where, since when, and until when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator import times
+
+if TYPE_CHECKING:
+    from orchestrator.timeouts.fleet import Entry, Fleet
+
+_NEAR_PERCENT = 80.0
+_LEAST_NAME, _MOST_WORKER = 16, 30
+_HEADER = ["what", "worker", "pid", "started", "elapsed", "limit", "used", "state"]
+_RIGHT = ["pid", "elapsed", "used"]
+
+
+@click.command()
+@click.option("--explain", is_flag=True, help="Also say where limits are from that follow past durations.")
+@click.option(
+    "-n", "--limit", "most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most."
+)
+@click.option("--task", "name", metavar="NAME", help="Only tasks and operations of this name.")
+@click.option("--near", "only_near", is_flag=True, help="Only what has used 80% of its time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def running(*, explain: bool, most: int, name: str | None, only_near: bool, as_json: bool) -> None:
+    """Show the tasks and operations that run now, oldest first, and how much of their time they have used.
+
+    What has run for less than a second need not be shown yet, and what a killed process ran is gone a few
+    seconds later. The limit is the one that comes next: a task's soft or hard one or its deadline, an
+    operation's own or the end of its grace period. Marked with ! is what has used 80% of its time.
+    """
+    from orchestrator.cli.deadletters.rendering import echo_json
+
+    fleet = _read()
+    found = [each for each in fleet.entries if _is_wanted(each, name, only_near=only_near)]
+    if as_json:
+        echo_json({"running": [each.plain() for each in found[:most]]} | _told(fleet, len(found)))
+        return
+    if found:
+        _print(found[:most], explain=explain)
+    else:
+        click.echo("nothing runs" if not fleet.entries else "nothing that runs matches")
+    left_out = sum(each.left_out for each in fleet.processes)
+    if len(found) > most:
+        click.echo(f"{len(found) - most:,} more: see --limit", err=True)
+    if left_out:
+        click.echo(f"{left_out:,} more run in processes that tell only of their oldest thousand", err=True)
+
+
+def _is_wanted(entry: Entry, name: str | None, *, only_near: bool) -> bool:
+    return (name is None or entry.name == name) and (not only_near or _is_near(entry))
+
+
+def _is_near(entry: Entry) -> bool:
+    return entry.state != "running" or (entry.percent or 0.0) >= _NEAR_PERCENT
+
+
+def _read() -> Fleet:
+    from orchestrator.cli.breakers.opening import opened
+    from orchestrator.settings import current
+    from orchestrator.timeouts import fleet
+
+    with opened() as (_, client):
+        return fleet.read(client, current().key_prefix)
+
+
+def _told(fleet: Fleet, found: int) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"found": found, "processes": [asdict(each) for each in fleet.processes]}
+
+
+def _print(found: list[Entry], *, explain: bool) -> None:
+    from orchestrator.cli.deadletters.rendering import columns, short, table
+
+    rows = [_row(each) for each in found]
+    taken = sum(2 + max(map(len, column)) for column in zip(_HEADER[1:], *rows, strict=True))
+    most = max(_LEAST_NAME, columns() - taken)
+    notes = [_explanation(each) if explain else "" for each in found]
+    table(
+        _HEADER,
+        [[short(_what(each), most), *row] for each, row in zip(found, rows, strict=True)],
+        _RIGHT,
+        notes,
+    )
+
+
+def _what(entry: Entry) -> str:
+    return f"{entry.name} {entry.task_id}" if entry.kind == "task" and entry.task_id else entry.name
+
+
+def _row(entry: Entry) -> list[str]:
+    from orchestrator.cli.deadletters.rendering import short
+
+    return [
+        short(entry.worker or entry.host, _MOST_WORKER),
+        str(entry.pid),
+        _clock(entry.started_at),
+        times.length(entry.elapsed_seconds),
+        _limit(entry),
+        "-" if entry.percent is None else f"{entry.percent:.0f}%{'!' if _is_near(entry) else ''}",
+        entry.state,
+    ]
+
+
+def _limit(entry: Entry) -> str:
+    """The length until its next limit and whose that is, and the moment of its deadline."""
+    told = [] if entry.limit_seconds is None else [f"{times.length(entry.limit_seconds)} {entry.limit}"]
+    if entry.deadline is not None:
+        told.append(f"until {_clock(entry.deadline)}")
+    return ", ".join(told) or "-"
+
+
+def _clock(at: float) -> str:
+    """The time of the day, and the day where it is another one; in UTC."""
+    day, _, rest = times.moment(at).partition(" ")
+    return rest.removesuffix(" UTC") if times.moment(time.time()).startswith(day) else f"{day} {rest[:8]}"
+
+
+def _explanation(entry: Entry) -> str:
+    told = entry.explained
+    if not isinstance(told, Mapping):
+        return "a fixed limit" if entry.limit else ""
+    try:
+        p99 = told["p99_seconds"]
+        return (
+            f"{told['seconds']:.3g} s, {told['why']}, since {times.moment(told['since'])}: "
+            + ("no p99" if p99 is None else f"p99 {p99:.3g} s")
+            + f" of {told['samples']:,} runs, {told['timeout_rate']:.1%} timed out"
+        )
+    except (LookupError, TypeError, ValueError):
+        return ", ".join(f"{name} {value}" for name, value in told.items())
