@@ -27,12 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own
 
 from confluent_kafka import Producer
 
-from orchestrator import keys
+from orchestrator import broker, keys
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.death import from_outbox
 from orchestrator.deadletter.record import Record, to_record
 from orchestrator.dev.stack import running
-from orchestrator.relay import broker
 from orchestrator.settings import Settings
 
 BAR = 5_000

@@ -90,6 +90,10 @@ class TimeoutExceeded(TransientError, TimeoutError):
         self.elapsed_seconds = elapsed_seconds
 
 
+class InvalidMeasure(PermanentError, ValueError):
+    """What was to be measured, or a monitor's own argument, is none that there can be: nothing is recorded."""
+
+
 class TooManyDeliveries(OmniNodeError):
     """The message came too often without an outcome: workers died of it, or it was rejected each time."""
 
@@ -104,6 +108,18 @@ class OvertakenIndexer(OmniNodeError):
 
 class KafkaUnavailable(TransientError):
     """Kafka does not answer: try again when it does."""
+
+
+class InvalidEvent(PermanentError, ValueError):
+    """What was to be published is no event, or its topic or key is none: nothing was published."""
+
+
+class EventRefused(PermanentError):
+    """Kafka refuses the event for good: it is not tried again, and becomes a dead letter."""
+
+
+class InvalidKafkaClient(PermanentError, ValueError):
+    """A KafkaClient cannot be made with what it was given."""
 
 
 class PostgresUnavailable(TransientError):

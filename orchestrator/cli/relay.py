@@ -79,8 +79,7 @@ def _check() -> int:
 
     from redis.exceptions import RedisError
 
-    from orchestrator import settings
-    from orchestrator.relay import broker
+    from orchestrator import broker, settings
     from orchestrator.relay.watching import heartbeat
 
     host, chosen = socket.gethostname(), settings.current()

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from orchestrator.deadletter import death
 from orchestrator.deadletter.death import Death
+from orchestrator.deadletter.naming import topic_of
 from orchestrator.relay.moments import written_at
-from orchestrator.relay.naming import topic_of
 
 RAW = b"raw"
 # What an entry without a message is called.

@@ -12,11 +12,11 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from orchestrator import keys, postgres
+from orchestrator import broker, keys, postgres
 from orchestrator.deadletter.death import moment, number
 from orchestrator.index import outcomes
 from orchestrator.index.outcomes import Outcome
-from orchestrator.relay import broker, scripts
+from orchestrator.relay import scripts
 from orchestrator.relay.moments import written_at
 from orchestrator.relay.trouble import Trouble
 from orchestrator.retry.backoff import ceiling_seconds

@@ -10,12 +10,11 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner, Result
 
-from orchestrator import keys, settings
+from orchestrator import broker, keys, settings
 from orchestrator.cli import cli
 from orchestrator.deadletter.death import FAILURES
 from orchestrator.index import operations
 from orchestrator.index.writing import write
-from orchestrator.relay import broker
 from orchestrator.settings import Settings
 from tests.commands import omninode
 from tests.integration.index.deaths import NOON, Database, death, set_state

@@ -12,11 +12,10 @@ from redis.exceptions import RedisError
 
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
-from orchestrator import redis, settings, times
+from orchestrator import broker, redis, settings, times
 from orchestrator.breaker.outlook import outlook
 from orchestrator.breaker.state import State
 from orchestrator.breaker.store import Store
-from orchestrator.relay import broker
 from orchestrator.transport import asides
 from orchestrator.transport.asides import Waiting
 from orchestrator.transport.keys import Keys

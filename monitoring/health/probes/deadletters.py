@@ -7,8 +7,7 @@ from redis.exceptions import RedisError
 
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
-from orchestrator import settings, times
-from orchestrator.relay import broker
+from orchestrator import broker, settings, times
 from orchestrator.relay.outbox import backlog as outboxes
 from orchestrator.relay.outbox.backlog import Outbox
 from orchestrator.relay.watching import alarms, heartbeat

@@ -12,8 +12,7 @@ def waiting(names: Sequence[str]) -> dict[str, int] | None:
     """The tasks set aside, by breaker; None where the broker does not answer."""
     from redis.exceptions import RedisError
 
-    from orchestrator import keys, settings
-    from orchestrator.relay import broker
+    from orchestrator import broker, keys, settings
 
     chosen = settings.current()
     try:

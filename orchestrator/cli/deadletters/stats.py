@@ -70,8 +70,7 @@ def _ask_redis() -> _Redis:
 
     from redis.exceptions import RedisError
 
-    from orchestrator import keys, redaction, settings
-    from orchestrator.relay import broker
+    from orchestrator import broker, keys, redaction, settings
     from orchestrator.relay.watching import alarms
 
     chosen = settings.current()

@@ -15,9 +15,8 @@ def waiting(connection: Connection[Any]) -> int | None:
     """How many there are; None where Redis does not answer."""
     from redis.exceptions import RedisError
 
-    from orchestrator import keys, settings
+    from orchestrator import broker, keys, settings
     from orchestrator.index.stats import overflow
-    from orchestrator.relay import broker
 
     chosen = settings.current()
     try:

@@ -17,9 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from orchestrator import kafka
+from orchestrator.deadletter.naming import told_apart
 from orchestrator.relay.kafka import answers
 from orchestrator.relay.kafka.answers import NO_SUCH_REPLICATION, Answers
-from orchestrator.relay.naming import told_apart
 from orchestrator.settings import Settings
 
 # A record's size is bounded by itself; its batch is a little larger.

@@ -9,8 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from orchestrator import redaction
-from orchestrator.relay import broker
+from orchestrator import broker, redaction
 from orchestrator.relay.outbox.carrying import Carrier
 from orchestrator.relay.outbox.stream import Stream
 from orchestrator.relay.outbox.to_index import ToIndex

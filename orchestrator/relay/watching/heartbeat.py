@@ -10,8 +10,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator import keys
-from orchestrator.relay import broker
+from orchestrator import broker, keys
 from orchestrator.relay.trouble import Trouble
 from orchestrator.settings import Settings
 

@@ -14,8 +14,7 @@ from psycopg.rows import TupleRow
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator import keys, postgres
-from orchestrator.relay import broker
+from orchestrator import broker, keys, postgres
 from orchestrator.relay.outbox import backlog as outbox
 from orchestrator.relay.trouble import Trouble
 from orchestrator.relay.watching import alarms, alerting, heartbeat, measuring

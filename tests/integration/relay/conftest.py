@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from orchestrator import broker
 from orchestrator.dev.stack import Addresses
-from orchestrator.relay import broker, process
+from orchestrator.relay import process
 from orchestrator.relay.kafka import topics
 from orchestrator.relay.outbox import figures
 from orchestrator.relay.overflow import draining

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from orchestrator import keys
 from orchestrator.deadletter import letter
-from orchestrator.relay.naming import topic_of
+from orchestrator.deadletter.naming import topic_of
 from orchestrator.relay.outbox.mover import Mover
 from orchestrator.settings import Settings
 from tests.processes import wait_until

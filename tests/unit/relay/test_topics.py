@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.relay.naming import topic_of
+from orchestrator.deadletter.naming import topic_of
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ _logger = logging.getLogger(__name__)
 _RECONNECT: dict[str, Any] = {"reconnect.backoff.ms": 100, "reconnect.backoff.max.ms": 1000}
 _LINGER_MS = 10
 _COMPRESSION = "lz4"
+# An event is awaited, and a flush sends it at once.
+_EVENT_LINGER_MS = 2
+_OWN_PART, _LOOK_SECONDS = 0.9, 1.0
+_LONGEST_MS = 2_147_483_647
 
 
 def admin(bootstrap_servers: str, timeout_seconds: float = 5.0) -> AdminClient:
@@ -77,3 +81,26 @@ def consumer(bootstrap_servers: str, group: str, **options: Any) -> Consumer:
         },
         logger=_logger,
     )
+
+
+def asyncio_options(bootstrap_servers: str, timeout_seconds: float) -> dict[str, Any]:
+    """What an asyncio producer of events is made with.
+
+    What is not acknowledged within `timeout_seconds` is given up a little earlier by librdkafka itself: an
+    event that is reported as failed should not arrive later. It looks once a second.
+    """
+    given_up_ms = int(1000 * max(timeout_seconds * _OWN_PART, timeout_seconds - _LOOK_SECONDS))
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": _EVENT_LINGER_MS,
+        "compression.type": _COMPRESSION,
+        "message.timeout.ms": min(max(10 * _EVENT_LINGER_MS, given_up_ms), _LONGEST_MS),
+        # Whoever awaits has the events in memory already.
+        "queue.buffering.max.messages": 0,
+        "queue.buffering.max.kbytes": _LONGEST_MS,
+        "log.connection.close": False,
+        "logger": _logger,
+        **_RECONNECT,
+    }

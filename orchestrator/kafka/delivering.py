@@ -1,0 +1,152 @@
+"""One asyncio producer of an event loop: takes messages, and says of each when Kafka has it.
+
+The library's producer is batched: a message lies in its buffer until somebody flushes it, and a report until
+somebody polls. Both is done here while anything is under way, and in the loop's own thread: neither blocks,
+and so no future is ever touched by another thread, as it would be with the library's pool of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+from confluent_kafka import KafkaException, Message
+from confluent_kafka.aio import AIOProducer
+
+from orchestrator.errors import KafkaUnavailable
+from orchestrator.kafka import connections, faults
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_logger = logging.getLogger(__name__)
+
+_BATCH = 1000
+# Between two looks for reports: at first, and as a part of the time that nothing has come.
+_LEAST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS, _PAUSE_PART = 0.0005, 0.02, 0.1
+
+
+class Delivering:
+    """A producer, its loop, and how many clients use it. Once `is_broken`, another one has to be made."""
+
+    def __init__(self, servers: str, timeout_seconds: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.users = 0
+        self.is_broken = False
+        self._aio = AIOProducer(
+            connections.asyncio_options(servers, timeout_seconds),
+            executor=_AtOnce(),
+            batch_size=_BATCH,
+            buffer_timeout=0,
+        )
+        self._waiting = 0
+        self._delivered = 0
+        self._is_fresh = False
+        self._pump: asyncio.Task[None] | None = None
+        self._nap: asyncio.Future[None] | None = None
+
+    async def deliver(self, topic: str, key: bytes | None, value: bytes, within_seconds: float) -> Message:
+        """Publish it, and wait until Kafka has it.
+
+        Raises:
+            KafkaUnavailable: Kafka did not take it in time, or does not take it now.
+            EventRefused: Kafka takes it never.
+        """
+        future = await self._produce(topic, key, value)
+        timer = self.loop.call_later(within_seconds, _strike, future, within_seconds)
+        self._waiting += 1
+        self._wake()
+        try:
+            delivered: Message = await future
+        except KafkaException as error:
+            self.is_broken = self.is_broken or error.args[0].fatal()
+            raise faults.translate(error.args[0], topic) from None
+        finally:
+            timer.cancel()
+            self._waiting -= 1
+            self._delivered += 1
+        return delivered
+
+    async def close(self, within_seconds: float) -> None:
+        """Wait for what is under way, but not longer; what Kafka has not taken then is dropped."""
+        ends_at = self.loop.time() + within_seconds
+        while len(self._aio) and self.loop.time() < ends_at and not self.is_broken:
+            await self._aio.flush(0)
+            await asyncio.sleep(_MOST_PAUSE_SECONDS)
+        if len(self._aio):
+            await self._aio.purge()
+        await self._aio.close()
+
+    async def _produce(self, topic: str, key: bytes | None, value: bytes) -> asyncio.Future[Any]:
+        try:
+            future = await self._aio.produce(topic, value, key)
+        except Exception as error:
+            raise self._broken(error) from error
+        self._is_fresh = True
+        return future
+
+    def _broken(self, error: Exception) -> KafkaUnavailable:
+        # It would send its whole buffer again and again: what waits in it fails, and is tried with another one.
+        self.is_broken = True
+        _logger.warning("the producer takes no more messages and is replaced: %s", error)
+        return KafkaUnavailable(f"the producer failed: {error}")
+
+    def _wake(self) -> None:
+        if self._pump is None or self._pump.done():
+            self._pump = self.loop.create_task(self._work())
+        elif self._nap is not None and not self._nap.done():
+            self._nap.set_result(None)
+
+    async def _work(self) -> None:
+        """Send and poll while anybody waits."""
+        delivered, since = self._delivered, self.loop.time()
+        while self._waiting:
+            try:
+                await (self._flush() if self._is_fresh else self._aio.poll(0))
+            except Exception as error:
+                self._broken(error)
+                await self._aio.purge()
+                return
+            now = self.loop.time()
+            if delivered != self._delivered:
+                delivered, since = self._delivered, now
+            pause = (now - since) * _PAUSE_PART
+            await self._rest(min(max(pause, _LEAST_PAUSE_SECONDS), _MOST_PAUSE_SECONDS))
+
+    async def _flush(self) -> None:
+        self._is_fresh = False
+        await self._aio.flush(0)
+
+    async def _rest(self, seconds: float) -> None:
+        self._nap = self.loop.create_future()
+        timer = self.loop.call_later(seconds, _end, self._nap)
+        try:
+            await self._nap
+        finally:
+            timer.cancel()
+            self._nap = None
+
+
+class _AtOnce(Executor):
+    """Runs what it is given where it is given it: all that the producer does here waits for nothing."""
+
+    def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        future: Future[R] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 (it is raised where it is awaited)
+            future.set_exception(error)
+        return future
+
+
+def _strike(future: asyncio.Future[Any], seconds: float) -> None:
+    if not future.done():
+        future.set_exception(KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s"))
+
+
+def _end(nap: asyncio.Future[None]) -> None:
+    if not nap.done():
+        nap.set_result(None)

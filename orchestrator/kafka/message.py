@@ -1,0 +1,133 @@
+"""Makes of an event what is published: its topic, its key and its bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from orchestrator.errors import InvalidEvent
+from orchestrator.kafka.naming import topic_refusal
+
+# What an event itself may call its key, the first that is there.
+_KEYS = ("key", "id", "correlation_id")
+_EVENTS = "a dict, a list, text, bytes, a dataclass, or an object with model_dump_json()"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to Kafka."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+
+
+def write(event: Any, topic: Any, key: Any, default_topic: str) -> Message:
+    """The message of an event; what was given of topic and key goes before what the event says of them.
+
+    Raises:
+        InvalidEvent: it cannot be written as JSON, or what is given as topic or key is none.
+    """
+    chosen = topic if topic is not None else _topic_of(event) or default_topic
+    if refusal := topic_refusal(chosen):
+        raise InvalidEvent(f"topic {chosen!r:.80} {refusal}")
+    if key is not None and not isinstance(key, bytes | str):
+        raise InvalidEvent(f"key {key!r:.80} must be text or bytes")
+    found = _key_of(event) if key is None else key
+    return Message(chosen, _bytes(found, "its key") if isinstance(found, str) else found, _value_of(event))
+
+
+def _topic_of(event: Any) -> str | None:
+    if isinstance(event, str | bytes | bytearray | list):
+        return None
+    if isinstance(event, Mapping):
+        return _text(event.get("topic"))
+    ask = getattr(event, "to_kafka_topic", None)
+    if callable(ask):
+        try:
+            named = _text(ask())
+        except Exception as error:
+            raise InvalidEvent(f"the event does not say its topic: {type(error).__name__}: {error}") from error
+        if named is not None:
+            return named
+    return _text(getattr(event, "topic", None))
+
+
+def _key_of(event: Any) -> str | bytes | None:
+    if isinstance(event, str | bytes | bytearray | list):
+        return None
+    is_mapping = isinstance(event, Mapping)
+    for name in _KEYS:
+        named = event.get(name) if is_mapping else getattr(event, name, None)
+        if isinstance(named, str | bytes) and named:
+            return named
+        if isinstance(named, UUID):
+            return str(named)
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _value_of(event: Any) -> bytes:
+    if isinstance(event, bytes | bytearray | memoryview):
+        return bytes(event)
+    if isinstance(event, str):
+        return _bytes(event, "its text")
+    try:
+        return _bytes(_json(event), "its text")
+    except InvalidEvent:
+        raise
+    except Exception as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise InvalidEvent(f"the event cannot be written as JSON: {reason}") from error
+
+
+def _json(event: Any) -> str:
+    if isinstance(event, dict | list | tuple):
+        return _ENCODER.encode(event)
+    dump = getattr(event, "model_dump_json", None)
+    if callable(dump) and not isinstance(event, type):
+        dumped = dump()
+        return dumped if isinstance(dumped, str) else bytes(dumped).decode()
+    if is_dataclass(event) and not isinstance(event, type):
+        return _ENCODER.encode(asdict(event))
+    if isinstance(event, Mapping):
+        return _ENCODER.encode(dict(event))
+    raise InvalidEvent(f"an event is {_EVENTS}, not {event!r:.80}")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, in the usual spelling."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+# Made once: to make one for each event costs as much as to use it. NaN is no JSON.
+_ENCODER = json.JSONEncoder(default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _bytes(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(f"{what} is not Unicode that UTF-8 can hold: {error.reason}") from None
