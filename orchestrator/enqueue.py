@@ -12,6 +12,7 @@ from redis.exceptions import OutOfMemoryError
 
 from orchestrator.errors import EnqueueInterrupted, InvalidArguments
 from orchestrator.task import check_arguments
+from orchestrator.timeouts import published
 from orchestrator.transport.collecting import Rendered, collect, is_alike
 from orchestrator.transport.pushing import AWAY, Chunk, OtherRows, Refused
 from orchestrator.transport.rendering import Row, Template
@@ -33,7 +34,8 @@ def enqueue_many(
     """Enqueue a task once for each row, and return the tasks' ids in the rows' order.
 
     A row is a sequence of positional arguments, a mapping of keyword arguments, or a pair (sequence, mapping)
-    of both. Options are those of `apply_async`: queue, priority, countdown, eta, expires, headers, link …
+    of both. Options are those of `apply_async`: queue, priority, countdown, eta, expires, deadline (one
+    moment for all rows), headers, link …
 
     Repeating the call with the same `batch_id` and the same rows, within a day, pushes only what was not
     pushed before, under the same ids; rows may have been added at the end. Other rows are refused.
@@ -46,7 +48,10 @@ def enqueue_many(
             other rows; the row, which it names, and what follows were not sent, nor perhaps up to 499 rows
             before it.
         EnqueueInterrupted: Redis is away or full; it says how many rows were accepted, and how to go on.
+        InvalidDeadline: there is no such deadline, or it has passed; nothing was enqueued.
     """
+    if options.get(published.OPTION) is not None:
+        options[published.OPTION] = published.moment_of(options[published.OPTION])
     batch = batch_id or uuid.uuid4().hex
     namespace = uuid.uuid5(uuid.NAMESPACE_OID, batch)
     digest = Digest(task.name)

@@ -11,6 +11,7 @@ from orchestrator.breaker import hub
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
+from orchestrator.timeouts import canvas
 from orchestrator.transport import options
 from orchestrator.worker import failures, pools, portable, retries
 
@@ -46,6 +47,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     app.conf.update(_configuration(app, chosen))
     logs.connect()
     stamp.connect()
+    canvas.register()
     beat.watch()
     pools.register()
     failures.register()

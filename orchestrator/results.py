@@ -10,6 +10,8 @@ from typing import Any
 from celery._state import task_join_will_block  # type: ignore[attr-defined]
 from celery.backends import redis as stock
 
+from orchestrator.timeouts import published
+
 # Another thread that waits for a result may be busy connecting again.
 _LOCK_SECONDS = 0.5
 
@@ -106,6 +108,11 @@ class _Faithful:
     """A backend that forgets a chord's parts once its body was sent, and not before."""
 
     client: Any
+
+    def on_chord_part_return(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Count a part; the body, which the last one publishes, inherits the deadline of that one."""
+        with published.returning_part(request):
+            return super().on_chord_part_return(request, *args, **kwargs)  # type: ignore[misc]
 
     @cached_property
     def _chord_cleanup_script(self) -> Callable[..., Any]:

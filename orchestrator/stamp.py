@@ -10,6 +10,7 @@ from typing import Any
 from celery.signals import before_task_publish
 
 from orchestrator import logger
+from orchestrator.timeouts.deadline import DEADLINE, LEFT
 
 _LOG = logger.get(__name__)
 
@@ -78,3 +79,6 @@ def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers.setdefault(ENQUEUED_AT, time.time())
         headers.pop(ASIDE, None)
+        if DEADLINE in headers:
+            # A retry's counts already, though its message came with what was left.
+            headers.pop(LEFT, None)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ from orchestrator.retry import again
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
 from orchestrator.retry.policy import OWN, Policies, RetryPolicy, check, chosen
+from orchestrator.timeouts import deadline as deadlines
+from orchestrator.timeouts import published
 from orchestrator.worker import guarding
 from orchestrator.worker.unstored import SteadyBackend, guarded, steady
 
@@ -51,6 +53,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
     Request = "orchestrator.worker.request:Request"
     # The breaker of what it depends on: a name, or a function of its arguments, which returns one, or "".
     breaker: str | Callable[..., str | None] | None = None
+    # Within how many seconds of its enqueue it must be over with all its attempts, unless a caller says it.
+    deadline: ClassVar[float | timedelta | None] = None
     # A message is settled once its outcome is known; acknowledging it earlier would lose it with its process.
     acks_late = True
     reject_on_worker_lost = True
@@ -109,8 +113,14 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     @classmethod
     def on_bound(cls, app: celery.Celery) -> None:
-        """Refuse retries that make no sense; hold the promise also for a task that asks for early ack."""
+        """Refuse what makes no sense; hold the promise also for a task that asks for early ack.
+
+        Raises:
+            InvalidRetryPolicy: of its retries.
+            InvalidDeadline: of its deadline.
+        """
         check(str(cls.name), {name: getattr(cls, name) for name in OWN}, cls.retry_policies)
+        deadlines.check(str(cls.name), cls.deadline)
         super().on_bound(app)
         cls.acks_late = True
 
@@ -214,10 +224,22 @@ class Task(celery.Task):  # type: ignore[type-arg]
             raise
 
     def replace(self, sig: Any) -> Any:
-        """Replace this task by another one, which then returns its part of a chord."""
+        """Replace this task by another one, which returns its part of a chord, and inherits its deadline."""
         request: Any = self.request
         request.omninode_replaced = True
-        return super().replace(sig)
+        if request.is_eager:
+            return super().replace(sig)
+        with published.following(request):
+            return super().replace(sig)
+
+    def apply(self, *args: Any, deadline: deadlines.Given | None = None, **options: Any) -> Any:
+        """Run it here and now, as Celery's; a deadline is only looked at: nothing waits.
+
+        Raises:
+            InvalidDeadline: there is no such deadline, or it has passed.
+        """
+        published.moment_of(deadline)
+        return super().apply(*args, **options)
 
     def _return_part_of_chord(self, ignored: Ignore) -> None:
         """A member that is ignored returns None: Celery would let the chord wait for ever."""

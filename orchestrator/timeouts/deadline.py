@@ -34,8 +34,9 @@ _LONGEST_SECONDS = 315_360_000.0
 # On a running task's request: its deadline by this process's monotonic clock, which no one sets.
 _ENDS_AT = "omninode_ends_at"
 
-# What `deadline=` may be: seconds from now, a length of time, a moment with its zone, or "inherit".
-Given = float | timedelta | datetime | Literal["inherit"]
+# What `deadline=` may be: seconds from now, a length of time, a moment with its zone (also as ISO 8601 text),
+# or "inherit".
+Given = float | timedelta | datetime | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +51,26 @@ class Deadline:
         return {DEADLINE: self.at, IS_DEFAULT: True} if self.is_default else {DEADLINE: self.at}
 
 
-def moment(given: Given, now: float) -> float:
+def moment(given: Any, now: float, *, may_have_passed: bool = False) -> float:
     """The Unix second that a caller's `deadline=` means; not for "inherit".
 
     Raises:
         InvalidDeadline: it is no length of time and no moment, has passed, or is more than ten years away.
     """
-    if isinstance(given, datetime):
-        if given.tzinfo is None:
+    said = datetime.fromisoformat(given) if _is_iso(given) else given
+    if isinstance(said, datetime):
+        if said.tzinfo is None:
             raise InvalidDeadline(
                 f"deadline={given!r} has no zone: use datetime.now(UTC) + timedelta(…), or seconds"
             )
-        at = given.timestamp()
+        at = said.timestamp()
     else:
         at = now + _seconds(given)
-    if at <= now:
+    if at <= now and not may_have_passed:
         raise InvalidDeadline(f"deadline={given!r} has passed: nothing was enqueued")
     if at - now > _LONGEST_SECONDS:
         raise InvalidDeadline(f"deadline={given!r} is more than ten years away")
-    return at
+    return max(0.0, at)
 
 
 def read(headers: Any, claimed_at: float) -> Deadline | None:
@@ -82,6 +84,46 @@ def read(headers: Any, claimed_at: float) -> Deadline | None:
     if at is not None:
         return Deadline(at, headers.get(IS_DEFAULT) is True)
     return None if left is None else Deadline(claimed_at + max(0.0, left), is_default=True)
+
+
+def of_task(task: Any, enqueued_at: float) -> Deadline | None:
+    """What the task's own attribute `deadline` means for a message that was enqueued at this Unix second.
+
+    It counts where nobody asked for another one. None where the task has none.
+    """
+    own = getattr(task, "deadline", None)
+    return None if own is None else Deadline(enqueued_at + _seconds(own))
+
+
+def check(task: str, own: Any) -> None:
+    """Hold a task's attribute `deadline` against what it may be: a length of time, or None.
+
+    Raises:
+        InvalidDeadline: naming the task.
+    """
+    if own is None:
+        return
+    if isinstance(own, datetime | str):
+        raise InvalidDeadline(f"{task}: deadline={own!r} must be seconds, or a timedelta")
+    try:
+        moment(own, 0.0)
+    except InvalidDeadline as error:
+        raise InvalidDeadline(f"{task}: {error}") from None
+
+
+def inherited(request: Any, now: float) -> dict[str, Any]:
+    """The headers of what inherits the deadline of a task with this request; none where it has none.
+
+    One that was asked for stays that moment. Of a default one what is left is passed on: to wait in a queue
+    uses nothing of it up.
+    """
+    at = _number(request.get(DEADLINE))
+    if at is None:
+        return {}
+    if request.get(IS_DEFAULT) is not True:
+        return {DEADLINE: at}
+    left_seconds = left_of(request)
+    return {LEFT: round(max(0.0, at - now if left_seconds is None else left_seconds), 3)}
 
 
 def begin(request: Any) -> float | None:
@@ -113,6 +155,33 @@ def left_of_task() -> float | None:
 def text(at: float) -> str:
     """A deadline in words: ISO 8601."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def portable(given: Any, now: float, *, may_have_passed: bool = False) -> Any:
+    """A caller's `deadline=` as every serializer can write it: a length of time in seconds, a moment as text.
+
+    Raises:
+        InvalidDeadline: as `moment`.
+    """
+    if given == INHERIT:
+        return INHERIT
+    at = moment(given, now, may_have_passed=may_have_passed)
+    return exact(at) if isinstance(given, datetime | str) else _seconds(given)
+
+
+def exact(at: float) -> str:
+    """A moment as text that `moment` reads, to the microsecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
+
+
+def _is_iso(given: Any) -> bool:
+    if not isinstance(given, str):
+        return False
+    try:
+        datetime.fromisoformat(given)
+    except ValueError:
+        return False
+    return True
 
 
 def _seconds(given: Any) -> float:

@@ -12,6 +12,8 @@ from kombu import connection as stock
 from kombu.exceptions import InconsistencyError, OperationalError
 
 from orchestrator import stamp
+from orchestrator.timeouts import published
+from orchestrator.timeouts.deadline import HEADERS
 
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
@@ -80,24 +82,67 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
     def as_task_v2(
         self, task_id: str, name: str, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any
     ) -> Any:
-        """A task's message, with the breaker of what it depends on: what the caller gives comes over it."""
+        """A task's message, with its deadline, and the breaker of what it depends on.
+
+        Headers that the caller gives come over them.
+
+        Raises:
+            InvalidDeadline: there is no such deadline, or it has passed.
+        """
+        given = options.pop(published.OPTION, None)
         message = super().as_task_v2(task_id, name, args, kwargs, *rest, **options)
         # Where the producer does not know the task, the worker works it out.
         task = self.app.tasks.get(name)
         if task is not None and (breaker := stamp.dependency(task, args or (), kwargs or {})):
             message.headers[stamp.BREAKER] = breaker
+        message.headers.update(published.headers(task, name, given, options.get("headers")))
+        published.embed(message.body[2])
         return message
 
-    def _retry_publish(self, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Publish a chain's next step or a chord's body; Celery would give up after half a second.
+    def as_task_v1(self, task_id: str, name: str, *rest: Any, **options: Any) -> Any:
+        """The same in the older format, whose headers are ours alone."""
+        given = options.pop(published.OPTION, None)
+        message = super().as_task_v1(task_id, name, *rest, **options)
+        task = self.app.tasks.get(name)
+        message.headers.update(published.headers(task, name, given, options.get("headers")))
+        published.embed(message.body)
+        return message
 
-        A chord whose body cannot be published has failed, and Celery deletes its parts.
+    def _create_task_sender(self) -> Callable[..., Any]:
+        send = super()._create_task_sender()
+
+        def send_task_message(
+            producer: Any,
+            name: str,
+            message: Any,
+            headers: dict[str, Any] | None = None,
+            deadline: Any = None,
+            **options: Any,
+        ) -> Any:
+            # It stands in the message; what a retry brings along of an earlier one is over with it.
+            if headers and deadline is not None:
+                headers = {key: value for key, value in headers.items() if key not in HEADERS}
+            return send(producer, name, message, headers=headers, **options)
+
+        return send_task_message
+
+    def _retry_publish(self, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Publish what follows a success: a link, a chain's next step or a chord's body, with its deadline.
+
+        Celery would give up after half a second. A chord whose body cannot be published has failed, and
+        Celery deletes its parts.
         """
+        if self.app.conf.task_always_eager:
+            return super()._retry_publish(publish, *args, **kwargs)
+        with published.following():
+            return self._publish_patiently(publish, *args, **kwargs)
+
+    def _publish_patiently(self, publish: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         give_up_at = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
                 return super()._retry_publish(publish, *args, **kwargs)
             except OperationalError as error:
-                if time.monotonic() >= give_up_at or self.app.conf.task_always_eager or is_refusal(error):
+                if time.monotonic() >= give_up_at or is_refusal(error):
                     raise
                 time.sleep(_PAUSE_SECONDS)

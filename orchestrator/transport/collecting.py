@@ -19,6 +19,7 @@ _ALIKE = frozenset(
         "chain",
         "chord",
         "countdown",
+        "deadline",
         "eta",
         "expires",
         "group_id",

@@ -17,6 +17,8 @@ from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
 
 from orchestrator import stamp
+from orchestrator.timeouts import published
+from orchestrator.timeouts.deadline import HEADERS
 from orchestrator.transport.envelope import delay_ms, encode, held
 
 Row = tuple[Sequence[Any], dict[str, Any]]
@@ -117,7 +119,12 @@ def _message(task: Any, options: dict[str, Any]) -> Any:
     breaker = getattr(task, "breaker", None)
     if breaker := _slot("breaker") if callable(breaker) else stamp.dependency(task, (), {}):
         message.headers[stamp.BREAKER] = breaker
-    message.headers.update(options.get("headers") or {})
+    own = options.get("headers") or {}
+    message.headers.update(published.headers(task, task.name, options.get(published.OPTION), own))
+    if options.get(published.OPTION) is not None:
+        own = {name: value for name, value in own.items() if name not in HEADERS}
+    message.headers.update(own)
+    published.embed(message.body[2])
     return message
 
 

@@ -1,0 +1,190 @@
+"""Which deadline a message gets that is about to be published: asked for, inherited, or its task's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import celery
+from celery.utils.functional import maybe_list
+
+from orchestrator import logger
+from orchestrator.errors import InvalidDeadline
+from orchestrator.timeouts import deadline
+
+_LOG = logger.get(__name__)
+
+# The option of `apply_async`, and of a signature.
+OPTION = "deadline"
+# It polls for a chord's parts on behalf of all of them: the body has the deadline.
+_UNLOCK = "celery.chord_unlock"
+
+# The request of a task that has succeeded: what is published now follows it.
+_followed: ContextVar[Any] = ContextVar("omninode_followed", default=None)
+# The request of a chord's last part, while its body may be published.
+_last_part: ContextVar[Any] = ContextVar("omninode_last_part", default=None)
+# That of the canvas which is being enqueued, as a signature carries it.
+_canvas: ContextVar[str | None] = ContextVar("omninode_canvas", default=None)
+
+
+@contextmanager
+def following(request: Any = None) -> Iterator[None]:
+    """What is published within the block follows the success of this request, or of what runs here."""
+    request = request or _last_part.get() or _running()
+    token = _followed.set(request)
+    try:
+        yield
+    finally:
+        _followed.reset(token)
+
+
+@contextmanager
+def returning_part(request: Any) -> Iterator[None]:
+    """The part of this request may be its chord's last one: what is then published follows it."""
+    token = _last_part.set(request)
+    try:
+        yield
+    finally:
+        _last_part.reset(token)
+
+
+@contextmanager
+def of_canvas(given: Any) -> Iterator[None]:
+    """All that is enqueued within the block, and whatever follows it, has this deadline, or one of its own.
+
+    Raises:
+        InvalidDeadline: there is no such deadline, or it has passed.
+    """
+    token = _canvas.set(moment_of(given))
+    try:
+        yield
+    finally:
+        _canvas.reset(token)
+
+
+def moment_of(given: Any) -> str | None:
+    """A caller's deadline as a moment in text, the same for many messages; "inherit" stays that.
+
+    Raises:
+        InvalidDeadline: there is no such deadline, or it has passed.
+    """
+    if given is None or given == deadline.INHERIT:
+        return given  # type: ignore[no-any-return]
+    at = _forgiven(partial(deadline.moment, given))
+    return None if at is None else deadline.exact(at)
+
+
+def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The deadline's headers of a message to the task of this name; `task` is None where it is not known.
+
+    `given` is the option, `own` the headers that the caller gives: what they say of a deadline counts.
+
+    Raises:
+        InvalidDeadline: what was asked for is none, or has passed; never of what follows a success.
+    """
+    if given is None:
+        if own and not own.keys().isdisjoint(deadline.HEADERS):
+            return {}
+        given = _canvas.get()
+    followed = _followed.get()
+    if given is None:
+        return _by_default(task, followed) if name != _UNLOCK else {}
+    if given == deadline.INHERIT:
+        parent = followed or _running()
+        return deadline.inherited(parent, time.time()) if parent else {}
+    at = _forgiven(partial(deadline.moment, given))
+    return _by_default(task, followed) if at is None else deadline.Deadline(at).headers()
+
+
+def embed(embedded: dict[str, Any]) -> None:
+    """Make the deadlines in what a message carries along ready to be written, in the message's own mapping.
+
+    A chain's next steps and a chord's body get the canvas's deadline where they have none of their own.
+
+    Raises:
+        InvalidDeadline: one of them is none, or has passed.
+    """
+    canvas = _canvas.get()
+    for name in ("callbacks", "errbacks", "chain"):
+        if embedded.get(name):
+            embedded[name] = _all(embedded[name], canvas if name == "chain" else None)
+    if embedded.get("chord"):
+        embedded["chord"] = carried(embedded["chord"], canvas)
+
+
+def carried(signature: Any, canvas: str | None = None) -> Any:
+    """A signature as a message carries it; the same one where there is nothing to change.
+
+    Raises:
+        InvalidDeadline: it, or one that it is made of, has a deadline that is none, or has passed.
+    """
+    if not isinstance(signature, dict):
+        return signature
+    options, parts = signature.get("options") or {}, _PARTS.get(signature.get("subtask_type") or "", ())
+    changed: dict[str, Any] = {}
+    own = options.get(OPTION)
+    if own is not None:
+        changed[OPTION] = _forgiven(partial(deadline.portable, own)) or own
+    elif canvas and not parts:
+        changed[OPTION] = canvas
+    changed |= {name: _all(options[name], None) for name in ("link", "link_error") if options.get(name)}
+    changed |= {name: _each(options[name], canvas) for name in ("chain", "chord") if options.get(name)}
+    kwargs = signature.get("kwargs") or {}
+    inner = canvas if own is None else None
+    made_of = {name: _each(kwargs[name], inner) for name in parts if kwargs.get(name)}
+    if _same(changed, options) and _same(made_of, kwargs):
+        return signature
+    return {**signature, "options": {**options, **changed}, "kwargs": {**kwargs, **made_of}}
+
+
+# Where the signatures are that another one is made of.
+_PARTS = {"chain": ("tasks",), "group": ("tasks",), "chord": ("header", "body")}
+
+
+def _all(signatures: Any, canvas: str | None) -> Any:
+    given = maybe_list(signatures)
+    made = [carried(each, canvas) for each in given]
+    return signatures if all(new is old for new, old in zip(made, given, strict=True)) else made
+
+
+def _each(one_or_many: Any, canvas: str | None) -> Any:
+    return carried(one_or_many, canvas) if isinstance(one_or_many, dict) else _all(one_or_many, canvas)
+
+
+def _same(changed: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    return all(before.get(name) is value for name, value in changed.items())
+
+
+def _by_default(task: Any, followed: Any) -> dict[str, Any]:
+    """What nobody has asked for here: the earlier one of the parent's and of the task's own."""
+    if task is None and followed is None:
+        return {}
+    now = time.time()
+    own = deadline.of_task(task, now) if task is not None else None
+    handed = deadline.inherited(followed, now) if followed is not None else {}
+    if own is None:
+        return handed
+    at = handed.get(deadline.DEADLINE)
+    return own.headers() if at is None or own.at < at else handed
+
+
+def _forgiven(read: Callable[..., Any]) -> Any:
+    """What follows a success is lost for no deadline: one that has passed is the worker's to judge."""
+    follows = _followed.get() is not None
+    try:
+        return read(time.time(), may_have_passed=follows)
+    except InvalidDeadline as error:
+        if not follows:
+            raise
+        _LOG.warning("deadline_not_read", error=str(error))
+        return None
+
+
+def _running() -> Any:
+    """The request of the task that runs here; None outside one."""
+    task = celery.current_task
+    return task.request if task else None
