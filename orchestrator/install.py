@@ -3,7 +3,7 @@
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_shutdown
+from celery.signals import celeryd_init, worker_init, worker_process_shutdown
 
 from orchestrator import beat, flower, logs, redaction, results, routing, schema, stamp, urls
 from orchestrator import settings as environment
@@ -11,7 +11,7 @@ from orchestrator.breaker import hub
 from orchestrator.errors import OmniNodeError, SettingsError
 from orchestrator.schedule import beat_schedule
 from orchestrator.settings import Settings
-from orchestrator.timeouts import canvas
+from orchestrator.timeouts import canvas, running
 from orchestrator.transport import options
 from orchestrator.worker import failures, pools, portable, retries
 
@@ -54,9 +54,15 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     portable.register()
     retries.register()
     flower.extend()
+    celeryd_init.connect(_introduce, dispatch_uid="omninode-running")
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
     worker_process_shutdown.connect(_tell_of_successes, dispatch_uid="omninode-breakers")
     return app
+
+
+def _introduce(sender: str, **_: Any) -> None:
+    # Before its children are made, which know it by that.
+    running.introduce(sender)
 
 
 def _tell_of_successes(**_: Any) -> None:
