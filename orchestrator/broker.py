@@ -9,7 +9,7 @@ from redis import Redis
 from redis.connection import parse_url
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from orchestrator import redis, urls
+from orchestrator import connections, redis, urls
 from orchestrator.settings import Settings
 
 _SENTINEL = "sentinel"
@@ -31,11 +31,14 @@ def client(
     first, *others = settings.broker_url.split(";")
     about = redis.options(timeout_seconds, retries, decode=decode)
     if urlsplit(first).scheme != _SENTINEL:
-        return Redis.from_url(urls.as_redis_spells(first), **about)
+        direct = Redis.from_url(urls.as_redis_spells(first), **about)
+        connections.redis_pool(direct.connection_pool)
+        return direct
     # Database and password of the master are those of the first URL, as Celery reads it too.
     options = about | _of_master(first)
     sentinels: Any = Sentinel([_address(url) for url in (first, *others)], **options)  # type: ignore[no-untyped-call]
     master: Redis = sentinels.master_for(settings.sentinel_master, connection_pool_class=_Pool)
+    connections.redis_pool(master.connection_pool)
     return master
 
 

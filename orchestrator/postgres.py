@@ -1,5 +1,6 @@
 """The process's PostgreSQL connections: a pool that waits out a restart of the server."""
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -9,15 +10,18 @@ from threading import Timer
 from typing import Any
 
 from psycopg import Connection, OperationalError
+from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from orchestrator import settings
+from orchestrator import connections, settings
 from orchestrator.breaker import Breaker, builtin
 from orchestrator.breaker import breaker as breaker_of
 from orchestrator.breaker import permit as permits
 from orchestrator.breaker.permit import Permit
-from orchestrator.errors import BreakerOpen, PostgresUnavailable
+from orchestrator.errors import BreakerOpen, DeadlineExceeded, PostgresUnavailable
+from orchestrator.timeouts.deadline import left_of_task
+from orchestrator.timeouts.left import deadline_left, within
 
 # Opened only when they are wanted at the same time: a process of the prefork pool opens one or two. With
 # fewer, a worker's threads could hold them all and each wait for a second one, to record a model's call.
@@ -27,6 +31,8 @@ _CONNECT_TIMEOUT_SECONDS = 5
 _WAIT_SECONDS = 30.0
 # After that wait: how long it may take to find out why.
 _REASON_SECONDS = 2.0
+# PostgreSQL's largest statement_timeout, 24 days.
+_LONGEST_MS = 2**31 - 1
 # A server whose host has vanished is noticed within a minute, not within hours.
 _NOTICE: dict[str, Any] = {
     "keepalives_idle": 30,
@@ -37,24 +43,35 @@ _NOTICE: dict[str, Any] = {
 
 
 @contextmanager
-def transaction() -> Iterator[Connection[TupleRow]]:
+def transaction(*, in_time: bool = True) -> Iterator[Connection[TupleRow]]:
     """One transaction on a live connection: committed at the end of the block, rolled back by an exception.
 
     A failure for the breaker `postgresql` is that none could be had for 30 seconds, which outlasts a usual
     restart. An error of SQL is none; nor is a connection that is lost within the block: each restart breaks
     as many as are in use, and whoever lost one comes again for another.
 
+    Where there is a deadline neither the wait for a connection nor a statement outlives it (its
+    `statement_timeout` is what was left when the block began), unless `in_time` is false: for what must be
+    written even so.
+
     Raises:
+        DeadlineExceeded: the task's deadline was over, or struck here.
         BreakerOpen: PostgreSQL is known to be away; nothing was waited for.
         psycopg_pool.PoolTimeout: no connection could be had for 30 seconds.
         psycopg.OperationalError: the server went away within the block.
     """
     connection: Connection[TupleRow] | None = None
-    with _permitted() as permit:
+    with _bounded(in_time) as is_bounded, _permitted() as permit:
         try:
-            with pool().connection() as connection:
+            with pool().connection(within(_WAIT_SECONDS) if is_bounded else None) as connection:
+                if is_bounded:
+                    _limit(connection, is_local=True)
                 yield connection
         except PoolTimeout as error:
+            if is_bounded and deadline_left() == 0:
+                # It was given less time than a restart takes: nothing is known of the server.
+                permit.end(DeadlineExceeded())
+                raise
             # One that a block of its own waited for in vain has been counted there.
             permit.end(error if connection else _reason() or error)
             raise
@@ -69,12 +86,20 @@ def session() -> Iterator[Connection[TupleRow]]:
     """A connection outside the pool, for a task: like `connect`, but not while PostgreSQL is known as away.
 
     It does not wait for a server that restarts, so that its failure counts only where it was to find out
-    whether the server is back.
+    whether the server is back. Where there is a deadline no statement outlives it, as in `transaction`.
 
     Raises:
         BreakerOpen: PostgreSQL is known to be away.
+        DeadlineExceeded: the task's deadline was over, or struck here.
         psycopg.OperationalError: there is no connection, or the server went away within the block.
     """
+    with _bounded() as is_bounded, _connected() as connection:
+        if is_bounded:
+            _limit(connection, is_local=False)
+        yield connection
+
+
+def _connected() -> Connection[TupleRow]:
     with _permitted() as permit:
         try:
             connection = connect(settings.current().database_url)
@@ -85,8 +110,7 @@ def session() -> Iterator[Connection[TupleRow]]:
             permit.end(error)
             raise
         permit.end()
-    with connection:
-        yield connection
+    return connection
 
 
 def refuse_while_open() -> None:
@@ -148,6 +172,28 @@ def cut_off_after(seconds: float, connection: Connection[Any]) -> Iterator[None]
             timer.join()
 
 
+@contextmanager
+def _bounded(in_time: bool = True) -> Iterator[bool]:  # noqa: FBT001, FBT002
+    """Whether there is a deadline to keep to; what its task's has stopped within the block says so."""
+    if not in_time or deadline_left() is None:
+        yield False
+        return
+    if left_of_task() == 0:
+        raise DeadlineExceeded("the task's deadline is over: PostgreSQL was not asked")
+    try:
+        yield True
+    except (QueryCanceled, PoolTimeout) as error:
+        if left_of_task() == 0:
+            raise DeadlineExceeded(f"the task's deadline struck in PostgreSQL: {error}") from error
+        raise
+
+
+def _limit(connection: Connection[Any], *, is_local: bool) -> None:
+    """Have the server stop each statement once what is left now is over."""
+    left_ms = min(_LONGEST_MS, max(1, math.ceil(within(_LONGEST_MS) * 1000)))
+    connection.execute("SELECT set_config('statement_timeout', %s, %s)", (str(left_ms), is_local))
+
+
 def _breaker() -> Breaker:
     return breaker_of(builtin.POSTGRESQL)
 
@@ -185,7 +231,7 @@ def _cut(connected: socket.socket) -> None:
 
 @lru_cache(maxsize=8)
 def _pool(_pid: int, url: str) -> ConnectionPool[Connection[TupleRow]]:
-    return ConnectionPool(
+    made: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
         url,
         min_size=0,
         max_size=_MAX_CONNECTIONS,
@@ -197,3 +243,4 @@ def _pool(_pid: int, url: str) -> ConnectionPool[Connection[TupleRow]]:
         open=True,
         name=f"omninode-{_pid}",
     )
+    return connections.track("postgresql", made, lambda pool: pool.get_stats()["pool_size"])

@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from orchestrator import settings, urls
+from orchestrator import connections, settings, urls
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 10.0
@@ -21,7 +21,9 @@ def client() -> Redis:
 
 def connect(url: str, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS, retries: int = 3) -> Redis:
     """A client of the Redis at `url`; it connects when it is first asked something."""
-    return Redis.from_url(urls.as_redis_spells(url), **options(timeout_seconds, retries))
+    made = Redis.from_url(urls.as_redis_spells(url), **options(timeout_seconds, retries))
+    connections.redis_pool(made.connection_pool)
+    return made
 
 
 def options(

@@ -11,6 +11,7 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
+from orchestrator import connections
 from orchestrator.redis import options
 from orchestrator.urls import as_redis_spells
 
@@ -22,7 +23,9 @@ ANSWER_SECONDS = 0.25
 def client(url: str) -> redis.Redis:
     """A client that gives up soon and tries nothing twice: whoever waits for it could work meanwhile."""
     chosen = options(ANSWER_SECONDS, retries=0) | {"health_check_interval": 0, "protocol": 2}
-    return redis.Redis.from_url(as_redis_spells(url), **chosen)
+    made = redis.Redis.from_url(as_redis_spells(url), **chosen)
+    connections.redis_pool(made.connection_pool)
+    return made
 
 
 class Link:
@@ -36,6 +39,7 @@ class Link:
         pool = client.connection_pool
         # Not one of the pool's: it counts those that it has made, and after a hundred makes no more.
         self._connection: Any = pool.connection_class(**pool.connection_kwargs)
+        connections.track("redis", self._connection, connections.is_open)
         self._channel = channel
         self._heard = time.monotonic()
         self._asked = False

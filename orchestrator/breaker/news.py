@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
-from orchestrator import logger
+from orchestrator import events, logger
 from orchestrator.breaker.state import State
 
 Listener: TypeAlias = Callable[[State, State], object]
@@ -54,6 +54,8 @@ class News:
                 # Nothing is left, or another thread tells the rest.
                 return
             _log(change)
+            if change.after.circuit == "open" != change.before.circuit:
+                events.emit(events.CircuitOpened(change.after.name))
             for callback in tuple(self._listeners):
                 _call(callback, change.before, change.after)
 

@@ -41,6 +41,11 @@ class Registry:
                 self._kept.popitem(last=False)
             return breaker
 
+    def all(self) -> list[Breaker]:
+        """Those that there are."""
+        with self._lock:
+            return list(self._all.values())
+
     def __len__(self) -> int:
         """How many breakers there are."""
         return len(self._all)

@@ -9,6 +9,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
+from orchestrator import connections
+
 _logger = logging.getLogger(__name__)
 
 # A cluster that comes back is noticed within a second.
@@ -19,6 +21,10 @@ _COMPRESSION = "lz4"
 _EVENT_LINGER_MS = 2
 _OWN_PART, _LOOK_SECONDS = 0.9, 1.0
 _LONGEST_MS = 2_147_483_647
+
+
+class _Producer(Producer):
+    """The library's own cannot be referred to weakly."""
 
 
 def admin(bootstrap_servers: str, timeout_seconds: float = 5.0) -> AdminClient:
@@ -46,7 +52,7 @@ def producer(
     A record that is not acknowledged by all in-sync replicas within `timeout_seconds` is reported as failed.
     `on_error` is called while the producer is polled, with what concerns no single record.
     """
-    return Producer(
+    made = _Producer(
         {
             "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
@@ -61,6 +67,7 @@ def producer(
         },
         logger=_logger,
     )
+    return connections.track("kafka", made, lambda _: 1)
 
 
 def consumer(bootstrap_servers: str, group: str, **options: Any) -> Consumer:

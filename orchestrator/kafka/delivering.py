@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from confluent_kafka import KafkaException, Message
 from confluent_kafka.aio import AIOProducer
 
+from orchestrator import connections as process
 from orchestrator.errors import KafkaUnavailable
 from orchestrator.kafka import connections, faults
 
@@ -42,6 +43,7 @@ class Delivering:
             batch_size=_BATCH,
             buffer_timeout=0,
         )
+        process.track("kafka", self, lambda one: int(one.users > 0))
         self._waiting = 0
         self._delivered = 0
         self._is_fresh = False

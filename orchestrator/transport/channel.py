@@ -12,6 +12,7 @@ from kombu.exceptions import InconsistencyError
 from kombu.transport import redis as stock
 from redis import Redis
 
+from orchestrator import connections
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import NotAQueue, TooManyDeliveries
@@ -151,6 +152,9 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             pool.connection_kwargs[option] = min(given, patience) if given else patience
         ledger = Ledger(self.lease_seconds, self.max_deliveries)
         return Keeper(ledger, Redis(connection_pool=pool), self.keys)
+
+    def _get_pool(self, *args: Any, **kwargs: Any) -> Any:
+        return connections.redis_pool(super()._get_pool(*args, **kwargs))
 
     def _connparams(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super()._connparams(*args, **kwargs)

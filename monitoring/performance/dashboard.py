@@ -1,0 +1,50 @@
+"""From sums to the dashboard's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from monitoring.performance.alerts import Alert
+from monitoring.performance.health import Health, error_percent, rounded
+from monitoring.performance.kinds import Kind
+from monitoring.performance.samples import Sample
+from monitoring.performance.sums import Snapshot, Sums
+from orchestrator import times
+
+_RESILIENCE: dict[str, Kind] = {
+    "circuit_breaker_trips": "circuit_breaker_trip",
+    "timeout_failures": "timeout_failure",
+    "retry_attempts": "retry_attempt",
+    "dead_letter_queue_messages": "dead_letter_message",
+    "grace_period_recoveries": "grace_period_recovery",
+}
+
+
+def dashboard(
+    snapshot: Snapshot, health: Health, alerts: Iterable[Alert], samples: Iterable[Sample], now: float
+) -> dict[str, Any]:
+    """All of it; `system_health` of the last minutes, the rest of all that is kept. `now` in Unix seconds."""
+    kept = snapshot.kept()
+    return {
+        "system_health": health.figures(),
+        "resilience_metrics": {key: kept.events_of(kind) for key, kind in _RESILIENCE.items()},
+        "component_performance": {name: _component(kept, name) for name in kept.components()},
+        "alerts": [alert.as_json() for alert in alerts],
+        "samples": [sample.as_json() for sample in samples],
+        "refused_measures": snapshot.refused,
+        "generated_at": times.iso(now),
+    }
+
+
+def _component(kept: Sums, name: str) -> dict[str, Any]:
+    calls = kept.of(name)
+    return {
+        "total_requests": calls.count,
+        "success_rate_percent": round(100 - error_percent(kept, name), 3),
+        "average_duration_ms": rounded(calls.average_ms),
+        "p50_duration_ms": rounded(calls.quantile_ms(0.5)),
+        "p95_duration_ms": rounded(calls.quantile_ms(0.95)),
+        "p99_duration_ms": rounded(calls.quantile_ms(0.99)),
+        "error_count": kept.of(name, "error").count,
+    }

@@ -1,0 +1,196 @@
+"""The performance monitor of a process: records, and says how things are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from monitoring.performance import dashboard
+from monitoring.performance.alerts import Alerts
+from monitoring.performance.health import Health, judge
+from monitoring.performance.listening import listener
+from monitoring.performance.recorder import Recorder
+from monitoring.performance.sampler import Sampler
+from monitoring.performance.samples import Sample, sample
+from monitoring.performance.source import Source
+from monitoring.performance.surroundings import Surroundings, of_this_process
+from monitoring.performance.thresholds import Given, Thresholds
+from orchestrator import events
+
+_MOST_SAMPLES = 60
+
+
+class PerformanceMonitor:
+    """Sums of what a process records, and what follows from them; the settings say what is not given.
+
+    Nothing runs before `start`: recording and reading do not need it, alerts and events do. Every method may
+    be called from any thread; a forked child has its own sums, and begins at zero.
+
+    Args:
+        metrics_retention_hours: how long what was measured stays in the dashboard.
+        sampling_interval_seconds: how often health is looked at, and alerts are raised or cleared.
+        alert_threshold_error_rate: above which percentage of errors health is degraded; critical at twice it.
+        alert_threshold_response_time_ms: above which average or p95 of a component health is degraded.
+        source: where the sums are read that are told; by default those that are recorded here.
+        clock: seconds that only grow.
+        wall: Unix seconds.
+        surroundings: finds out about memory, connections and circuits.
+
+    Raises:
+        InvalidMeasure: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        metrics_retention_hours: float | None = None,
+        sampling_interval_seconds: float | None = None,
+        alert_threshold_error_rate: float | None = None,
+        alert_threshold_response_time_ms: float | None = None,
+        *,
+        source: Source | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        surroundings: Callable[[], Surroundings] = of_this_process,
+    ) -> None:
+        self._given = Given(
+            metrics_retention_hours,
+            sampling_interval_seconds,
+            alert_threshold_error_rate,
+            alert_threshold_response_time_ms,
+        )
+        self._wall = wall
+        self._surroundings = surroundings
+        self.recorder = Recorder(lambda: self.thresholds.retention_hours, clock, wall)
+        self._source: Source = source or self.recorder
+        self.record = self.recorder.record
+        self._detach: Callable[[], None] | None = None
+        self._sampler: Sampler | None = None
+        self._begin_anew()
+        _monitors.add(self)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What it goes by: what it was given, or what the settings say now."""
+        return self._given.resolved()
+
+    # -- recording
+
+    async def record_performance_metric(
+        self,
+        component: str,
+        operation: str,
+        duration_ms: float,
+        success: bool,  # noqa: FBT001
+        error_type: str | None = None,
+    ) -> None:
+        """A call of `component` has ended, after so many milliseconds; waits for nothing. Also as `record`.
+
+        Raises:
+            InvalidMeasure: see `Recorder.record`.
+        """
+        self.record(component, operation, duration_ms, success, error_type)
+
+    async def record_resilience_event(self, event_type: str, component: str, **more: Any) -> None:
+        """One of `KINDS` has happened; `topic=` says where a dead letter goes. Also as `record_event`.
+
+        Raises:
+            InvalidMeasure: there is no such event.
+        """
+        self.record_event(event_type, component, **more)
+
+    def record_event(self, event_type: str, component: str, topic: str | None = None, **_more: Any) -> None:
+        """`record_resilience_event`, for code that is not asynchronous; what else is known is not counted."""
+        self.recorder.record_event(event_type, component, topic)
+
+    # -- reading: each of them in a thread, as a source may have to ask, and a long text takes a while
+
+    async def get_performance_dashboard(self) -> dict[str, Any]:
+        """`{"system_health", "resilience_metrics", "component_performance", "alerts", "samples", …}`.
+
+        `system_health` is that of the last five minutes, the rest of all that is kept.
+        """
+        return await asyncio.to_thread(self.dashboard)
+
+    async def get_system_health(self) -> dict[str, Any]:
+        """`{"status", "reasons", "uptime_seconds", "error_rate_percent", "average_response_time_ms", …}`."""
+        return await asyncio.to_thread(self.health)
+
+    async def get_prometheus_metrics(self) -> str:
+        """All ten metrics in Prometheus' text format, since the process began."""
+        return await asyncio.to_thread(self.prometheus)
+
+    def dashboard(self) -> dict[str, Any]:
+        """`get_performance_dashboard`, for code that is not asynchronous."""
+        snapshot = self._source.snapshot()
+        health = judge(snapshot, self.thresholds, self._surroundings())
+        return dashboard.dashboard(snapshot, health, self._alerts, list(self._samples), self._wall())
+
+    def health(self) -> dict[str, Any]:
+        """`get_system_health`, for code that is not asynchronous."""
+        return self._judged().as_json()
+
+    def prometheus(self) -> str:
+        """`get_prometheus_metrics`, for code that is not asynchronous."""
+        # Not before it is asked for: whoever only records does not load it.
+        from monitoring.performance import prometheus  # noqa: PLC0415
+
+        snapshot = self._source.snapshot()
+        return prometheus.text(snapshot.total, judge(snapshot, self.thresholds, self._surroundings()))
+
+    # -- watching
+
+    def start(self) -> None:
+        """Listen to the events of this process, and look at its health each interval; once is enough."""
+        with self._starting:
+            if self._detach is None:
+                self._detach = events.attach(listener(self.recorder))
+            if self._sampler is None:
+                self._sampler = Sampler(self.look, self.thresholds.sampling_seconds)
+                self._sampler.start()
+
+    def stop(self) -> None:
+        """Do neither any more; what was recorded stays."""
+        with self._starting:
+            detach, self._detach = self._detach, None
+            sampler, self._sampler = self._sampler, None
+        if detach:
+            detach()
+        if sampler:
+            sampler.stop()
+
+    def look(self) -> None:
+        """Take one sample, and raise or clear alerts."""
+        with self._looking:
+            health, now = self._judged(), self._wall()
+            self._samples.append(sample(health, now))
+            self._alerts.look(health.reasons, now)
+
+    def after_fork(self) -> None:
+        """This is a forked child: nothing was recorded in it, and no thread of it looks."""
+        self.recorder.forget()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._starting = threading.Lock()
+        self._looking = threading.Lock()
+        self._sampler = None
+        self._samples: deque[Sample] = deque(maxlen=_MOST_SAMPLES)
+        self._alerts = Alerts()
+
+    def _judged(self) -> Health:
+        return judge(self._source.snapshot(), self.thresholds, self._surroundings())
+
+
+def _after_fork() -> None:
+    for monitor in list(_monitors):
+        monitor.after_fork()
+
+
+_monitors: weakref.WeakSet[PerformanceMonitor] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,202 @@
+"""Records what happens in this process: additions to dictionaries, under a lock that is held for a moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from math import ceil, inf, log2, nan
+from numbers import Real
+from typing import Any, NoReturn
+
+from monitoring.performance.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS
+from monitoring.performance.history import History
+from monitoring.performance.kinds import kind
+from monitoring.performance.labels import Labels, label
+from monitoring.performance.sums import Calls, Key, Snapshot, Sums
+from orchestrator.errors import InvalidMeasure
+
+_LONGEST_MS, _SHORTEST_MS = LONGEST_SECONDS * 1000, SHORTEST_SECONDS * 1000
+
+
+class _Cell:
+    """The calls of one key in the present minute."""
+
+    __slots__ = ("buckets", "component", "micros")
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+        self.micros = 0
+        self.buckets: defaultdict[int, int] = defaultdict(int)
+
+    def frozen(self) -> Calls:
+        """As they are now."""
+        return Calls(sum(self.buckets.values()), self.micros, dict(self.buckets))
+
+
+class Recorder:
+    """Sums by minute of what one process records, from any of its threads.
+
+    `retention_hours` says how long they are kept, asked when a minute is over; `clock` in seconds that only
+    grow, `wall` in Unix seconds, which is looked at once. A forked child calls `forget`.
+    """
+
+    def __init__(
+        self,
+        retention_hours: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._retention_hours = retention_hours
+        self._clock = clock
+        self._wall = wall
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin at zero, and hold no lock."""
+        # One that a signal's handler may enter while it is held by the same thread: sums stay sums.
+        self._lock = threading.RLock()
+        self._began = self._clock()
+        # Minutes are those of Unix time at the beginning: a clock that is set later moves none of them.
+        self._ahead = self._wall() - self._began
+        self._labels = Labels()
+        self._history = History()
+        self._refused = 0
+        self._open_minute()
+
+    def record(
+        self,
+        component: str,
+        operation: str,
+        duration_ms: float,
+        success: bool,  # noqa: FBT001
+        error_type: str | None = None,
+    ) -> None:
+        """A call has ended. What takes longer than twelve days counts as that; see `label` for long names.
+
+        Raises:
+            InvalidMeasure: the duration is no number from 0 up, a name is no text, or `success` is neither
+                True nor False: nothing is recorded.
+        """
+        if type(duration_ms) is not float:
+            duration_ms = self._number(duration_ms)
+        if _SHORTEST_MS < duration_ms < _LONGEST_MS:
+            index = ceil(log2(duration_ms / 1000.0) * PER_DOUBLING)
+        elif 0.0 <= duration_ms < inf:
+            index, duration_ms = (FIRST, duration_ms) if duration_ms < _LONGEST_MS else (LAST, _LONGEST_MS)
+        else:
+            self._refuse(f"duration_ms must be a number of milliseconds from 0 up, not {duration_ms!r}")
+        with self._lock:
+            if self._clock() >= self._over_at:
+                self._turn()
+            try:
+                cell = self._cells[component, operation, success]
+            except (KeyError, TypeError):
+                cell = self._cell(component, operation, success)
+            if not success:
+                self._count_error(cell.component, error_type)
+            cell.micros += int(duration_ms * 1000.0 + 0.5)
+            cell.buckets[index] += 1
+
+    def record_event(self, event_type: str, component: str, topic: str | None = None) -> None:
+        """Something else has happened: one of `KINDS`; a dead letter counts by its topic, where it is given.
+
+        Raises:
+            InvalidMeasure: there is no such event, or a name is no text: nothing is recorded.
+        """
+        try:
+            what, name = kind(event_type), label("component", component)
+            if topic is not None and what == "dead_letter_message":
+                name = label("topic", topic)
+        except InvalidMeasure as error:
+            self._refuse(str(error))
+        with self._lock:
+            if self._clock() >= self._over_at:
+                self._turn()
+            self._events[what, self._labels.event(what, name)] += 1
+
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._over_at:
+                self._turn()
+            self._settle(now)
+            present, history = _frozen(self._cells, self._errors, self._events), self._history
+            minutes = (
+                history.minutes | {self._minute: present} if present != Sums() else dict(history.minutes)
+            )
+            total, refused, overflowed = history.total, self._refused, self._labels.overflowed
+        uptime = now - self._began
+        return Snapshot(self._minute, uptime, total + present, minutes, refused, overflowed)
+
+    # What follows is called with the lock held.
+
+    def _open_minute(self) -> None:
+        self._cells: dict[tuple[str, str, bool], _Cell] = {}
+        self._errors: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._minute = int((self._clock() + self._ahead) // 60)
+        self._over_at = (self._minute + 1) * 60 - self._ahead
+
+    def _turn(self) -> None:
+        minute, cells, errors, events = self._minute, self._cells, self._errors, self._events
+        self._open_minute()
+        sums = _frozen(cells, errors, events)
+        if sums != Sums():
+            self._history.close(minute, sums)
+        self._settle(self._clock())
+
+    def _settle(self, now: float) -> None:
+        self._history.settle((now + self._ahead) / 60, self._retention_hours() * 60)
+
+    def _cell(self, component: str, operation: str, success: bool) -> _Cell:  # noqa: FBT001
+        try:
+            names = label("component", component), label("operation", operation)
+        except InvalidMeasure as error:
+            self._refuse(str(error))
+        if success not in (True, False):
+            self._refuse(f"success must be True or False, not {success!r:.80}")
+        component, operation = self._labels.pair(*names)
+        return self._cells.setdefault((component, operation, bool(success)), _Cell(component))
+
+    def _count_error(self, component: str, error_type: str | None) -> None:
+        try:
+            name = label("error_type", "unknown" if error_type is None else error_type)
+        except InvalidMeasure as error:
+            self._refuse(str(error))
+        self._errors[component, self._labels.error_type(component, name)] += 1
+
+    # What follows is not.
+
+    def _number(self, duration_ms: Any) -> float:
+        if not isinstance(duration_ms, Real | Decimal) or isinstance(duration_ms, bool):
+            self._refuse(f"duration_ms must be a number of milliseconds, not {duration_ms!r:.80}")
+        try:
+            return float(duration_ms)
+        except OverflowError:
+            # No float is as large.
+            return _LONGEST_MS if duration_ms == abs(duration_ms) else -_LONGEST_MS
+        except ValueError:
+            return nan
+
+    def _refuse(self, message: str) -> NoReturn:
+        with self._lock:
+            self._refused += 1
+        raise InvalidMeasure(message)
+
+
+def _frozen(
+    cells: dict[tuple[str, str, bool], _Cell],
+    errors: dict[tuple[str, str], int],
+    events: dict[tuple[str, str], int],
+) -> Sums:
+    # Copied in one step each: a signal's handler may record meanwhile.
+    calls = {
+        Key(component, operation, "success" if success else "error"): cell.frozen()
+        for (component, operation, success), cell in list(cells.items())
+        if cell.buckets
+    }
+    return Sums(calls, dict(errors), dict(events))
