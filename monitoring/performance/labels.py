@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from orchestrator import redaction
 from orchestrator.errors import InvalidMeasure
 
 LONGEST = 200
@@ -14,7 +15,7 @@ _TAIL = 12
 
 
 def label(what: str, text: object) -> str:
-    """The text as a label: one that is longer than 200 characters is cut, with the tail of a hash of all.
+    """The text as a label, its secrets masked; more than 200 characters are cut, and a hash tells them apart.
 
     Raises:
         InvalidMeasure: it is no text; `what` says of which argument.
@@ -23,7 +24,7 @@ def label(what: str, text: object) -> str:
         message = f"{what} must be text, not {text!r:.80}"
         raise InvalidMeasure(message)
     # Half a surrogate pair cannot be sent to anybody.
-    text = text.encode("utf-8", "backslashreplace").decode()
+    text = redaction.text(text.encode("utf-8", "backslashreplace").decode())
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST - _TAIL - 1]}…{sha256(text.encode()).hexdigest()[:_TAIL]}"

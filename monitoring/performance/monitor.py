@@ -29,8 +29,8 @@ _MOST_SAMPLES = 60
 class PerformanceMonitor:
     """Sums of what a process records, and what follows from them; the settings say what is not given.
 
-    Nothing runs before `start`: recording and reading do not need it, alerts and events do. Every method may
-    be called from any thread; a forked child has its own sums, and begins at zero.
+    Nothing runs before `start`, which only alerts and samples need. Every method may be called from any
+    thread; a forked child has its own sums, and begins at zero.
 
     Args:
         metrics_retention_hours: how long what was measured stays in the dashboard.
@@ -41,6 +41,7 @@ class PerformanceMonitor:
         clock: seconds that only grow.
         wall: Unix seconds.
         surroundings: finds out about memory, connections and circuits.
+        listens: whether it counts the events of this process from now on, or only from `start` on.
 
     Raises:
         InvalidMeasure: an argument is out of its range.
@@ -57,6 +58,7 @@ class PerformanceMonitor:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         surroundings: Callable[[], Surroundings] = of_this_process,
+        listens: bool = True,
     ) -> None:
         self._given = Given(
             metrics_retention_hours,
@@ -64,15 +66,18 @@ class PerformanceMonitor:
             alert_threshold_error_rate,
             alert_threshold_response_time_ms,
         )
+        given = self._given
         self._wall = wall
         self._surroundings = surroundings
-        self.recorder = Recorder(lambda: self.thresholds.retention_hours, clock, wall)
+        self.recorder = Recorder(lambda: given.resolved().retention_hours, clock, wall)
         self._source: Source = source or self.recorder
         self.record = self.recorder.record
-        self._detach: Callable[[], None] | None = None
+        self._listening: weakref.finalize[Any, Any] | None = None
         self._sampler: Sampler | None = None
         self._begin_anew()
         _monitors.add(self)
+        if listens:
+            self._listen()
 
     @property
     def thresholds(self) -> Thresholds:
@@ -148,8 +153,7 @@ class PerformanceMonitor:
     def start(self) -> None:
         """Listen to the events of this process, and look at its health each interval; once is enough."""
         with self._starting:
-            if self._detach is None:
-                self._detach = events.attach(listener(self.recorder))
+            self._listen()
             if self._sampler is None:
                 self._sampler = Sampler(self.look, self.thresholds.sampling_seconds)
                 self._sampler.start()
@@ -157,10 +161,10 @@ class PerformanceMonitor:
     def stop(self) -> None:
         """Do neither any more; what was recorded stays."""
         with self._starting:
-            detach, self._detach = self._detach, None
+            listening, self._listening = self._listening, None
             sampler, self._sampler = self._sampler, None
-        if detach:
-            detach()
+        if listening:
+            listening()
         if sampler:
             sampler.stop()
 
@@ -175,6 +179,12 @@ class PerformanceMonitor:
         """This is a forked child: nothing was recorded in it, and no thread of it looks."""
         self.recorder.forget()
         self._begin_anew()
+
+    def _listen(self) -> None:
+        if self._listening is None:
+            # One that nobody holds any more is not told either.
+            self._listening = weakref.finalize(self, events.attach(listener(self.recorder)))
+            self._listening.atexit = False
 
     def _begin_anew(self) -> None:
         self._starting = threading.Lock()

@@ -6,7 +6,7 @@ import asyncio
 
 from monitoring.performance.monitor import PerformanceMonitor
 
-performance_monitor = PerformanceMonitor()
+performance_monitor = PerformanceMonitor(listens=False)
 
 
 async def init_performance_monitoring() -> PerformanceMonitor:

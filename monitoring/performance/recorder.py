@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from math import ceil, inf, log2, nan
@@ -15,25 +14,11 @@ from monitoring.performance.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOU
 from monitoring.performance.history import History
 from monitoring.performance.kinds import kind
 from monitoring.performance.labels import Labels, label
-from monitoring.performance.sums import Calls, Key, Snapshot, Sums
+from monitoring.performance.minute import Cell, Minute
+from monitoring.performance.sums import Snapshot, Sums
 from orchestrator.errors import InvalidMeasure
 
 _LONGEST_MS, _SHORTEST_MS = LONGEST_SECONDS * 1000, SHORTEST_SECONDS * 1000
-
-
-class _Cell:
-    """The calls of one key in the present minute."""
-
-    __slots__ = ("buckets", "component", "micros")
-
-    def __init__(self, component: str) -> None:
-        self.component = component
-        self.micros = 0
-        self.buckets: defaultdict[int, int] = defaultdict(int)
-
-    def frozen(self) -> Calls:
-        """As they are now."""
-        return Calls(sum(self.buckets.values()), self.micros, dict(self.buckets))
 
 
 class Recorder:
@@ -58,7 +43,7 @@ class Recorder:
         """Begin at zero, and hold no lock."""
         # One that a signal's handler may enter while it is held by the same thread: sums stay sums.
         self._lock = threading.RLock()
-        self._began = self._clock()
+        self._began = self._last = self._clock()
         # Minutes are those of Unix time at the beginning: a clock that is set later moves none of them.
         self._ahead = self._wall() - self._began
         self._labels = Labels()
@@ -89,10 +74,11 @@ class Recorder:
         else:
             self._refuse(f"duration_ms must be a number of milliseconds from 0 up, not {duration_ms!r}")
         with self._lock:
-            if self._clock() >= self._over_at:
+            self._last = now = self._clock()
+            if now >= self._over_at:
                 self._turn()
             try:
-                cell = self._cells[component, operation, success]
+                cell = self._open.cells[component, operation, success]
             except (KeyError, TypeError):
                 cell = self._cell(component, operation, success)
             if not success:
@@ -113,9 +99,10 @@ class Recorder:
         except InvalidMeasure as error:
             self._refuse(str(error))
         with self._lock:
-            if self._clock() >= self._over_at:
+            self._last = now = self._clock()
+            if now >= self._over_at:
                 self._turn()
-            self._events[what, self._labels.event(what, name)] += 1
+            self._open.events[what, self._labels.event(what, name)] += 1
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
@@ -124,7 +111,10 @@ class Recorder:
             if now >= self._over_at:
                 self._turn()
             self._settle(now)
-            present, history = _frozen(self._cells, self._errors, self._events), self._history
+            if now - self._last > self._retention_hours() * 3600:
+                # Shorter than a minute: nothing of the present one is kept either.
+                self._forget_minute()
+            present, history = self._open.sums(), self._history
             minutes = (
                 history.minutes | {self._minute: present} if present != Sums() else dict(history.minutes)
             )
@@ -135,24 +125,27 @@ class Recorder:
     # What follows is called with the lock held.
 
     def _open_minute(self) -> None:
-        self._cells: dict[tuple[str, str, bool], _Cell] = {}
-        self._errors: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._open = Minute()
         self._minute = int((self._clock() + self._ahead) // 60)
         self._over_at = (self._minute + 1) * 60 - self._ahead
 
     def _turn(self) -> None:
-        minute, cells, errors, events = self._minute, self._cells, self._errors, self._events
+        minute, over = self._minute, self._open
         self._open_minute()
-        sums = _frozen(cells, errors, events)
+        sums = over.sums()
         if sums != Sums():
             self._history.close(minute, sums)
         self._settle(self._clock())
 
+    def _forget_minute(self) -> None:
+        minute = self._minute
+        self._turn()
+        self._history.minutes.pop(minute, None)
+
     def _settle(self, now: float) -> None:
         self._history.settle((now + self._ahead) / 60, self._retention_hours() * 60)
 
-    def _cell(self, component: str, operation: str, success: bool) -> _Cell:  # noqa: FBT001
+    def _cell(self, component: str, operation: str, success: bool) -> Cell:  # noqa: FBT001
         try:
             names = label("component", component), label("operation", operation)
         except InvalidMeasure as error:
@@ -160,27 +153,28 @@ class Recorder:
         if success not in (True, False):
             self._refuse(f"success must be True or False, not {success!r:.80}")
         component, operation = self._labels.pair(*names)
-        return self._cells.setdefault((component, operation, bool(success)), _Cell(component))
+        return self._open.cells.setdefault((component, operation, bool(success)), Cell(component))
 
     def _count_error(self, component: str, error_type: str | None) -> None:
         try:
             name = label("error_type", "unknown" if error_type is None else error_type)
         except InvalidMeasure as error:
             self._refuse(str(error))
-        self._errors[component, self._labels.error_type(component, name)] += 1
+        self._open.errors[component, self._labels.error_type(component, name)] += 1
 
     # What follows is not.
 
-    def _number(self, duration_ms: Any) -> float:
+    def _number(self, duration_ms: object) -> float:
         if not isinstance(duration_ms, Real | Decimal) or isinstance(duration_ms, bool):
             self._refuse(f"duration_ms must be a number of milliseconds, not {duration_ms!r:.80}")
         try:
-            return float(duration_ms)
+            number: float = float(duration_ms)
         except OverflowError:
             # No float is as large.
-            return _LONGEST_MS if duration_ms == abs(duration_ms) else -_LONGEST_MS
+            return -_LONGEST_MS if _is_negative(duration_ms) else _LONGEST_MS
         except ValueError:
             return nan
+        return number
 
     def _refuse(self, message: str) -> NoReturn:
         with self._lock:
@@ -188,15 +182,5 @@ class Recorder:
         raise InvalidMeasure(message)
 
 
-def _frozen(
-    cells: dict[tuple[str, str, bool], _Cell],
-    errors: dict[tuple[str, str], int],
-    events: dict[tuple[str, str], int],
-) -> Sums:
-    # Copied in one step each: a signal's handler may record meanwhile.
-    calls = {
-        Key(component, operation, "success" if success else "error"): cell.frozen()
-        for (component, operation, success), cell in list(cells.items())
-        if cell.buckets
-    }
-    return Sums(calls, dict(errors), dict(events))
+def _is_negative(number: Any) -> bool:
+    return bool(number < 0)

@@ -44,6 +44,8 @@ class News:
         """Remember a change, where it is one; `caused`: a call of this process has made it, by that error."""
         if before.circuit != after.circuit or before.mode != after.mode:
             self._changes.append(_Change(before, after, caused, error))
+        if after.circuit == "open" != before.circuit:
+            events.emit(events.CircuitOpened(after.name))
 
     def tell(self) -> None:
         """Tell of what was noted."""
@@ -54,8 +56,6 @@ class News:
                 # Nothing is left, or another thread tells the rest.
                 return
             _log(change)
-            if change.after.circuit == "open" != change.before.circuit:
-                events.emit(events.CircuitOpened(change.after.name))
             for callback in tuple(self._listeners):
                 _call(callback, change.before, change.after)
 

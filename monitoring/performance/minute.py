@@ -1,0 +1,44 @@
+"""The present minute of a recorder: dictionaries to add to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from monitoring.performance.sums import Calls, Key, Sums
+
+
+class Cell:
+    """The calls of one key in the minute."""
+
+    __slots__ = ("buckets", "component", "micros")
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+        self.micros = 0
+        self.buckets: defaultdict[int, int] = defaultdict(int)
+
+    def calls(self) -> Calls:
+        """As they are now."""
+        buckets = dict(self.buckets)
+        return Calls(sum(buckets.values()), self.micros, buckets)
+
+
+class Minute:
+    """What was recorded in it; not thread-safe. Calls are kept by component, operation and success."""
+
+    __slots__ = ("cells", "errors", "events")
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str, str, bool], Cell] = {}
+        self.errors: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.events: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def sums(self) -> Sums:
+        """As they are now."""
+        # Copied in one step each: a signal's handler may record meanwhile.
+        calls = {
+            Key(component, operation, "success" if success else "error"): cell.calls()
+            for (component, operation, success), cell in list(self.cells.items())
+            if cell.buckets
+        }
+        return Sums(calls, dict(self.errors), dict(self.events))
