@@ -19,7 +19,7 @@ from orchestrator.retry.healing import can_heal, retry_after_seconds
 from orchestrator.retry.policy import OWN, Policies, RetryPolicy, check, chosen
 from orchestrator.timeouts import deadline as deadlines
 from orchestrator.timeouts import published
-from orchestrator.worker import guarding
+from orchestrator.worker import guarding, in_time
 from orchestrator.worker.unstored import SteadyBackend, guarded, steady
 
 # While a retry is worked out: what it would publish is held instead.
@@ -85,6 +85,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
             return super().__call__(*args, **kwargs)
         # Celery's own mark that the request on the stack is taken: a task may call itself directly.
         request._protected = 1  # noqa: SLF001
+        left_seconds = in_time.begin(request)
         check_arguments(self, args, kwargs)
         try:
             returned = guarding.run(self, args, kwargs)
@@ -101,8 +102,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
             # Formatting a traceback costs more than the rest of a retry. One without a cause says nothing.
             raise asked if asked.__context__ else asked.with_traceback(None)  # noqa: B904
         except Exception as error:
-            if self._is_ours_to_retry(error):
-                self._retry(error)
+            self._fail(error, in_time.meaning(self, error, left_seconds))
             raise
         if pending := vars(request).get("omninode_asked"):
             # It called retry(throw=False), and went on to return.
@@ -248,6 +248,13 @@ class Task(celery.Task):  # type: ignore[type-arg]
             return
         if request.chord and not vars(request).get("omninode_replaced"):
             self.backend.on_chord_part_return(request, states.SUCCESS, None)
+
+    def _fail(self, raised: Exception, error: Exception) -> None:
+        """Raise what becomes of a failure; return if that is what was raised."""
+        if self._is_ours_to_retry(error):
+            self._retry(error)
+        if error is not raised:
+            raise error from raised
 
     def _retry(self, error: Exception) -> None:
         """Raise what puts the message back; return if there can be no further attempt."""

@@ -34,17 +34,32 @@ class Claim:
     """A claimed message. The first settlement counts, later ones do nothing.
 
     `id` names it in Redis and is the fencing token; `deliveries` counts the earlier ones that had begun and
-    ended without a settlement.
+    ended without a settlement. `first_claimed_at` is when the first of these was claimed, or else this one,
+    in Unix seconds.
     """
 
-    __slots__ = ("deliveries", "envelope", "handed_over", "id", "ledger", "queue", "raw", "started", "tag")
+    __slots__ = (
+        "deliveries",
+        "envelope",
+        "first_claimed_at",
+        "handed_over",
+        "id",
+        "ledger",
+        "queue",
+        "raw",
+        "started",
+        "tag",
+    )
 
-    def __init__(self, ledger: Book, claim_id: str, queue: str, raw: bytes, deliveries: int) -> None:
+    def __init__(  # noqa: PLR0917 (who holds what, and what is known of it)
+        self, ledger: Book, claim_id: str, queue: str, raw: bytes, deliveries: int, first_claimed_at: float
+    ) -> None:
         self.ledger = ledger
         self.id = claim_id
         self.queue = queue
         self.raw = raw
         self.deliveries = deliveries
+        self.first_claimed_at = first_claimed_at
         self.envelope: Envelope = {}
         self.tag = ""
         self.started = False

@@ -201,9 +201,15 @@ class Claims:
             self._wait(min(max(answer.due_ms, 1) / 1000, _POLL_SECONDS))
 
     def _hand_over(self, wish: Wish, answer: Answer) -> None:
-        queues = wish.queues
+        queues, firsts = wish.queues, answer.firsts
         claims = [
-            self._ledger.hold(f"{wish.prefix}{number:04d}", queues[index % len(queues)], raw, deliveries)
+            self._ledger.hold(
+                f"{wish.prefix}{number:04d}",
+                queues[index % len(queues)],
+                raw,
+                deliveries,
+                firsts.get(number),
+            )
             for number, (index, raw, deliveries) in enumerate(answer.messages, 1)
         ]
         for claim in claims[: wish.free]:

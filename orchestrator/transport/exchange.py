@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -58,7 +58,8 @@ SETTLE_ONLY = Wish()
 class Answer:
     """What came of an exchange: how many settlements came too late, when to look again, and the messages.
 
-    `refusing` names the lists that took no message back, or gave none, because they are no lists.
+    `refusing` names the lists that took no message back, or gave none, because they are no lists. `firsts`
+    says by its number of a message that was delivered before when it was claimed first, in Unix seconds.
     """
 
     late: int
@@ -67,14 +68,16 @@ class Answer:
     changes: bytes
     messages: tuple[tuple[int, bytes, int], ...]
     refusing: tuple[str, ...] = ()
+    firsts: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, reply: Sequence[Any]) -> Answer:
         """Read the script's reply; a message is (index of its list, raw, earlier deliveries)."""
-        late, due_ms, role, changes, flat, refusing = reply
+        late, due_ms, role, changes, flat, refusing, firsts = reply
         messages = tuple(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
         lists = tuple(name.decode(errors="backslashreplace") for name in refusing)
-        return cls(int(late), int(due_ms), int(role), changes, messages, lists)
+        moments = dict(zip(firsts[::2], firsts[1::2], strict=True))
+        return cls(int(late), int(due_ms), int(role), changes, messages, lists, moments)
 
 
 def warn_of_refusing(ledger: Ledger, answer: Answer) -> None:

@@ -85,9 +85,12 @@ class Ledger:
         """
         return f"{self.nonce}-{next(self._batches):08d}-{int(self._clock())}-"
 
-    def hold(self, claim_id: str, queue: str, raw: bytes, deliveries: int) -> Claim:
+    def hold(
+        self, claim_id: str, queue: str, raw: bytes, deliveries: int, first_claimed_at: float | None = None
+    ) -> Claim:
         """Take a claim into the books: from now on its lease is renewed."""
-        claim = self.claims[claim_id] = Claim(self, claim_id, queue, raw, deliveries)
+        first = self._clock() if first_claimed_at is None else first_claimed_at
+        claim = self.claims[claim_id] = Claim(self, claim_id, queue, raw, deliveries, first)
         return claim
 
     def note_done(self, claim_id: str) -> None:

@@ -49,20 +49,13 @@ def waited_seconds(claim: Claim, now: float) -> float:
     return max(0.0, now - mark.since) if mark else 0.0
 
 
-def set_aside(claim: Claim, breaker: str, seconds: float, now: float) -> None:
-    """Let the claimed message wait for the breaker, for so long at most, in the order in which waits end.
+def set_aside(claim: Claim, envelope: Envelope, breaker: str, seconds: float, now: float) -> None:
+    """Let the claimed message, as it is here, wait for the breaker, for so long at most.
 
+    Those that wait go on in the order in which their waits end.
     It keeps its id: a probe that came back before it ran still has its lease.
     """
-    before = read(claim.envelope.get("headers"))
+    before = read(envelope.get("headers"))
     mark = Mark(before.id if before else uuid.uuid4().hex, min(before.since, now) if before else now, breaker)
-    headers = claim.envelope["headers"] | {ASIDE: asdict(mark)}
-    claim.set_aside(breaker, seconds, mark.id, claim.envelope | {"headers": headers})
-
-
-def without(envelope: Envelope) -> Envelope | None:
-    """The message as if it had never been set aside; None where it never was."""
-    headers = envelope.get("headers")
-    if not isinstance(headers, dict) or ASIDE not in headers:
-        return None
-    return envelope | {"headers": {name: value for name, value in headers.items() if name != ASIDE}}
+    headers = envelope["headers"] | {ASIDE: asdict(mark)}
+    claim.set_aside(breaker, seconds, mark.id, envelope | {"headers": headers})

@@ -11,7 +11,7 @@ from orchestrator.breaker import Breaker, breaker
 from orchestrator.breaker.state import State
 from orchestrator.errors import BreakerOpen, InvalidBreaker
 from orchestrator.retry.again import PutBack
-from orchestrator.worker import aside, blame, clock, guarding
+from orchestrator.worker import aside, blame, clock, deadlines, guarding
 
 _LOG = structlog.get_logger(__name__)
 
@@ -68,12 +68,17 @@ def holds_back_retry(request: Any, asked: PutBack) -> bool:
 def set_aside(request: Any, name: str) -> None:
     """Let a request's message wait for the breaker; one that has waited too long is buried instead.
 
-    Its wait ends when it would have ended before, also where it was tried meanwhile, and has failed.
+    Its wait ends when it would have ended before, also where it was tried meanwhile, and has failed; and with
+    a deadline that somebody has asked for.
     """
     limit_seconds, now = known(name).policy.wait_limit_seconds, clock.now()
     waited_seconds = aside.waited_seconds(request.claim, now)
-    if waited_seconds < limit_seconds:
+    wait_seconds = min(limit_seconds - waited_seconds, deadlines.wait_seconds(request.deadline))
+    if deadlines.is_over(request.deadline):
+        request.fail_unrun(lambda: deadlines.no_further(request.deadline, f"the circuit of {name!r} is open"))
+    elif wait_seconds > 0:
         state.task_ready(request)
-        aside.set_aside(request.claim, name, limit_seconds - waited_seconds, now)
+        waiting = deadlines.set_aside(request.claim.envelope, request.deadline)
+        aside.set_aside(request.claim, waiting, name, wait_seconds, now)
     else:
         request.fail_unrun(lambda: BreakerOpen(name, detail=blame.of_waiting(name, waited_seconds)))

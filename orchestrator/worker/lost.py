@@ -9,28 +9,19 @@ from typing import Any
 
 from celery import states
 from celery.backends.base import DisabledBackend
-from celery.utils.saferepr import saferepr
 
-from orchestrator.retry.again import PutBack
-from orchestrator.worker import retrying
-from orchestrator.worker.next_attempt import changed
+from orchestrator.worker import put_back, retrying
 
 
 def report(request: Any, error: BaseException, exc_info: Any) -> None:
     """Tell of the loss, and put the message back for another attempt, or bury it after the last one."""
     if has_succeeded(request):
         return
-    context, task = request._context, request.task  # noqa: SLF001 (Celery's)
-    most = retrying.most(task, error)
-    if most is not None and context.retries >= most:
+    most = retrying.most(request.task, error)
+    if most is not None and request._context.retries >= most:  # noqa: SLF001 (Celery's)
         request.tell_then_bury(error, exc_info)
         return
-    if request.store_errors:
-        task.backend.mark_as_retry(request.id, error, exc_info.traceback, request=context)
-    request.send_event("task-retried", exception=saferepr(error), traceback=str(exc_info.traceback))
-    asked = PutBack(delay_seconds=float(task.default_retry_delay), headers={"retries": context.retries + 1})
-    asked = request.following(retrying.paced(request, asked), error)
-    request.claim.put_back(asked.delay_seconds, changed(request.claim.envelope, asked))
+    put_back.lost(request, error, exc_info)
 
 
 def has_succeeded(request: Any) -> bool:

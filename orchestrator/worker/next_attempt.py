@@ -11,7 +11,9 @@ from orchestrator.deadletter.death import FAILURES
 from orchestrator.deadletter.letter import class_of, message_of
 from orchestrator.retry.again import PutBack
 from orchestrator.stamp import ASIDE
+from orchestrator.timeouts.deadline import Deadline
 from orchestrator.transport.envelope import HELD, Envelope
+from orchestrator.worker import deadlines
 
 # Of how many failed attempts a message tells: the first one, and the last ones.
 _KEPT_FAILURES = 20
@@ -46,9 +48,9 @@ def _first_line(words: str) -> str:
     return shown.partition("\n")[0][:_MESSAGE_CHARACTERS]
 
 
-def changed(envelope: Envelope, asked: PutBack) -> Envelope:
+def changed(envelope: Envelope, asked: PutBack, of_task: Deadline) -> Envelope:
     """The message as it is put back; the one that was delivered stays as it was."""
-    headers = envelope["headers"] | asked.headers
+    headers = deadlines.retried(envelope["headers"], of_task) | asked.headers
     # The next attempt has waited for nothing yet.
     headers.pop(ASIDE, None)
     if asked.delay_seconds > 0:

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from billiard.einfo import ExceptionWithTraceback
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import InvalidTaskError, MaxRetriesExceededError, Reject
 from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
 
 from orchestrator.deadletter.reasons import Reason
-from orchestrator.errors import BreakerOpen, TooManyDeliveries
+from orchestrator.errors import BreakerOpen, DeadlineExceeded, TooManyDeliveries
 from orchestrator.retry.again import GIVEN_UP
 
 # On an exception: why it is not tried again, although it could be.
 HOPELESS = "omninode_hopeless"
 
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    (DeadlineExceeded, "deadline_exceeded"),
     (TimeLimitExceeded, "hard_timeout"),
     (SoftTimeLimitExceeded, "soft_timeout"),
     (WorkerLostError, "worker_lost"),
@@ -33,6 +34,14 @@ def bare(exc_info: Any) -> BaseException:
     """The exception itself: billiard wraps it to carry a traceback through pickle."""
     error = exc_info.exception
     return error.exc if isinstance(error, ExceptionWithTraceback) else error  # type: ignore[no-any-return]
+
+
+def raised(error: BaseException) -> Any:
+    """Celery's account of an exception that was raised here and now."""
+    try:
+        raise error
+    except type(error):
+        return ExceptionInfo()
 
 
 def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Reason:

@@ -14,6 +14,7 @@ from celery.concurrency import asynpool, prefork, solo, thread
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 
 from orchestrator.errors import OmniNodeError
+from orchestrator.worker.timing import Timing
 
 _LOG = structlog.get_logger(__name__)
 
@@ -69,6 +70,14 @@ def run(  # noqa: PLR0917 (billiard's)
         error_callback(ExceptionInfo())
     else:
         callback(outcome)
+    finally:
+        if timing := _timing_of(accept_callback):
+            timing.end()
+
+
+def _timing_of(callback: Any) -> Timing | None:
+    """That of the request which this is a method of."""
+    return getattr(getattr(callback, "__self__", None), "timing", None)
 
 
 class Children(asynpool.AsynPool):  # type: ignore[misc]
@@ -99,13 +108,26 @@ class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
                 self._pool.maintain_pool()
             else:
                 break
-        strike = self._pool.on_timeout_set
+        self._keep_time()
+
+    def _keep_time(self) -> None:
+        """Each job that a process begins with, and each that ends in any way, passes through these two."""
+        strike, forget = self._pool.on_timeout_set, self._pool.on_timeout_cancel
 
         def on_timeout_set(job: Any, soft: float | None, hard: float | None) -> None:
-            # Billiard counts a hard limit from the soft one: one that comes first would never strike.
-            strike(job, None if soft and hard and soft >= hard else soft, hard)
+            if timing := _timing_of(job._timeout_callback):  # noqa: SLF001 (billiard's)
+                limits = timing.limit(soft, hard)
+                # What strikes is told of by these.
+                soft, hard = job._soft_timeout, job._timeout = limits.soft, limits.hard  # noqa: SLF001
+            strike(job, soft, hard)
+
+        def on_timeout_cancel(job: Any) -> None:
+            forget(job)
+            if timing := _timing_of(job._timeout_callback):  # noqa: SLF001
+                timing.end()
 
         self._pool.on_timeout_set = on_timeout_set
+        self._pool.on_timeout_cancel = on_timeout_cancel
 
     def _forget_gone_children(self) -> None:
         """Forget the pipes of children that died with a job in their pipe: Celery keeps their numbers.
@@ -126,9 +148,18 @@ class SoloPool(solo.TaskPool):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.on_apply = run
 
+    def on_start(self) -> None:
+        """Say what this pool cannot do."""
+        _warn_of_limits("solo")
+
 
 class ThreadPool(thread.TaskPool):  # type: ignore[misc]
     """Tasks in threads of the main process."""
+
+    def on_start(self) -> None:
+        """Say what this pool cannot do."""
+        super().on_start()
+        _warn_of_limits("threads")
 
     def on_apply(self, target: Any, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Queue a task for the next free thread."""
@@ -138,6 +169,16 @@ class ThreadPool(thread.TaskPool):  # type: ignore[misc]
 
 class NoGreenPool:
     """Gevent and eventlet are refused: leases are renewed by a thread that must not wait for greenlets."""
+
+
+def _warn_of_limits(pool: str) -> None:
+    _LOG.warning(
+        "limits_not_enforced",
+        pool=pool,
+        what="this pool can interrupt no task: soft and hard limits, and deadlines of tasks that have begun, "
+        "are not enforced; a task whose deadline is over is not begun, and deadline_left() says what is left",
+        todo="use --pool=prefork, or a TimeoutManager within the task",
+    )
 
 
 def _run_logged(*args: Any, **kwargs: Any) -> None:

@@ -27,20 +27,21 @@ from orchestrator.retry.again import PutBack, SetAside, Waiting
 from orchestrator.transport import holdings
 from orchestrator.transport.claim import Claim, Outcome
 from orchestrator.worker import (
-    aside,
     blame,
     chords,
+    deadlines,
     dependency,
     gate,
     lost,
+    put_back,
     reporter,
     retrying,
     revocations,
     telling,
 )
 from orchestrator.worker.checking import check
-from orchestrator.worker.next_attempt import changed, failed
-from orchestrator.worker.outcome import bare, reason_of
+from orchestrator.worker.outcome import bare, raised, reason_of
+from orchestrator.worker.timing import Timing
 from orchestrator.worker.unstored import Unstored
 
 _LOG = structlog.get_logger(__name__)
@@ -60,11 +61,13 @@ class Request(stock.Request):  # type: ignore[misc]
         # The transport has watched the eta: nothing is left to wait for here.
         self._eta = None
         self.breaker = dependency.tell(self)
+        self.deadline = deadlines.tell(self)
+        self.timing = Timing(self.name, self.id, self.deadline)
 
     # -- before it runs
 
     def revoked(self) -> bool:
-        """Whether it must not run: revoked, expired, not ours, delivered too often, or set aside."""
+        """Whether it must not run: not ours, revoked, expired, delivered too often, late, or set aside."""
         if not self._is_still_ours():
             state.task_ready(self)
             return True
@@ -72,6 +75,9 @@ class Request(stock.Request):  # type: ignore[misc]
             return True
         if self.claim.deliveries >= self.claim.ledger.max_deliveries:
             self._fail_undelivered()
+            return True
+        if deadlines.is_over(self.deadline):
+            self.fail_unrun(lambda: deadlines.unbegun(self))
             return True
         if not gate.lets_in(self.breaker, self.claim.envelope.get("headers")):
             gate.set_aside(self, self.breaker)
@@ -83,6 +89,7 @@ class Request(stock.Request):  # type: ignore[misc]
         self.claim.start()
         # Settling is late whatever the task says: early acknowledgement would lose it.
         super().on_accepted(pid, time_accepted)
+        self.timing.begin(pid, time_accepted, self.time_start)
 
     def _is_still_ours(self) -> bool:
         for keeper in holdings.keepers():
@@ -98,10 +105,8 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 (billiard's)
         """A limit has struck; the outcome follows by itself, from the child or as TimeLimitExceeded."""
-        if soft:
-            super().on_timeout(soft, timeout)
-        elif not state.should_terminate:
-            _LOG.error("hard_time_limit", task=self.name, task_id=self.id, seconds=timeout)
+        if soft or not state.should_terminate:
+            self.timing.strike(soft=soft, seconds=timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """It has raised, was killed, or asks for something: decide what becomes of it."""
@@ -119,8 +124,7 @@ class Request(stock.Request):  # type: ignore[misc]
         elif isinstance(error, Terminated):
             self._terminated(error)
         elif isinstance(error, Waiting):
-            state.task_ready(self)
-            self.claim.put_back(error.seconds, aside.without(self.claim.envelope))
+            put_back.wait(self, error.seconds)
         elif isinstance(error, SetAside):
             gate.set_aside(self, error.breaker)
         elif isinstance(error, Reject):
@@ -144,22 +148,11 @@ class Request(stock.Request):  # type: ignore[misc]
     def on_retry(self, exc_info: Any) -> None:
         """Put the same message back, with what `retry()` has changed."""
         asked = bare(exc_info)
-        if isinstance(asked, PutBack):
-            queue, priority = asked.queue or self.claim.queue, asked.priority
-            to = "" if asked.queue is None and priority is None else self._list_of(queue, priority)
-            if "retries" in asked.headers:
-                if gate.holds_back_retry(self, asked):
-                    gate.set_aside(self, self.breaker)
-                    return
-                if retrying.gives_up(self, asked):
-                    told = retrying.told(asked, exc_info)
-                    self.tell_then_bury(bare(told), told)
-                    return
-                asked = self.following(retrying.paced(self, asked), asked.exc)
-            self.claim.put_back(asked.delay_seconds, changed(self.claim.envelope, asked), to)
-        else:
+        if not isinstance(asked, PutBack):
             # Its next attempt was published with options that a put-back does not know.
             self.acknowledge("")
+        elif not put_back.retry(self, asked, exc_info):
+            return
         if self._eventer and self._eventer.enabled:
             cause = saferepr(getattr(asked, "exc", None))
             self.send_event("task-retried", exception=cause, traceback=str(exc_info.traceback))
@@ -173,6 +166,7 @@ class Request(stock.Request):  # type: ignore[misc]
         """It is done: nothing is left of its message. Of a replay this is the outcome."""
         self.acknowledged = True
         if outcome == "resolved":
+            self.timing.recover()
             retrying.ended(self, well=True)
         self._settle(lambda: self.claim.done(outcome))
 
@@ -221,7 +215,23 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         if isinstance(error, TimeLimitExceeded):
             blame.on(self, error)
+            self._killed(error, exc_info)
+            return
         self.tell_then_bury(error, exc_info, hooks=hooks)
+
+    def _killed(self, error: TimeLimitExceeded, exc_info: Any) -> None:
+        """A hard limit has struck, which may have been its deadline's."""
+        limits = self.timing.limits
+        if limits.shrunk_hard and limits.hard is not None:
+            error = deadlines.killed(self.deadline, limits.hard)
+            exc_info = raised(error)
+
+        def tell() -> None:
+            # It may have stored its success while the limit struck.
+            if not lost.has_succeeded(self):
+                self.tell_then_bury(error, exc_info)
+
+        reporter.current().report(tell, _nothing)
 
     def _fail_undelivered(self) -> None:
         count = self.claim.deliveries
@@ -238,10 +248,7 @@ class Request(stock.Request):  # type: ignore[misc]
     def _report_unrun(self, error: BaseException) -> None:
         if lost.has_succeeded(self):
             return
-        try:
-            raise error
-        except type(error):
-            self.tell_then_bury(error, ExceptionInfo())
+        self.tell_then_bury(error, raised(error))
 
     def tell_then_bury(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
         """Result backend, hooks, signals and events first; then the letter, also where none can be told."""
@@ -313,10 +320,6 @@ class Request(stock.Request):  # type: ignore[misc]
     def _is_tick(self) -> bool:
         return bool(self._request_dict.get(_FROM_BEAT)) and not replay_of(self._request_dict)
 
-    def following(self, asked: PutBack, error: BaseException | None) -> PutBack:
-        """The next attempt, told of this one, which has failed of `error`."""
-        return failed(asked, self.claim.envelope["headers"], error, self.hostname)
-
     def _letter(
         self, reason: Reason, error: BaseException | None = None, traceback: str = ""
     ) -> dict[str, str]:
@@ -336,7 +339,8 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         self.send_event("task-failed", exception=saferepr(bare(exc_info)), traceback=str(exc_info.traceback))
 
-    def _list_of(self, queue: str, priority: int | None) -> str:
+    def list_of(self, queue: str, priority: int | None) -> str:
+        """The Redis list of a queue, for a message of this priority; None: its own."""
         channel = self._message.channel
         if priority is None:
             priority = channel._get_message_priority(self.claim.envelope, reverse=False)  # noqa: SLF001

@@ -16,6 +16,7 @@ def test_pipes_of_children_that_are_gone_are_not_read_again_after_a_reconnect() 
         _pool=[living],
         _fileno_to_outq={8: gone, 9: living},
         on_timeout_set=None,
+        on_timeout_cancel=None,
         register_with_event_loop=lambda loop: read.append(dict(children._fileno_to_outq)),  # noqa: SLF001
     )
     pool = PreforkPool.__new__(PreforkPool)

@@ -11,7 +11,7 @@
 --       name, claim id, number of arguments, arguments
 -- Returns {settlements that came too late, ms until something falls due (-1: ask again at once),
 --          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …},
---          {name of a list that refuses messages, …}}
+--          {name of a list that refuses messages, …}, {number of a message, when it was first claimed in Unix s, …}}
 --
 -- Invariant: at every moment a message is in a list, in `claims`, in `delayed:messages` or in `aside-messages`, and a letter
 -- is in the outbox, and the outcome of a replay in `outcomes`, before its message leaves `claims`. So each step first writes
@@ -75,16 +75,25 @@ local function push(command, list, raw)
   return false
 end
 
+-- Beside a count, under its name and this: when the first of these deliveries was claimed.
+local FIRST = ':first'
+
 local function forget_deliveries(raw)
-  redis.call('HDEL', DELIVERIES, redis.sha1hex(raw))
+  local digest = redis.sha1hex(raw)
+  redis.call('HDEL', DELIVERIES, digest, digest .. FIRST)
 end
 
-local function count_delivery(raw)
-  redis.call('HINCRBY', DELIVERIES, redis.sha1hex(raw), 1)
+-- A claim's id says when it was asked for.
+local function count_delivery(raw, id)
+  local digest, at = redis.sha1hex(raw), string.match(id, '^[^-]+%-%d+%-(%d+)%-%d+$')
+  if at and redis.call('HEXISTS', DELIVERIES, digest .. FIRST) == 0 then
+    redis.call('HSET', DELIVERIES, digest .. FIRST, at)
+  end
+  redis.call('HINCRBY', DELIVERIES, digest, 1)
   redis.call('EXPIRE', DELIVERIES, DELIVERIES_TTL_S)
 end
 
--- The same message in other bytes: it keeps its count.
+-- The same message in other bytes: it keeps its count. From when its time counts is in these bytes.
 local function carry_deliveries(raw, new_raw)
   local count = raw ~= new_raw and redis.call('HGET', DELIVERIES, redis.sha1hex(raw))
   if not count then return end
@@ -141,7 +150,7 @@ end
 function settle.reject(id, value)
   local list, raw = split(value)
   if not push('LPUSH', list, raw) then return false end
-  count_delivery(raw)
+  count_delivery(raw, id)
 end
 
 -- Put back, changed and perhaps later; args: delay in ms, list ('' = the same), message ('' = the same).
@@ -228,7 +237,7 @@ local function return_expired()
     if value and not push('RPUSH', list, raw) then
       redis.call('ZADD', LEASES, now + REFUSED_MS, id)
     else
-      if value and redis.call('SISMEMBER', STARTED, id) == 1 then count_delivery(raw) end
+      if value and redis.call('SISMEMBER', STARTED, id) == 1 then count_delivery(raw, id) end
       drop(id)
     end
   end
@@ -262,7 +271,19 @@ local function paused_queues(names)
   return paused
 end
 
-local claimed, claimed_count = {}, 0
+local claimed, claimed_count, firsts = {}, 0, {}
+
+-- How often a message was delivered before; of one that was, the moment of the first time is noted for the answer.
+local function deliveries_of(raw)
+  local digest = redis.sha1hex(raw)
+  local count = redis.call('HGET', DELIVERIES, digest)
+  local first = count and redis.call('HGET', DELIVERIES, digest .. FIRST)
+  if first then
+    firsts[#firsts + 1] = claimed_count
+    firsts[#firsts + 1] = tonumber(first)
+  end
+  return tonumber(count or 0)
+end
 
 local function claim_from(index, count, counted)
   local list = KEYS[index]
@@ -278,10 +299,9 @@ local function claim_from(index, count, counted)
     leases[#leases + 1] = now + lease_ms
     leases[#leases + 1] = id
     if claimed_count <= free then started[#started + 1] = id end
-    local deliveries = counted and redis.call('HGET', DELIVERIES, redis.sha1hex(messages[i])) or 0
     claimed[#claimed + 1] = index - FIRST_LIST
     claimed[#claimed + 1] = messages[i]
-    claimed[#claimed + 1] = tonumber(deliveries or 0)
+    claimed[#claimed + 1] = counted and deliveries_of(messages[i]) or 0
   end
   redis.call('ZADD', LEASES, unpack(leases))
   redis.call('HSET', CLAIMS, unpack(values))
@@ -376,4 +396,4 @@ local due_ms, new_role = -1, 0
 if wanted > 0 and left_over > 0 then due_ms = ms_until_due() end
 -- A worker that waited and can start nothing now leaves its place, and passes on what woke it.
 if token ~= '' and (wanted > 0 or role > 0) then new_role = wait(left_over) end
-return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed, refusing}
+return {late, due_ms, new_role, redis.call('GET', CHANGES) or '0', claimed, refusing, firsts}

@@ -9,13 +9,15 @@ from dataclasses import replace
 from orchestrator import keys
 from orchestrator.transport.exchange import RESERVE, Answer, Wish
 from orchestrator.transport.keys import group_of
-from orchestrator.transport.ledger import Batch
+from orchestrator.transport.ledger import Batch, claimed_by
 from tests.integration.transport.idle import Idle
 from tests.integration.transport.places import PREFIX, digest
 
 LEASE_MS = 600_000
 _MAX_RETURNED, _MAX_MOVED = 100, 200
 _REFUSED_MS = 60_000
+# Beside the count of a message's deliveries.
+_FIRST = ":first"
 
 
 class Model(Idle):
@@ -132,7 +134,7 @@ class Model(Idle):
         elif name == "reject":
             moved = self._put_last(target, raw)
             if moved:
-                self._count(raw)
+                self._count(raw, claim_id)
         elif name == "aside":
             moved = self._set_aside(claim_id, now, *arguments)
         else:
@@ -146,7 +148,7 @@ class Model(Idle):
             self.outcomes.append(fields)
         elif name == "bury":
             self.letters.append(fields | {"raw": raw})
-        self.deliveries.pop(digest(raw), None)
+        self._forget(raw)
 
     def _put_back(self, claim_id: str, now: int, after_ms: str, other: str, changed: str) -> bool:
         target, raw = self.claims[claim_id]
@@ -156,7 +158,7 @@ class Model(Idle):
         elif not self._put_last(other or target, new_raw):
             return False
         if changed:
-            self.deliveries.pop(digest(raw), None)
+            self._forget(raw)
         return True
 
     def _set_aside(self, claim_id: str, now: int, *arguments: str) -> bool:
@@ -168,7 +170,8 @@ class Model(Idle):
         self.asides.add(breaker)
         self.aside.setdefault(breaker, {})[aside] = now + int(limit_ms)
         self.aside_messages[aside] = waiting
-        if count := self.deliveries.pop(digest(raw), 0):
+        if count := self.deliveries.get(digest(raw), 0):
+            self._forget(raw)
             self.deliveries[digest(new.encode())] = count
         return True
 
@@ -189,7 +192,7 @@ class Model(Idle):
                 self.leases[claim_id] = now + _REFUSED_MS
                 continue
             if claim_id in self.started:
-                self._count(raw)
+                self._count(raw, claim_id)
             self._drop(claim_id)
 
     def _move_due(self, now: int) -> None:
@@ -217,7 +220,12 @@ class Model(Idle):
             role = self._wait(wish, sentries, reserves, now)
         elif wish.token and (want > 0 or wish.role):
             self._leave(wish, sentries, reserves, now, more=left == 0)
-        return Answer(late, due_ms, role, str(self.changes).encode(), tuple(messages))
+        firsts = {
+            number: self.deliveries[digest(raw) + _FIRST]
+            for number, (_, raw, deliveries) in enumerate(messages, 1)
+            if deliveries and digest(raw) + _FIRST in self.deliveries
+        }
+        return Answer(late, due_ms, role, str(self.changes).encode(), tuple(messages), firsts=firsts)
 
     def _take(self, wish: Wish, lists: Sequence[str], want: int, now: int) -> list[tuple[int, bytes, int]]:
         taken: list[tuple[int, bytes, int]] = []
@@ -273,8 +281,15 @@ class Model(Idle):
             self.refusing.append(target)
         return target in self.taken
 
-    def _count(self, raw: bytes) -> None:
+    def _count(self, raw: bytes, claim_id: str) -> None:
         self.deliveries[digest(raw)] = self.deliveries.get(digest(raw), 0) + 1
+        _, at = claimed_by(claim_id)
+        if at is not None:
+            self.deliveries.setdefault(digest(raw) + _FIRST, at)
+
+    def _forget(self, raw: bytes) -> None:
+        self.deliveries.pop(digest(raw), None)
+        self.deliveries.pop(digest(raw) + _FIRST, None)
 
     def _drop(self, claim_id: str) -> bool:
         self.started.discard(claim_id)

@@ -130,6 +130,20 @@ def test_a_letter_ends_the_count_of_deliveries(client: Redis) -> None:
     assert client.hlen(places.DELIVERIES) == 0
 
 
+def test_what_its_workers_died_of_keeps_when_it_was_claimed_first(client: Redis) -> None:
+    client.lpush(_A, "message", "other")
+    for worker in (Worker(client, "dead"), Worker(client, "dies too")):
+        assert [raw for _, raw, _ in worker.exchange(1).messages] == [b"message"]
+        client.zadd(places.LEASES, {worker.held()[0].id: 1})
+        client.delete(places.QUIET)
+
+    answer = Worker(client, "heir").exchange(2)
+
+    assert answer.messages == ((0, b"message", 2), (0, b"other", 0))
+    # All of these workers' clocks stand at 5 s.
+    assert answer.firsts == {1: 5}
+
+
 def test_the_counts_of_deliveries_live_for_a_week(client: Redis) -> None:
     client.lpush(_A, "message")
     worker = Worker(client, "w")

@@ -1,0 +1,100 @@
+"""A running task's time as the main process knows it: its limits, which has struck, its line in the table."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from orchestrator import events, settings
+from orchestrator.events import GraceRecovered, Limit, TimeoutStruck
+from orchestrator.timeouts import running
+from orchestrator.timeouts.deadline import Deadline, text
+from orchestrator.timeouts.running import Running
+from orchestrator.worker import time_limits
+from orchestrator.worker.time_limits import Limits
+
+_LOG = structlog.get_logger(__name__)
+
+# Where nothing is left when a process says that it has begun: so long it has to say that it will not run it.
+_REFUSAL_SECONDS = 0.5
+
+
+class Timing:
+    """That of one delivery. `deadline` is there before it runs, `limits` count from its beginning."""
+
+    __slots__ = ("_entry", "_has_ended", "_told_at", "deadline", "limits", "name", "task_id")
+
+    def __init__(self, name: str, task_id: str, deadline: Deadline) -> None:
+        self.name = name
+        self.task_id = task_id
+        self.deadline = deadline
+        self.limits = time_limits.NONE
+        self._entry: Running | None = None
+        self._told_at: float | None = None
+        self._has_ended = False
+
+    def limit(self, soft: float | None, hard: float | None) -> Limits:
+        """A process begins with it, which by itself may take so long: what may it take now?"""
+        left_seconds = self.deadline.at - time.time()
+        if left_seconds <= 0:
+            left_seconds = _REFUSAL_SECONDS
+        grace_seconds = settings.current().timeout_grace_period
+        self.limits = time_limits.within(soft, hard, left_seconds, grace_seconds)
+        return self.limits
+
+    def begin(self, pid: int, began: float, started_at: float) -> None:
+        """It runs in this process since then, by the monotonic clock and in Unix seconds."""
+        if self._has_ended:
+            # The death of its process was heard of first.
+            return
+        limits, left_seconds = self.limits, self.deadline.at - started_at
+        longest = left_seconds if limits.soft is None else min(limits.soft, left_seconds)
+        self._entry = Running(
+            "task",
+            self.name,
+            began,
+            started_at,
+            warn_at=began + settings.current().timeout_warning_threshold * longest,
+            limit_at=None if limits.soft is None else began + limits.soft,
+            ends_at=None if limits.hard is None else began + limits.hard,
+            deadline=self.deadline.at,
+            task_id=self.task_id,
+            pid=pid,
+        )
+        running.table.enter(self._entry)
+
+    def strike(self, *, soft: bool, seconds: float) -> None:
+        """A limit has struck: it is told to stop, or was killed."""
+        shrunk = self.limits.shrunk_soft if soft else self.limits.shrunk_hard
+        own: Limit = "soft" if soft else "hard"
+        if soft:
+            self._told_at = time.monotonic()
+        if self._entry is not None:
+            self._entry.state = "grace" if soft else "stopping"
+        tell = _LOG.warning if soft else _LOG.error
+        because = {"deadline": text(self.deadline.at)} if shrunk else {}
+        tell(f"{own}_time_limit", task=self.name, task_id=self.task_id, seconds=round(seconds, 3), **because)
+        events.emit(TimeoutStruck(self.name, "deadline" if shrunk else own, seconds))
+
+    def recover(self) -> None:
+        """It has finished; where it was told to stop before, within the grace period."""
+        if self._told_at is None:
+            return
+        after_seconds, self._told_at = time.monotonic() - self._told_at, None
+        limit_seconds = self.limits.soft or 0.0
+        _LOG.info(
+            "finished_within_grace",
+            task=self.name,
+            task_id=self.task_id,
+            soft_limit_seconds=round(limit_seconds, 3),
+            seconds_after_it=round(after_seconds, 3),
+        )
+        events.emit(GraceRecovered(self.name, limit_seconds, limit_seconds + after_seconds))
+
+    def end(self) -> None:
+        """No process has it any more, whatever became of it; it may be said twice."""
+        self._has_ended = True
+        if self._entry is not None:
+            running.table.leave(self._entry)
+            self._entry = None

@@ -1,0 +1,101 @@
+"""Tasks that run for too long: told to stop, killed, or never begun."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from orchestrator import redis, settings
+from orchestrator.errors import Wait
+from orchestrator.timeouts import deadline_left
+
+# In Redis: which tasks have begun, by their ids; what is left where one says so.
+RAN, LEFT = "deadlines:ran", "deadlines:left"
+
+
+def _task(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Celery's own is typed for whole seconds, and without our options."""
+    decorate: Any = shared_task
+    return decorate(bind=True, **options)  # type: ignore[no-any-return]
+
+
+def _began(task: Any) -> None:
+    redis.client().rpush(RAN, task.request.id)
+
+
+@_task(name="deadlines.swallows", soft_time_limit=0.4, time_limit=0.9)
+def swallows(self: Any) -> None:
+    _began(self)
+    while True:
+        with suppress(BaseException):
+            time.sleep(30)
+
+
+@_task(name="deadlines.in_c", soft_time_limit=0.3, time_limit=0.7)
+def in_c(self: Any) -> int:
+    _began(self)
+    # One call in C: the handlers of signals wait for its end.
+    return sum(range(10**12))
+
+
+@_task(name="deadlines.saves", soft_time_limit=0.4, time_limit=20)
+def saves(self: Any) -> str:
+    _began(self)
+    try:
+        time.sleep(30)
+    except SoftTimeLimitExceeded:
+        return "saved"
+    return "slept"
+
+
+@_task(name="deadlines.tries", max_retries=9)
+def tries(self: Any, pause_seconds: float) -> None:
+    _began(self)
+    redis.client().rpush(LEFT, deadline_left() or -1)
+    raise self.retry(exc=ValueError(f"attempt {self.request.retries}"), countdown=pause_seconds)
+
+
+@_task(name="deadlines.waits")
+def waits(self: Any) -> None:
+    _began(self)
+    raise Wait(60)
+
+
+@_task(name="deadlines.step")
+def step(self: Any, _before: Any = None, *, seconds: float = 0.0) -> float:
+    _began(self)
+    time.sleep(seconds)
+    return deadline_left() or -1
+
+
+@_task(name="deadlines.sleeps", max_retries=3)
+def sleeps(self: Any) -> None:
+    _began(self)
+    time.sleep(30)
+
+
+@_task(name="deadlines.sleeps_deaf")
+def sleeps_deaf(self: Any) -> None:
+    _began(self)
+    while True:
+        with suppress(BaseException):
+            time.sleep(30)
+
+
+@_task(name="deadlines.depends", breaker="deadlines")
+def depends(self: Any) -> float:
+    _began(self)
+    return deadline_left() or -1
+
+
+@_task(name="deadlines.writes", soft_time_limit=20, time_limit=1)
+def writes(self: Any) -> None:
+    _began(self)
+    with psycopg.connect(settings.current().database_url) as database:
+        database.execute("INSERT INTO deadline_rows VALUES (1)")
+        time.sleep(30)
+        database.execute("INSERT INTO deadline_rows VALUES (2)")

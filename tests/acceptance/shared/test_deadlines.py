@@ -1,0 +1,229 @@
+"""Limits and deadlines as a real worker keeps them: exactly one outcome, and one letter where one is due."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from celery import Celery, chain
+
+from orchestrator import keys
+from orchestrator.breaker.state import Action
+from orchestrator.breaker.store import Store
+from orchestrator.settings import Settings
+from tests.acceptance import deadline_tasks
+from tests.acceptance.deadline_tasks import LEFT, RAN
+from tests.acceptance.shared_place import letters, wait_until_empty
+from tests.processes import Worker, start_worker, wait_until
+
+_QUEUE = "deadlines"
+_ENVIRONMENT = {
+    "OMNINODE_IMPORTS": deadline_tasks.__name__,
+    "OMNINODE_BREAKERS": '{"deadlines": {"ramp_seconds": 0}}',
+    "TIMEOUT_GRACE_PERIOD": "0.5",
+    "TIMEOUT_GLOBAL_DEFAULT": "1000",
+}
+
+
+@pytest.fixture(scope="module")
+def worker(environment: Settings) -> Iterator[Worker]:
+    assert environment
+    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT, concurrency=2) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _one_outcome_each(server: Any, worker: Worker) -> Iterator[None]:
+    server.delete(RAN, LEFT)
+    yield
+    wait_until_empty(server, _QUEUE)
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("task", ["swallows", "in_c"])
+def test_what_does_not_stop_when_told_is_killed_at_its_hard_limit(
+    app: Celery, server: Any, worker: Worker, task: str
+) -> None:
+    sent = _send(app, task)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "hard_timeout"
+    assert letter["exception"] == "billiard.exceptions.TimeLimitExceeded"
+    assert sent.state == "FAILURE"
+    assert server.lrange(RAN, 0, -1) == [sent.id]
+    assert [line["event"] for line in _said(worker, sent)] == ["soft_time_limit", "hard_time_limit"]
+
+
+def test_what_finishes_within_the_grace_period_has_succeeded(
+    app: Celery, server: Any, worker: Worker
+) -> None:
+    sent = _send(app, "saves")
+
+    assert sent.get(timeout=20) == "saved"
+
+    wait_until(lambda: len(_said(worker, sent)) == 2, what="what the worker says")
+    assert [line["event"] for line in _said(worker, sent)] == ["soft_time_limit", "finished_within_grace"]
+    assert letters(server, sent.id) == []
+
+
+def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(app: Celery, server: Any) -> None:
+    sent = _send(app, "tries", 0.5, deadline=1.8)
+
+    (letter,) = _letters(server, sent)
+
+    assert server.llen(RAN) == 4
+    left = [float(each) for each in server.lrange(LEFT, 0, -1)]
+    assert left == sorted(left, reverse=True)
+    assert left[0] <= 1.8
+    assert left[3] <= 0.3
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["exception"] == "orchestrator.errors.DeadlineExceeded"
+    assert letter["message"].startswith("no further attempt could begin before the deadline (2")
+    assert letter["message"].endswith("): ValueError: attempt 3")
+    assert "no further attempt" in str(sent.result)
+    assert (letter["attempts"], sent.state) == ("4", "FAILURE")
+
+
+def test_a_wait_that_would_end_too_late_is_not_begun(app: Celery, server: Any) -> None:
+    sent = _send(app, "waits", deadline=5)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].endswith("): the task waits for 1m")
+    assert server.lrange(RAN, 0, -1) == [sent.id]
+
+
+def test_a_chain_is_over_with_its_deadline_and_its_remaining_steps_never_run(
+    app: Celery, server: Any
+) -> None:
+    steps = [app.signature("deadlines.step", kwargs={"seconds": seconds}) for seconds in (0.7, 0, 30, 0)]
+    sent: Any = chain(*(each.set(queue=_QUEUE) for each in steps)).apply_async(deadline=2)
+    ids = [sent.id]
+    while sent.parent is not None:
+        sent = sent.parent
+        ids.insert(0, sent.id)
+
+    (letter,) = _wait_for_letters(server, ids[2])
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].startswith("told to stop after ")
+    assert server.lrange(RAN, 0, -1) == ids[:3]
+    assert [letters(server, each) for each in (ids[0], ids[1], ids[3])] == [[], [], []]
+    left: Any = app.AsyncResult(ids[1]).result
+    assert left < 1.4
+
+
+def test_a_task_whose_deadline_is_over_is_never_begun(app: Celery, server: Any) -> None:
+    blockers = [_send(app, "step", seconds=1.0) for _ in range(2)]
+    wait_until(lambda: server.llen(RAN) == 2, what="that both processes are busy")
+
+    sent = _send(app, "step", deadline=0.3)
+
+    (letter,) = _letters(server, sent)
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].startswith("not begun: its deadline was due at 2")
+    assert [each.get(timeout=20) > 0 for each in blockers] == [True, True]
+    assert sent.id not in server.lrange(RAN, 0, -1)
+
+
+def test_at_its_deadline_it_is_told_to_stop_and_is_not_tried_again(app: Celery, server: Any) -> None:
+    sent = _send(app, "sleeps", deadline=1.2)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].startswith("told to stop after ")
+    assert "before its deadline (2" in letter["message"]
+    assert server.lrange(RAN, 0, -1) == [sent.id]
+
+
+def test_at_its_deadline_it_is_killed(app: Celery, server: Any, worker: Worker) -> None:
+    sent = _send(app, "sleeps_deaf", deadline=1.2)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].startswith("killed after ")
+    assert "DeadlineExceeded" in repr(sent.result)
+    lines = _said(worker, sent)
+    assert [line["event"] for line in lines] == ["soft_time_limit", "hard_time_limit"]
+    assert all("deadline" in line for line in lines)
+
+
+def test_a_default_deadline_does_not_count_the_wait_for_a_breaker(app: Celery, server: Any) -> None:
+    _control(server, "open")
+    sent = _send(app, "depends")
+    wait_until(lambda: server.hlen(keys.aside_messages()) == 1, what="its wait")
+    (waiting,) = server.hvals(keys.aside_messages())
+    headers = json.loads(waiting.split("\n", 1)[1])["headers"]
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 0.5)
+
+    _control(server, "close")
+
+    left = sent.get(timeout=20)
+    assert "omninode-deadline" not in headers
+    assert 999.0 < headers["omninode-deadline-left"] <= 1000
+    # What it has run for is less than what it has waited.
+    assert headers["omninode-deadline-left"] - left < 0.5
+
+
+def test_a_deadline_that_was_asked_for_ends_the_wait_for_a_breaker(app: Celery, server: Any) -> None:
+    _control(server, "open")
+
+    sent = _send(app, "depends", deadline=0.6)
+
+    (letter,) = _letters(server, sent)
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].endswith("has waited for the circuit of 'deadlines'")
+    assert server.llen(RAN) == 0
+    _control(server, "close")
+
+
+def test_a_hard_limit_within_a_transaction_leaves_nothing_half_written(
+    app: Celery, server: Any, environment: Settings
+) -> None:
+    with psycopg.connect(environment.database_url, autocommit=True) as database:
+        database.execute("CREATE TABLE deadline_rows (number int)")
+        sent = _send(app, "writes")
+
+        (letter,) = _letters(server, sent)
+
+        assert letter["reason"] == "hard_timeout"
+        wait_until(lambda: _writers(database) == 0, what="the end of its connection")
+        assert database.execute("SELECT count(*) FROM deadline_rows").fetchone() == (0,)
+
+
+def _send(app: Celery, task: str, *args: Any, deadline: float | None = None, **kwargs: Any) -> Any:
+    return app.send_task(f"deadlines.{task}", args, kwargs, queue=_QUEUE, deadline=deadline)
+
+
+def _letters(server: Any, sent: Any) -> list[dict[str, str]]:
+    return _wait_for_letters(server, sent.id)
+
+
+def _wait_for_letters(server: Any, task_id: str) -> list[dict[str, str]]:
+    wait_until(lambda: letters(server, task_id), what="its letter")
+    wait_until_empty(server, _QUEUE)
+    return letters(server, task_id)
+
+
+def _said(worker: Worker, sent: Any) -> list[dict[str, Any]]:
+    """What it has logged of this task's limits."""
+    lines = [json.loads(line) for line in worker.log().splitlines() if sent.id in line and line[:1] == "{"]
+    return [line for line in lines if "time_limit" in line["event"] or "grace" in line["event"]]
+
+
+def _control(server: Any, action: Action) -> None:
+    Store(server).control("deadlines", action, who="a test", why="on purpose")
+
+
+def _writers(database: psycopg.Connection[Any]) -> int:
+    row = database.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO deadline_rows%'"
+    ).fetchone()
+    return int(row[0]) if row else 0
