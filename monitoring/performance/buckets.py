@@ -12,7 +12,8 @@ from math import ceil, log2
 PER_DOUBLING = 8
 # From a microsecond to twelve days; what is shorter or longer goes to the first or the last one.
 FIRST, LAST = -160, 160
-SHORTEST_SECONDS, LONGEST_SECONDS = 2.0 ** (FIRST / PER_DOUBLING), 2.0 ** (LAST / PER_DOUBLING)
+SHORTEST_SECONDS: float = 2.0 ** (FIRST / PER_DOUBLING)
+LONGEST_SECONDS: float = 2.0 ** (LAST / PER_DOUBLING)
 
 
 def bucket(seconds: float) -> int:

@@ -168,13 +168,12 @@ class Recorder:
         if not isinstance(duration_ms, Real | Decimal) or isinstance(duration_ms, bool):
             self._refuse(f"duration_ms must be a number of milliseconds, not {duration_ms!r:.80}")
         try:
-            number: float = float(duration_ms)
+            return float(duration_ms)
         except OverflowError:
             # No float is as large.
             return -_LONGEST_MS if _is_negative(duration_ms) else _LONGEST_MS
         except ValueError:
             return nan
-        return number
 
     def _refuse(self, message: str) -> NoReturn:
         with self._lock:
