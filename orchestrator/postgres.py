@@ -1,6 +1,5 @@
 """The process's PostgreSQL connections: a pool that waits out a restart of the server."""
 
-import math
 import os
 import socket
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from threading import Timer
 from typing import Any
 
 from psycopg import Connection, OperationalError
-from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -20,7 +18,7 @@ from orchestrator.breaker import breaker as breaker_of
 from orchestrator.breaker import permit as permits
 from orchestrator.breaker.permit import Permit
 from orchestrator.errors import BreakerOpen, DeadlineExceeded, PostgresUnavailable
-from orchestrator.timeouts.deadline import left_of_task
+from orchestrator.timeouts import statements
 from orchestrator.timeouts.left import deadline_left, within
 
 # Opened only when they are wanted at the same time: a process of the prefork pool opens one or two. With
@@ -31,8 +29,6 @@ _CONNECT_TIMEOUT_SECONDS = 5
 _WAIT_SECONDS = 30.0
 # After that wait: how long it may take to find out why.
 _REASON_SECONDS = 2.0
-# PostgreSQL's largest statement_timeout, 24 days.
-_LONGEST_MS = 2**31 - 1
 # A server whose host has vanished is noticed within a minute, not within hours.
 _NOTICE: dict[str, Any] = {
     "keepalives_idle": 30,
@@ -61,11 +57,11 @@ def transaction(*, in_time: bool = True) -> Iterator[Connection[TupleRow]]:
         psycopg.OperationalError: the server went away within the block.
     """
     connection: Connection[TupleRow] | None = None
-    with _bounded(in_time) as is_bounded, _permitted() as permit:
+    with statements.bounded(in_time=in_time) as is_bounded, _permitted() as permit:
         try:
             with pool().connection(within(_WAIT_SECONDS) if is_bounded else None) as connection:
                 if is_bounded:
-                    _limit(connection, is_local=True)
+                    statements.limit(connection, in_transaction=True)
                 yield connection
         except PoolTimeout as error:
             if is_bounded and deadline_left() == 0:
@@ -93,9 +89,9 @@ def session() -> Iterator[Connection[TupleRow]]:
         DeadlineExceeded: the task's deadline was over, or struck here.
         psycopg.OperationalError: there is no connection, or the server went away within the block.
     """
-    with _bounded() as is_bounded, _connected() as connection:
+    with statements.bounded() as is_bounded, _connected() as connection:
         if is_bounded:
-            _limit(connection, is_local=False)
+            statements.limit(connection, in_transaction=False)
         yield connection
 
 
@@ -170,28 +166,6 @@ def cut_off_after(seconds: float, connection: Connection[Any]) -> Iterator[None]
         finally:
             timer.cancel()
             timer.join()
-
-
-@contextmanager
-def _bounded(in_time: bool = True) -> Iterator[bool]:  # noqa: FBT001, FBT002
-    """Whether there is a deadline to keep to; what its task's has stopped within the block says so."""
-    if not in_time or deadline_left() is None:
-        yield False
-        return
-    if left_of_task() == 0:
-        raise DeadlineExceeded("the task's deadline is over: PostgreSQL was not asked")
-    try:
-        yield True
-    except (QueryCanceled, PoolTimeout) as error:
-        if left_of_task() == 0:
-            raise DeadlineExceeded(f"the task's deadline struck in PostgreSQL: {error}") from error
-        raise
-
-
-def _limit(connection: Connection[Any], *, is_local: bool) -> None:
-    """Have the server stop each statement once what is left now is over."""
-    left_ms = min(_LONGEST_MS, max(1, math.ceil(within(_LONGEST_MS) * 1000)))
-    connection.execute("SELECT set_config('statement_timeout', %s, %s)", (str(left_ms), is_local))
 
 
 def _breaker() -> Breaker:

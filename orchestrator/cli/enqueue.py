@@ -25,6 +25,8 @@ _NO_ARGS, _NO_KWARGS = "[]", "{}"
 _INTERRUPTED = 130
 # A year: what is later is a slip of the pen, and dates end somewhere.
 _LONGEST_COUNTDOWN_SECONDS = 31_536_000
+# Ten years, as for every length of time in the settings.
+_LONGEST_DEADLINE_SECONDS = 315_360_000
 
 
 def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
@@ -58,6 +60,13 @@ def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float |
     metavar="SECONDS",
     help="Do not run it earlier than this.",
 )
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True, max=_LONGEST_DEADLINE_SECONDS),
+    callback=_refuse_nan,
+    metavar="SECONDS",
+    help="It must be over within so many seconds from now, with all its attempts; of --many all of them.",
+)
 @click.option("--foreign", is_flag=True, help="The task is another program's: do not look for it here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def enqueue(
@@ -69,6 +78,7 @@ def enqueue(
     batch_id: str | None,
     queue: str | None,
     countdown: float | None,
+    deadline: float | None,
     foreign: bool,
     as_json: bool,
 ) -> None:
@@ -90,7 +100,7 @@ def enqueue(
     app.conf.update(result_backend="disabled://")
     if not foreign:
         _require_known(app, task)
-    options = {"queue": queue, "countdown": countdown}
+    options = {"queue": queue, "countdown": countdown, "deadline": deadline}
     sender = Sender(app, task, {name: value for name, value in options.items() if value is not None}, foreign)
     if many:
         sys.exit(_send_many(sender, many, batch_id or uuid4().hex, as_json=as_json))

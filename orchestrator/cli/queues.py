@@ -201,12 +201,16 @@ def adopt(*, older_than: float, all_: bool, dry_run: bool, yes: bool, as_json: b
 
 
 def _where(message: Any) -> str:
-    """Its queue and priority, until when it waits, and its age."""
+    """Its queue and priority, until when it waits, by when it must be over, and its age."""
     told = [f"{message.queue}:{message.priority}"]
     if message.due:
         told.append(f"due {times.moment(message.due)}")
     if message.until:
         told.append(f"for {message.breaker}, at most until {times.moment(message.until)}")
+    if message.deadline:
+        told.append(f"must be over by {times.moment(message.deadline)}")
+    if message.left_seconds is not None:
+        told.append(f"has {times.length(message.left_seconds)} left")
     if message.age_seconds is not None:
         told.append(f"{times.length(message.age_seconds)} old")
     return "  ".join(told)

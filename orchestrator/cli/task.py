@@ -133,6 +133,10 @@ def _message(placed: Placed) -> Iterator[str]:
     yield f"  {about.error or f'{about.task} {about.args} {about.kwargs}'.rstrip()}"
     if placed.breaker and placed.place != "set aside":
         yield f"  depends on the breaker {placed.breaker}"
+    if about.deadline:
+        yield f"  must be over by {_when(about.deadline)}, with all its attempts"
+    if about.left_seconds is not None:
+        yield f"  has {times.length(about.left_seconds)} left from when it is claimed, with all its attempts"
     if placed.replay:
         yield f"  replay {placed.replay} of the dead letter {placed.letter_id}"
     if placed.error:

@@ -1,7 +1,7 @@
 """Shows messages without taking them: the head of a queue, what waits for its time, what for a breaker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,6 +12,7 @@ from kombu.utils.encoding import bytes_to_str
 from orchestrator import redaction
 from orchestrator.queues.survey import priority_of, queue_of
 from orchestrator.stamp import BREAKER, enqueued_at
+from orchestrator.timeouts import deadline
 from orchestrator.transport import asides
 from orchestrator.transport.envelope import decode
 
@@ -23,7 +24,8 @@ class Shown:
     """What can be said of a message; `error` where it is none.
 
     `breaker` is that of its dependency; of what is set aside the one that it waits for, and `until` when it
-    waits no longer.
+    waits no longer. `deadline` is when the task must be over with all its attempts; instead of that
+    `left_seconds` is what a default one leaves from the next claim on.
     """
 
     queue: str
@@ -38,6 +40,8 @@ class Shown:
     breaker: str = ""
     until: str = ""
     error: str = ""
+    deadline: str = ""
+    left_seconds: float | None = None
 
 
 def peek(channel: Any, queue: str, most: int) -> list[Shown]:
@@ -91,6 +95,16 @@ def _held_back(client: Any, times: str, messages: str) -> Iterator[tuple[str, st
             yield until, bytes_to_str(target), raw
 
 
+def _deadline(headers: Mapping[str, Any]) -> dict[str, Any]:
+    found = deadline.read(headers, 0.0)
+    if found is None:
+        return {}
+    if found.is_default and headers.get(deadline.IS_DEFAULT) is not True:
+        # It begins to count with the next claim.
+        return {"left_seconds": found.at}
+    return {"deadline": deadline.text(found.at)}
+
+
 def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
     """What can be said of these bytes, without secrets, and without what a terminal would obey."""
     try:
@@ -107,6 +121,7 @@ def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:
             round(time.time() - stamp, 3) if stamp else None,
             due,
             redaction.printable(headers.get(BREAKER) or ""),
+            **_deadline(headers),
         )
     except (ValueError, AttributeError, TypeError) as error:
         return Shown(

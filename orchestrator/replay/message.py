@@ -19,10 +19,10 @@ from orchestrator.replay.contents import NO_LINKS, Contents
 from orchestrator.replay.edit import Edit, check
 from orchestrator.replay.parts import JSON, UTF_8, Parts, read_json, take_apart
 from orchestrator.stamp import ASIDE, BREAKER, ENQUEUED_AT
+from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT
 from orchestrator.transport.envelope import HELD, Envelope, delay_ms, encode, held
 from orchestrator.worker.unstored import UNSENT
 
-DEADLINE = "omninode-deadline"
 # What is taken off where its time has passed.
 TIMES = ("eta", "expires", DEADLINE)
 _HOW_TO_NAME = """replay it with --edit '{"task": "name", "args": […]}'"""
@@ -133,9 +133,14 @@ def _second_protocol(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renewed(headers: dict[str, Any], now: datetime) -> tuple[dict[str, Any], set[str]]:
-    """The headers of a message that was never tried, and what was taken off because its time has passed."""
+    """The headers of a message that was never tried, and what was taken off because its time has passed.
+
+    A deadline that nobody asked for is no such time: the replay's own counts from when it is claimed.
+    """
+    if headers.get(IS_DEFAULT) is True:
+        headers = {name: value for name, value in headers.items() if name not in HEADERS}
     passed = _passed(headers, now)
-    gone = {FAILURES, UNSENT, HELD, ASIDE} | (passed & {DEADLINE})
+    gone = {FAILURES, UNSENT, HELD, ASIDE, IS_DEFAULT, LEFT} | (passed & {DEADLINE})
     kept = {name: value for name, value in headers.items() if name not in gone}
     return kept | {"retries": 0} | dict.fromkeys(passed - {DEADLINE}), passed
 

@@ -153,8 +153,11 @@ def left_of_task() -> float | None:
 
 
 def text(at: float) -> str:
-    """A deadline in words: ISO 8601."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    """A deadline in words: ISO 8601; Unix seconds where no calendar goes that far."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{at:g}"
 
 
 def portable(given: Any, now: float, *, may_have_passed: bool = False) -> Any:
@@ -197,5 +200,10 @@ def _seconds(given: Any) -> float:
 
 
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

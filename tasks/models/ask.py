@@ -45,6 +45,7 @@ def ask(
 
     Raises:
         BreakerOpen: the model's server, or PostgreSQL, is known to be away: nothing was called or recorded.
+        DeadlineExceeded: the task's deadline was over before the model had answered.
         InvalidModelInput: the operation cannot work on this input.
         ModelNotConfigured: there is no such model.
         ModelRefused: its server refused for good.

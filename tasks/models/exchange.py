@@ -18,10 +18,11 @@ class BadAnswer(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the parts of an exchange may take, in seconds."""
+    """How long the parts of an exchange may take, in seconds; `left_seconds` is what a deadline leaves."""
 
     connect_seconds: float
     read_seconds: float
+    left_seconds: float | None = None
 
     @property
     def whole_seconds(self) -> float:
@@ -30,7 +31,8 @@ class Limits:
         The read timeout alone starts anew with each byte: a server that sends a byte now and then would hold
         the call for ever. So there is once the read timeout for the model to think, and once for its answer.
         """
-        return self.connect_seconds + 2 * self.read_seconds
+        usual_seconds = self.connect_seconds + 2 * self.read_seconds
+        return usual_seconds if self.left_seconds is None else min(usual_seconds, self.left_seconds)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 import httpx2
 
 from orchestrator import redaction
-from orchestrator.errors import ModelRefused, ModelUnavailable
+from orchestrator.errors import DeadlineExceeded, ModelRefused, ModelUnavailable
 from orchestrator.retry.healing import http_status_can_heal, parse_retry_after
 from orchestrator.settings import ModelEndpoint
+from orchestrator.timeouts.deadline import left_of_task
+from orchestrator.timeouts.left import deadline_left
 from tasks.models import answers
 from tasks.models.exchange import BadAnswer, Limits, Received, exchanger
 from tasks.models.provider import Embedded, Reply
@@ -30,8 +32,9 @@ class OpenAIServer:
     """One model on one server.
 
     Every method raises ModelUnavailable where asking again may help: no connection, a time limit, HTTP 408,
-    425, 429 and 5xx, an answer that is nonsense. It raises ModelRefused for every other HTTP status. The key
-    is in neither.
+    425, 429 and 5xx, an answer that is nonsense. It raises ModelRefused for every other HTTP status, and
+    DeadlineExceeded where a task's deadline was over first, which is not the server's fault. The key is in
+    none of them.
     """
 
     name: str
@@ -65,6 +68,7 @@ class OpenAIServer:
     def _ask(
         self, method: str, path: str, payload: Any, limits: Limits, read: Callable[[bytes], _Read]
     ) -> _Read:
+        limits = replace(limits, left_seconds=deadline_left())
         # Never chained, and not told in their own words where they may show a header: it holds the key.
         try:
             body = None if payload is None else json.dumps(payload, allow_nan=False).encode()
@@ -75,6 +79,9 @@ class OpenAIServer:
         except BadAnswer as error:
             raise self._nonsense(error) from None
         except TimeoutError:
+            if left_of_task() == 0:
+                detail = "had not answered when the task's deadline was over"
+                raise DeadlineExceeded(self._about(detail)) from None
             detail = f"did not finish its answer within {limits.whole_seconds:g} s"
             raise ModelUnavailable(self._about(detail)) from None
         except _UNSENDABLE as error:

@@ -80,12 +80,12 @@ def begin(model: object, operation: object, task_id: str | None) -> Begun:
 
 
 def record(call: Call) -> None:
-    """Write the call in a transaction of its own.
+    """Write the call in a transaction of its own, also where a deadline is over: it has been paid for.
 
     Raises:
         psycopg.Error: PostgreSQL was away for longer than a usual restart takes.
     """
-    with postgres.transaction() as connection:
+    with postgres.transaction(in_time=False) as connection:
         connection.execute(_INSERT, asdict(call))
 
 

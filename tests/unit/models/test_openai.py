@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import ModelRefused, ModelUnavailable
+from orchestrator.errors import DeadlineExceeded, ModelRefused, ModelUnavailable
 from tasks.models.openai import OpenAIServer
 from tests.unit.models.model_server import (
     Behaviour,
@@ -22,6 +22,7 @@ from tests.unit.models.model_server import (
     reset,
     serve,
 )
+from tests.within_task import within_task
 
 KEY = "sk-very-secret"
 
@@ -208,6 +209,12 @@ def test_a_server_that_hangs_or_dribbles_does_not_hold_the_call(
         _model(server, connect_timeout_seconds=0.5, read_timeout_seconds=0.25).chat([], {})
     # The whole limit is 0.5 + 2 * 0.25 seconds; what dribbles would go on for ever.
     assert time.monotonic() - started < 10.0
+
+
+def test_a_deadline_ends_the_call_and_is_not_the_servers_fault(server: ModelServer) -> None:
+    server.behaviour = hang
+    with within_task(0.2), pytest.raises(DeadlineExceeded, match="when the task's deadline was over"):
+        _model(server).chat([], {})
 
 
 def test_a_reset_connection_may_heal(server: ModelServer) -> None:

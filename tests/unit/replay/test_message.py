@@ -113,6 +113,21 @@ def test_times_that_have_passed_are_taken_off_and_told() -> None:
     assert made.changed == {"eta", "expires", "omninode-deadline"}
 
 
+def test_a_deadline_that_nobody_asked_for_counts_anew() -> None:
+    running = {"omninode-deadline": NOW.timestamp() + 60, "omninode-deadline-default": True}
+    for headers in (running, {"omninode-deadline-left": 5.0}):
+        made = _replay(_died(headers))
+
+        assert not [name for name in made.envelope["headers"] if name.startswith("omninode-deadline")]
+        assert made.changed == frozenset()
+
+
+def test_a_deadline_to_come_that_was_asked_for_stays() -> None:
+    made = _replay(_died({"omninode-deadline": NOW.timestamp() + 60}))
+
+    assert made.envelope["headers"]["omninode-deadline"] == NOW.timestamp() + 60
+
+
 def test_times_to_come_stay() -> None:
     made = _replay(_died({"eta": FUTURE, "expires": FUTURE}))
 

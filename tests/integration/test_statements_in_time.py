@@ -1,0 +1,74 @@
+"""What is done in PostgreSQL keeps to the deadline of the task that does it."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator import postgres
+from orchestrator.errors import DeadlineExceeded
+from orchestrator.settings import Settings
+from orchestrator.timeouts import deadline_left
+from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from tests.servers import clean_redis, environment_of
+from tests.within_task import within_task
+
+if TYPE_CHECKING:
+    from orchestrator.dev.stack import Addresses
+
+
+@pytest.fixture(scope="module")
+def environment(stack: "Addresses", module_database: str) -> Iterator[Settings]:
+    with clean_redis(stack.redis_url) as redis, environment_of(stack, redis, module_database) as settings:
+        yield settings
+
+
+def test_a_statement_is_stopped_at_the_deadline_and_the_error_says_so(environment: Settings) -> None:
+    with (
+        within_task(0.3),
+        pytest.raises(DeadlineExceeded, match="struck in PostgreSQL: canceling statement"),
+        postgres.transaction() as connection,
+    ):
+        connection.execute("SELECT pg_sleep(20)")
+
+    with postgres.transaction() as connection:
+        assert _limit(connection) == "0"
+
+
+def test_a_session_is_held_to_it_too(environment: Settings) -> None:
+    with (
+        within_task(0.3),
+        pytest.raises(DeadlineExceeded, match="struck in PostgreSQL"),
+        postgres.session() as connection,
+    ):
+        connection.execute("SELECT pg_sleep(20)")
+
+
+def test_after_the_deadline_nothing_is_begun_but_what_must_be_written(environment: Settings) -> None:
+    with within_task(-1):
+        assert deadline_left() == 0
+        with pytest.raises(DeadlineExceeded, match="PostgreSQL was not asked"), postgres.transaction():
+            pytest.fail("it was begun")
+
+        with postgres.transaction(in_time=False) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_without_a_deadline_nothing_is_asked_of_the_server(environment: Settings) -> None:
+    with postgres.transaction() as connection:
+        assert _limit(connection) == "0"
+
+
+def test_a_timeout_context_bounds_statements_as_well(environment: Settings) -> None:
+    token = CONTEXT_ENDS_AT.set(time.monotonic() + 3600.999)
+    try:
+        with postgres.transaction() as connection:
+            assert re.fullmatch(r"3600\d{3}ms|1h", _limit(connection))
+    finally:
+        CONTEXT_ENDS_AT.reset(token)
+
+
+def _limit(connection: Any) -> str:
+    return str(connection.execute("SHOW statement_timeout").fetchone()[0])

@@ -1,0 +1,181 @@
+"""A deadline as a caller says it, as a message carries it, and as what follows inherits it."""
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import InvalidDeadline
+from orchestrator.task import Task
+from orchestrator.timeouts import deadline, deadline_left, published
+from orchestrator.timeouts.left import CONTEXT_ENDS_AT, within
+from tests.within_task import within_task
+
+_NOW = 1_800_000_000.0
+_TEN_YEARS = 315_360_000.0
+
+_lengths = st.floats(min_value=0.001, max_value=_TEN_YEARS)
+_numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers()
+_anything = st.none() | st.booleans() | _numbers | st.text() | st.lists(st.integers())
+
+
+@given(_lengths)
+def test_seconds_a_timedelta_and_a_moment_mean_the_same(seconds: float) -> None:
+    there = datetime.fromtimestamp(_NOW, UTC) + timedelta(seconds=seconds)
+    ways = [
+        seconds,
+        timedelta(seconds=seconds),
+        there,
+        there.astimezone(timezone(timedelta(hours=5))),
+        there.isoformat(),
+    ]
+
+    read = [deadline.moment(way, _NOW) for way in ways]
+
+    assert read == pytest.approx([_NOW + seconds] * 5, abs=2e-6)
+
+
+@given(_anything)
+def test_whatever_is_given_is_a_moment_to_come_or_refused(value: Any) -> None:
+    try:
+        at = deadline.moment(value, _NOW)
+    except InvalidDeadline:
+        return
+    assert _NOW < at <= _NOW + _TEN_YEARS
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "has passed"),
+        (-1, "has passed"),
+        (timedelta(), "has passed"),
+        (float("nan"), "must be seconds"),
+        (float("inf"), "must be seconds"),
+        (True, "must be seconds"),
+        ("soon", "must be seconds"),
+        (4e8, "more than ten years"),
+        (10**400, "must be seconds"),
+        (datetime(2035, 1, 1), "has no zone"),  # noqa: DTZ001
+        ("2035-01-01T00:00:00", "has no zone"),
+        (datetime(2020, 1, 1, tzinfo=UTC), "has passed"),
+    ],
+)
+def test_what_is_no_deadline_is_refused_with_a_reason(value: Any, words: str) -> None:
+    with pytest.raises(InvalidDeadline, match=words):
+        deadline.moment(value, _NOW)
+
+
+@given(st.dictionaries(st.sampled_from(deadline.HEADERS), _anything) | _anything)
+def test_headers_of_anybody_are_read_without_an_error(headers: Any) -> None:
+    found = deadline.read(headers, _NOW)
+
+    assert found is None or isinstance(found.at, float)
+
+
+@given(st.builds(deadline.Deadline, _lengths, st.booleans()))
+def test_a_deadline_is_read_as_it_was_written(written: deadline.Deadline) -> None:
+    assert deadline.read(written.headers(), _NOW) == written
+
+
+@given(_lengths)
+def test_what_is_left_begins_to_count_at_the_claim(seconds: float) -> None:
+    assert deadline.read({deadline.LEFT: seconds}, _NOW) == deadline.Deadline(_NOW + seconds, is_default=True)
+
+
+@given(_lengths)
+def test_a_signature_carries_a_deadline_without_loss(seconds: float) -> None:
+    moment = datetime.fromtimestamp(_NOW, UTC) + timedelta(seconds=seconds)
+
+    assert deadline.moment(deadline.portable(moment, _NOW), _NOW) == moment.timestamp()
+    assert deadline.portable(timedelta(seconds=5), _NOW) == 5.0
+    assert deadline.portable("inherit", _NOW) == "inherit"
+
+
+def test_one_that_was_asked_for_is_inherited_as_it_is_and_a_default_one_as_what_is_left() -> None:
+    asked = {deadline.DEADLINE: _NOW + 5}
+
+    with within_task(**asked) as request:
+        assert deadline.inherited(request, _NOW) == asked
+    with within_task(60, **{deadline.IS_DEFAULT: True}) as request:
+        handed = deadline.inherited(request, time.time())
+    with within_task() as request:
+        assert deadline.inherited(request, _NOW) == {}
+
+    assert handed.keys() == {deadline.LEFT}
+    assert 50 < handed[deadline.LEFT] <= 60
+
+
+@pytest.mark.parametrize(
+    ("parent_at", "own_seconds", "expected"),
+    [(60.0, None, 60), (60.0, 5, 5), (60.0, timedelta(seconds=600), 60), (None, 5, 5), (None, None, None)],
+)
+def test_what_follows_has_the_earlier_one_of_its_parents_and_its_own(
+    parent_at: float | None, own_seconds: Any, expected: float | None
+) -> None:
+    child = SimpleNamespace(deadline=own_seconds)
+
+    with within_task(parent_at) as parent, published.following(parent):
+        made = published.headers(child, "child", None, None)
+
+    if expected is None:
+        assert made == {}
+    else:
+        assert made[deadline.DEADLINE] - time.time() == pytest.approx(expected, abs=2)
+
+
+def test_an_ordinary_child_inherits_when_it_asks_and_never_fails_of_it() -> None:
+    with within_task(-5) as parent:
+        assert published.headers(None, "child", None, None) == {}
+        asked = published.headers(None, "child", "inherit", None)
+        assert asked == {deadline.DEADLINE: parent.get(deadline.DEADLINE)}
+
+    assert published.headers(None, "child", "inherit", None) == {}
+
+
+def test_what_follows_a_success_is_lost_for_no_deadline() -> None:
+    passed = "2020-01-01T00:00:00+00:00"
+    with within_task(30) as parent, published.following(parent):
+        late = published.headers(None, "next", passed, None)
+        garbage = published.headers(None, "next", {"no": "deadline"}, None)
+
+    assert late == {deadline.DEADLINE: datetime.fromisoformat(passed).timestamp()}
+    assert garbage == {deadline.DEADLINE: parent.get(deadline.DEADLINE)}
+
+
+def test_the_callers_headers_count_more_than_what_is_inherited() -> None:
+    with within_task(30) as parent, published.following(parent):
+        assert published.headers(None, "next", None, {deadline.LEFT: 3}) == {}
+
+
+def test_what_is_left_is_the_least_of_the_tasks_and_the_contexts() -> None:
+    assert deadline_left() is None
+    assert within(7) == 7
+    with within_task(1000):
+        assert 900 < (deadline_left() or 0) <= 1000
+        token = CONTEXT_ENDS_AT.set(time.monotonic() + 50)
+        try:
+            assert 40 < (deadline_left() or 0) <= 50
+            assert within(7) == 7
+        finally:
+            CONTEXT_ENDS_AT.reset(token)
+        CONTEXT_ENDS_AT.set(None)
+    with within_task(-1):
+        assert deadline_left() == 0
+
+
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), "inherit", datetime(2035, 1, 1, tzinfo=UTC)])
+def test_a_task_whose_own_deadline_makes_no_sense_is_not_registered(value: Any) -> None:
+    app = Celery("refused", set_as_current=False, task_cls=Task)
+
+    with pytest.raises(InvalidDeadline, match=r"shop\.pay"):
+        app.task(name="shop.pay", shared=False, deadline=value, lazy=False)(_run)
+
+
+def _run() -> None:
+    """Nothing is run here."""
