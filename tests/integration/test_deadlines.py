@@ -1,0 +1,254 @@
+"""Messages as they are written say by when their task must be over, however they are enqueued."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import Celery, chain, chord, group
+from celery.app.task import Context
+from redis import Redis
+
+from orchestrator.dev.stack import Addresses
+from orchestrator.enqueue import enqueue_many
+from orchestrator.errors import InvalidDeadline
+from orchestrator.settings import Settings
+from tests.acceptance.shared_place import app_in
+from tests.servers import clean_redis, environment_of
+from tests.within_task import within_task
+
+_QUEUE = "in-time"
+_DEADLINE, _DEFAULT, _LEFT = "omninode-deadline", "omninode-deadline-default", "omninode-deadline-left"
+
+
+@pytest.fixture(scope="module")
+def environment(stack: Addresses, module_database: str) -> Iterator[Settings]:
+    with clean_redis(stack.redis_url) as redis, environment_of(stack, redis, module_database) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def made(environment: Settings) -> Iterator[Celery]:
+    with app_in(environment) as app:
+        app.conf.task_default_queue = _QUEUE
+        app.task(name="in_time.plain", shared=False)(_run)
+        app.task(name="in_time.own", shared=False, deadline=timedelta(seconds=7))(_run)
+        yield app
+
+
+@pytest.fixture
+def app(made: Celery, server: Any) -> Celery:
+    server.delete(_QUEUE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(environment: Settings) -> Iterator[Any]:
+    with Redis.from_url(environment.redis_url) as client:
+        yield client
+
+
+def _run(*_: Any) -> None:
+    """Nothing is run here."""
+
+
+@pytest.mark.parametrize(
+    "given", [30, timedelta(seconds=30), datetime.now(UTC) + timedelta(days=1), "2035-01-01T00:00:00+00:00"]
+)
+def test_every_way_to_enqueue_writes_the_same(app: Celery, server: Any, given: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    plain.apply_async(deadline=given)
+    app.send_task("in_time.plain", deadline=given)
+    app.send_task("another.programs", deadline=given)
+    plain.s().set(deadline=given).delay()
+    plain.signature(options={"deadline": given}).apply_async()
+    enqueue_many(plain, [[], []], deadline=given)
+    # A compressed message is made by apply_async itself.
+    enqueue_many(plain, [[]], deadline=given, compression="gzip")
+
+    messages = _messages(server)
+    assert len(messages) == 8
+    for each in messages:
+        assert _seconds(each) == pytest.approx(_in_seconds(given), abs=5)
+        assert _DEFAULT not in each["headers"]
+        assert "deadline" not in each["properties"]
+
+
+def test_a_tasks_own_deadline_counts_from_each_enqueue_unless_the_caller_names_another(
+    app: Celery, server: Any
+) -> None:
+    own: Any = app.tasks["in_time.own"]
+    own.delay()
+    app.send_task("in_time.own")
+    enqueue_many(own, [[]])
+    own.apply_async(deadline=100)
+    own.apply_async(headers={_LEFT: 3.0})
+
+    told = _messages(server)
+    assert [round(_seconds(each), -1) for each in told[:4]] == [10, 10, 10, 100]
+    assert told[4]["headers"][_LEFT] == 3.0
+    assert _DEADLINE not in told[4]["headers"]
+
+
+@pytest.mark.parametrize("given", [-1, 0, float("nan"), datetime(2035, 1, 1), "soon"])  # noqa: DTZ001
+def test_what_is_no_deadline_enqueues_nothing(app: Celery, server: Any, given: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    wrong = plain.s().set(deadline=given)
+    ways: list[Any] = [
+        lambda: plain.apply_async(deadline=given),
+        lambda: enqueue_many(plain, [[], []], deadline=given),
+        lambda: plain.apply_async(link=wrong),
+        lambda: chain(plain.s(), plain.s(), wrong).apply_async(),
+        lambda: group(plain.s(), plain.s()).apply_async(deadline=given),
+        lambda: group(plain.s(), wrong).apply_async(),
+        lambda: chord([plain.s(), plain.s()], wrong).apply_async(),
+        lambda: chord([plain.s(), plain.s()], plain.s()).apply_async(deadline=given),
+    ]
+
+    for way in ways:
+        with pytest.raises(InvalidDeadline):
+            way()
+    assert _messages(server) == []
+
+
+def test_all_of_a_canvas_has_one_moment_and_a_member_may_have_its_own(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    steps = [plain.s(), plain.s().set(deadline=timedelta(seconds=5)), plain.s()]
+    canvas: Any = chain(group(plain.s(), plain.s().set(deadline=9)), *steps)
+    canvas.apply_async(deadline=60)
+
+    first, second = _messages(server)
+    body = first["embedded"]["chord"]
+    tasks = [body, *reversed(first["embedded"]["chain"])] if first["embedded"]["chain"] else _leaves(body)
+    told = [each["options"]["deadline"] for each in tasks]
+    at = datetime.fromtimestamp(first["headers"][_DEADLINE], UTC).isoformat(timespec="microseconds")
+    assert _seconds(first) == pytest.approx(60, abs=5)
+    assert _seconds(second) == pytest.approx(9, abs=5)
+    assert told == [at, 5.0, at]
+    # What the caller made is as it was: it may be enqueued again, later.
+    assert "deadline" not in canvas.options
+    assert [each.options.get("deadline") for each in steps] == [None, timedelta(seconds=5), None]
+
+
+def test_a_canvas_may_say_it_itself(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    canvases: list[Any] = [group(plain.s(), plain.s()), chord([plain.s(), plain.s()], plain.s())]
+    for canvas in canvases:
+        canvas.set(deadline=40).apply_async()
+        assert canvas.options["deadline"] == 40
+    last: Any = chain(plain.s(), plain.s())
+    last.set(deadline=timedelta(seconds=40)).apply_async()
+
+    messages = _messages(server)
+    assert len(messages) == 5
+    assert [_seconds(each) for each in messages] == pytest.approx([40] * 5, abs=5)
+    assert messages[0]["headers"][_DEADLINE] == messages[1]["headers"][_DEADLINE]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [({}, {_DEADLINE: 50}), ({_DEFAULT: True}, {_LEFT: 50})],
+    ids=["asked for", "default"],
+)
+def test_what_follows_a_success_inherits(
+    app: Celery,
+    server: Any,
+    headers: dict[str, bool],
+    expected: dict[str, float],
+) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    with within_task(50, **headers):
+        # As Celery's tracer publishes a link, a chain's next step and a chord's body.
+        for following in (plain.s(), group(plain.s(), plain.s()), chain(plain.s(), plain.s())):
+            app.amqp._retry_publish(following.apply_async, ())  # noqa: SLF001
+
+    found = [_told(each) for each in _messages(server)]
+    assert found == [pytest.approx(expected, abs=5)] * 4
+
+
+def test_children_and_errbacks_do_not_inherit_unless_they_ask(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    with within_task(50):
+        plain.delay()
+        group(plain.s(), plain.s()).apply_async()
+        plain.apply_async(deadline="inherit")
+        group(plain.s()).apply_async(deadline="inherit")
+        errback = app.signature("another.programs", immutable=True)
+        failed = Context(id="1", errbacks=[errback], delivery_info={})
+        plain.backend._call_task_errbacks(failed, ValueError(), None)  # noqa: SLF001
+
+    found = [_told(each) for each in _messages(server)]
+    assert found[:3] == [{}, {}, {}]
+    assert found[3:5] == [pytest.approx({_DEADLINE: 50}, abs=5)] * 2
+    assert found[5:] == [{}]
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")
+def test_the_body_inherits_from_the_last_part_also_where_no_task_runs(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    chord([plain.s(), plain.s()], plain.s()).apply_async()
+    parts = _messages(server)
+    server.delete(_QUEUE)
+
+    for number, each in enumerate(parts):
+        headers, links = each["headers"], each["embedded"]
+        request = Context(
+            headers, id=headers["id"], chord=links["chord"], args=[], **{_DEADLINE: time.time() + 50 + number}
+        )
+        plain.backend.mark_as_done(headers["id"], number, request)
+
+    assert [_told(each) for each in _messages(server)] == [pytest.approx({_DEADLINE: 51}, abs=5)]
+
+
+def test_an_eager_app_looks_at_deadlines_and_waits_for_nothing(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    app.conf.task_always_eager = True
+    try:
+        plain.apply_async(deadline=5)
+        canvases: list[Any] = [chain(plain.s(), plain.s()), group(plain.s()), chord([plain.s()], plain.s())]
+        for canvas in canvases:
+            canvas.apply_async(deadline=5)
+            with pytest.raises(InvalidDeadline):
+                canvas.apply_async(deadline=-5)
+        with pytest.raises(InvalidDeadline):
+            plain.apply_async(deadline=-5)
+    finally:
+        app.conf.task_always_eager = False
+    assert _messages(server) == []
+
+
+def _in_seconds(given: Any) -> float:
+    if isinstance(given, str):
+        given = datetime.fromisoformat(given)
+    if isinstance(given, datetime):
+        return (given - datetime.now(UTC)).total_seconds()
+    return given.total_seconds() if isinstance(given, timedelta) else float(given)
+
+
+def _messages(server: Any) -> list[dict[str, Any]]:
+    """Those in the queue, the first one first; `embedded` is what each carries along."""
+    messages = [json.loads(raw) for raw in reversed(server.lrange(_QUEUE, 0, -1))]
+    for each in messages:
+        if "compression" not in each["headers"]:
+            each["embedded"] = json.loads(base64.b64decode(each["body"]))[2]
+    return messages
+
+
+def _seconds(message: dict[str, Any]) -> float:
+    return float(message["headers"][_DEADLINE]) - time.time()
+
+
+def _told(message: dict[str, Any]) -> dict[str, Any]:
+    """The deadline's headers, in seconds from now."""
+    headers = message["headers"]
+    told = {name: value for name, value in headers.items() if name in {_DEADLINE, _DEFAULT, _LEFT}}
+    return told | ({_DEADLINE: _seconds(message)} if _DEADLINE in told else {})
+
+
+def _leaves(signature: dict[str, Any]) -> list[dict[str, Any]]:
+    if signature["subtask_type"] != "chain":
+        return [signature]
+    return [leaf for each in signature["kwargs"]["tasks"] for leaf in _leaves(each)]
