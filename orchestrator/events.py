@@ -96,6 +96,11 @@ def attach(listener: Listener) -> Callable[[], None]:
     return detach
 
 
+def is_anybody_listening() -> bool:
+    """Whether an event would be told to anybody: what happens often is not even made where not."""
+    return bool(_listeners)
+
+
 def emit(event: Event) -> None:
     """Tell it to whoever listens; never raises."""
     for listener in _listeners:
