@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+from orchestrator import events, settings
 from orchestrator.deadletter.death import LETTER, replay_of
+from orchestrator.deadletter.naming import topic_of
 from orchestrator.transport.envelope import HELD, Envelope, encode
 
 # What became of a letter whose replay is done; '' where its next attempt was published as another message.
@@ -109,7 +111,9 @@ class Claim:
 
     def bury(self, letter: Mapping[str, str]) -> None:
         """Write the dead letter's fields into the outbox; the script adds the original bytes."""
-        self._note("bury", *(part for pair in letter.items() for part in pair))
+        if self._note("bury", *(part for pair in letter.items() for part in pair)):
+            topic = topic_of(self.queue, settings.current().kafka_dlq_suffix)
+            events.emit(events.DeadLettered(letter.get("task", ""), topic))
 
     def release(self) -> None:
         """Give it back to the front of its queue, as if it had never been delivered."""
@@ -139,12 +143,14 @@ class Claim:
         limit_ms = str(max(0, round(limit_seconds * 1000)))
         self._note("aside", breaker, limit_ms, aside_id, encode(self._with_tag(changed)))
 
-    def _note(self, name: str, *arguments: str) -> None:
+    def _note(self, name: str, *arguments: str) -> bool:
         # What Redis cannot take has to fail here, while the claim is still held, and not in the exchange.
         for argument in arguments:
             argument.encode()
-        if self._settle():
+        is_ours = self._settle()
+        if is_ours:
             self.ledger.note(name, self.id, *arguments)
+        return is_ours
 
     def _replay(self) -> tuple[str, int] | None:
         headers = self.envelope.get("headers")

@@ -8,7 +8,7 @@ from typing import Any
 from celery.utils.saferepr import saferepr
 from celery.worker import state
 
-from orchestrator import times
+from orchestrator import events, times
 from orchestrator.deadletter.letter import class_of, message_of
 from orchestrator.retry.again import PutBack
 from orchestrator.worker import deadlines, gate, retrying
@@ -72,6 +72,8 @@ def _following(request: Any, asked: PutBack, error: BaseException | None) -> Put
 def _put_back(request: Any, asked: PutBack, to: str = "") -> None:
     envelope = changed(request.claim.envelope, asked, request.deadline)
     request.claim.put_back(asked.delay_seconds, envelope, to)
+    if "retries" in asked.headers:
+        events.emit(events.Retried(request.name))
 
 
 def _words(error: BaseException | None) -> str:
