@@ -1,0 +1,28 @@
+"""The page that says where each pattern is: it names all that the document does, and its imports work."""
+
+import re
+
+from tests.pages import ROOT
+from tests.patterns import document
+
+_PAGE = (ROOT / "docs/reference/patterns.md").read_text(encoding="utf-8")
+
+
+def _first_cells(section: str) -> list[str]:
+    table = _PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+
+
+def test_the_tables_have_every_variable_metric_and_key() -> None:
+    assert _first_cells("Variables") == list(document.variables())
+    assert _first_cells("Metrics") == document.metrics()
+    keys = [key.replace(".kafka_client.", ".*.") for key in document.keys() if "=" not in key]
+    assert _first_cells("Keys of the dashboard") == keys
+
+
+def test_the_imports_of_the_page_work() -> None:
+    lines = re.findall(r"`(from \S+ import [^`]+)`", _PAGE)
+
+    assert len(lines) == 5
+    for line in lines:
+        exec(line, {})  # noqa: S102 (to type what is shown)
