@@ -90,20 +90,20 @@ class Settings(BaseSettings):
     timeout_operation_default: Seconds = Field(300.0, alias="TIMEOUT_OPERATION_DEFAULT")
     """When a running task is told to stop, in seconds: the soft limit."""
     timeout_global_default: Seconds = Field(3600.0, alias="TIMEOUT_GLOBAL_DEFAULT")
-    """How long a task may take over all its attempts, in seconds. No effect yet."""
+    """How long a task may take over all its attempts, in seconds: its deadline, where nobody has set one."""
     timeout_grace_period: Seconds = Field(30.0, alias="TIMEOUT_GRACE_PERIOD")
     """How much later it is killed, in seconds: the hard limit."""
     timeout_warning_threshold: Fraction = Field(0.8, alias="TIMEOUT_WARNING_THRESHOLD")
-    """The part of a limit after which a warning is due. No effect yet."""
+    """The part of a limit after which what runs is warned of: a task, or an operation."""
 
     perf_monitor_retention_hours: Seconds = Field(24.0, alias="PERF_MONITOR_RETENTION_HOURS")
-    """How long metrics are kept, in hours. No effect yet."""
+    """How long what was measured stays in the dashboard, in hours."""
     perf_monitor_sampling_interval: Seconds = Field(60.0, alias="PERF_MONITOR_SAMPLING_INTERVAL")
-    """How often metrics are summed up, in seconds. No effect yet."""
+    """How often health is looked at, and alerts are raised or cleared, in seconds."""
     perf_monitor_error_threshold: float = Field(5.0, alias="PERF_MONITOR_ERROR_THRESHOLD", ge=0, le=100)
-    """The percentage of errors that raises an alert. No effect yet."""
+    """The percentage of errors above which health is degraded; from twice of it on it is critical."""
     perf_monitor_response_threshold: Seconds = Field(5000.0, alias="PERF_MONITOR_RESPONSE_THRESHOLD")
-    """The response time that raises an alert, in milliseconds. No effect yet."""
+    """The response time above which health is degraded, in milliseconds."""
 
     imports: Annotated[tuple[str, ...], NoDecode] = Field((), alias="OMNINODE_IMPORTS")
     """Modules with a user's own tasks, handlers and checks, separated by commas."""
