@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from orchestrator.dev.fleet import Fleet
     from tasks.demo.dying import Act
     from tasks.demo.outage import Outage
     from tasks.hooks.delivery import Delivery
@@ -79,7 +80,6 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
     from orchestrator.breaker import hub
     from orchestrator.dev import environment, report
     from orchestrator.dev.fleet import running_fleet
-    from orchestrator.dev.processes.interrupts import Interrupted
     from tasks.demo import dying, outage
     from tasks.demo.endpoint import serving
     from tasks.demo.run import send, wait_for_the_texts
@@ -99,14 +99,22 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
             act = dying.play(fleet)
             away = outage.play(fleet, endpoint, _PROCESSES)
             missing = _report(deliveries, act, away, as_json=as_json)
-            if sys.stdin.isatty() and sys.stdout.isatty():
-                if not as_json:
-                    _say_where_to_look(fleet.flower_url, fleet.stack.environment())
-                # However soon it comes: the report is there.
-                with suppress(Interrupted):
-                    click.echo("\nCtrl-C stops everything.")
-                    fleet.wait()
+            stay(fleet, as_json=as_json)
     return missing
+
+
+def stay(fleet: Fleet, *, as_json: bool) -> None:
+    """Stay up until Ctrl-C on a terminal; elsewhere nobody looks around, and all is gone soon."""
+    from orchestrator.dev.processes.interrupts import Interrupted
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    if not as_json:
+        _say_where_to_look(fleet.flower_url, fleet.stack.environment())
+    # However soon it comes: the report is there.
+    with suppress(Interrupted):
+        click.echo("\nCtrl-C stops everything.")
+        fleet.wait()
 
 
 def _report_only(lines: Path, *, as_json: bool) -> list[str]:

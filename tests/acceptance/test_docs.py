@@ -17,8 +17,12 @@ EXPORTS = 'export PATH="$PWD/.venv/bin:$PATH"; eval "$(omninode stack status --e
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A temporary folder of our own, so that only our stacks are found there; `make test` only collects."""
-    return {"TMPDIR": str(tmp_path_factory.mktemp("stacks")), "PYTEST_ADDOPTS": "--collect-only -q"}
+    """A temporary folder of our own, so that only our stacks are found there.
+
+    Tests are only collected, and make says what it would run.
+    """
+    folder = tmp_path_factory.mktemp("stacks")
+    return {"TMPDIR": str(folder), "PYTEST_ADDOPTS": "--collect-only -q", "MAKEFLAGS": "n"}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,16 @@ def test_the_readme_shows_the_example_application_as_it_is() -> None:
     assert (ROOT / "examples/app.py").read_text() in shown
 
 
+def test_the_two_commands_of_the_readme_run_the_demo_and_every_test() -> None:
+    """The demo has a test of its own that runs it, and this is one of all tests: neither is run again."""
+    two = [block for block in blocks("README.md") if block.info == "sh"][:2]
+
+    demo, tests = (run(block, {"MAKEFLAGS": "n"}).splitlines()[-1] for block in two)
+
+    assert demo == ".venv/bin/omninode demo"
+    assert tests == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile"
+
+
 def test_the_test_command_of_the_readme_is_the_one_that_is_run_elsewhere() -> None:
     commands = [block.body.strip() for block in blocks("README.md") if block.info == "sh"]
     ci = (ROOT / ".ci/run").read_text().splitlines()
@@ -94,7 +108,8 @@ def test_the_test_command_of_the_readme_is_the_one_that_is_run_elsewhere() -> No
 
 
 def test_every_file_that_a_page_points_to_exists() -> None:
-    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-to.md", "docs/explanation.md"):
+    pages = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-to.md", "docs/explanation.md")
+    for page in (*pages, "docs/reference/patterns.md"):
         targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
         missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
         assert missing == [], page
