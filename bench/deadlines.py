@@ -1,0 +1,134 @@
+"""What deadlines and the table of what runs cost a task that does nothing, in the processor's time.
+
+Two workers with two processes each, on a Redis of their own each: one is ours, the other one is ours too, but
+with these functions replaced by ones that do nothing. In turns each empties a queue of the same tasks, and
+the processor's time that the worker and its children take is read from the system. Tasks have the default
+deadline, which no message carries, or one in their headers. Stock Celery has neither deadlines nor such a
+table: there is no peer but ourselves without them.
+
+Two processes with the same code are not equally fast: all that is done with several pairs of workers, and the
+median of what they say counts. A run takes about three minutes.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from time import monotonic
+
+import click
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own folder
+
+from bench.load import bed, celery_worker, work
+from bench.load.bars import Figure, all_met, show
+from bench.load.bed import Bed, Spoilt
+from bench.load.celery_worker import POOLS, QUEUE, Contender
+from orchestrator import keys
+from orchestrator.timeouts.deadline import DEADLINE
+
+_WITH = Contender("OmniNode", "bench.load.omninode")
+_WITHOUT = Contender("OmniNode without them", "bench.load.untimed")
+_BARE = "without"
+_BAR_PERCENT = 3.0
+_POLL_SECONDS = 0.02
+_STALL_SECONDS = 60.0
+_FAR_SECONDS = 3600.0
+_AT_ONCE = 1000
+
+
+@click.command(help=__doc__)
+@click.option("--tasks", default=3000, show_default=True, type=click.IntRange(min=10), help="In each turn.")
+@click.option("--pairs", default=5, show_default=True, type=click.IntRange(min=1), help="Of workers.")
+@click.option("--rounds", default=6, show_default=True, type=click.IntRange(min=2), help="Of each pair.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def main(*, tasks: int, pairs: int, rounds: int, as_json: bool) -> None:
+    """Measure, print, and exit with 1 when the bar is missed."""
+    try:
+        messages = celery_worker.render(_WITH, work.NOOP, tasks)
+        measured = [measure(messages, rounds) for _ in range(pairs)]
+    except KeyboardInterrupt:
+        sys.exit(130)
+    figures = _figures(measured)
+    show(figures, as_json=as_json)
+    sys.exit(not all_met(figures))
+
+
+def measure(plain: list[str], rounds: int) -> dict[str, float]:
+    """Microseconds of the processor a task, of a new pair of workers."""
+    with bed.made(len(plain)) as ours, bed.made(len(plain)) as bare:
+        celery_worker.start(ours, _WITH, POOLS["prefork"])
+        celery_worker.start(bare, _WITHOUT, POOLS["prefork"])
+        turns = {
+            _BARE: (bare, plain),
+            "by default": (ours, plain),
+            "in headers": (ours, [_due(message) for message in plain]),
+        }
+        for where, messages in turns.values():
+            _drain(where, messages)
+        taken: dict[str, list[float]] = {name: [] for name in turns}
+        for number in range(rounds):
+            for name in turns if number % 2 == 0 else reversed(turns):
+                taken[name].append(_drain(*turns[name]) / len(plain) * 1e6)
+    # What a busy neighbour leaves alone: caches are shared too.
+    return {name: statistics.quantiles(values, n=4)[0] for name, values in taken.items()}
+
+
+def _due(message: str) -> str:
+    parsed = json.loads(message)
+    parsed["headers"][DEADLINE] = time.time() + _FAR_SECONDS
+    return json.dumps(parsed)
+
+
+def _drain(where: Bed, messages: list[str]) -> float:
+    """Seconds of the processor that the worker and its children take."""
+    for first in range(0, len(messages), _AT_ONCE):
+        where.client.lpush("bench:held-back", *messages[first : first + _AT_ONCE])
+    before, began = _worker_seconds(where), monotonic()
+    where.client.rename("bench:held-back", QUEUE)
+    while not _is_done(where):
+        if monotonic() - began > _STALL_SECONDS:
+            raise Spoilt("the worker did not finish")
+        where.children.check()
+        bed.pause(_POLL_SECONDS)
+    return _worker_seconds(where) - before
+
+
+def _is_done(where: Bed) -> bool:
+    with where.client.pipeline() as ask:
+        ask.llen(QUEUE)
+        ask.hlen(keys.claims())
+        return not any(ask.execute())
+
+
+def _worker_seconds(where: Bed) -> float:
+    worker = psutil.Process(where.children.living["worker-0"].pid)
+    times = [each.cpu_times() for each in (worker, *worker.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def _figures(measured: list[dict[str, float]]) -> list[Figure]:
+    shown = [Figure("without either: µs a task", f"{_median(each[_BARE] for each in measured):.1f}")]
+    for name in sorted(measured[0].keys() - {_BARE}):
+        more = _median(100 * (each[name] / each[_BARE] - 1) for each in measured)
+        shown.append(
+            Figure(
+                f"deadlines {name}, and the table: more",
+                f"{more:.2f} % ({_median(each[name] for each in measured):.1f} µs)",
+                f"≤ {_BAR_PERCENT:g} %",
+                more <= _BAR_PERCENT,
+                {"stock Celery": "has neither"},
+            )
+        )
+    return shown
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+if __name__ == "__main__":
+    main()
