@@ -192,7 +192,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
             return again.Held(
                 request.args if args is None else args, request.kwargs if kwargs is None else kwargs, options
             )
-        return super().signature_from_request(request, args, kwargs, **options)
+        made = super().signature_from_request(request, args, kwargs, **options)
+        return in_time.keep(made, self.request if request is None else request)
 
     def _set_aside_instead(self, error: Any, max_retries: int | None) -> None:
         """Raise what sets it aside if a circuit is open: an attempt would be wasted."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import timedelta
 from typing import Any
 
 from orchestrator import settings, stamp, times
@@ -16,6 +15,11 @@ from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import Envelope
 from orchestrator.worker import aside
 
+# It polls for a chord's parts until the last of them has ended, however long that takes.
+_UNLOCK = "celery.chord_unlock"
+# Ten years, as for every length of time in the settings.
+_LONGEST_SECONDS = 315_360_000.0
+
 
 def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
     """The deadline of a claimed message: its headers', the task's own from its enqueue on, or the default.
@@ -25,12 +29,10 @@ def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
     headers, first = claim.envelope.get("headers"), claim.first_claimed_at
     if found := deadline.read(headers, first):
         return found
-    seconds = _own_seconds(task)
-    if seconds is not None:
-        # A plain producer does not say when that was.
-        enqueued = stamp.enqueued_at(headers) if isinstance(headers, dict) else None
-        return Deadline((first if enqueued is None else enqueued) + seconds)
-    return Deadline(first + _default_seconds(own_hard), is_default=True)
+    # A plain producer does not say when it was enqueued.
+    enqueued = stamp.enqueued_at(headers) if isinstance(headers, dict) else None
+    own = deadline.of_task(task, first if enqueued is None else enqueued)
+    return own or Deadline(first + _default_seconds(task.name, own_hard), is_default=True)
 
 
 def tell(request: Any) -> Deadline:
@@ -109,16 +111,11 @@ def _kind(of_task: Deadline) -> str:
     return "default deadline (TIMEOUT_GLOBAL_DEFAULT)" if of_task.is_default else "deadline"
 
 
-def _own_seconds(task: Any) -> float | None:
-    own = getattr(task, "deadline", None)
-    if isinstance(own, timedelta):
-        return own.total_seconds()
-    return float(own) if isinstance(own, int | float) and not isinstance(own, bool) else None
-
-
-def _default_seconds(own_hard: float | None) -> float:
+def _default_seconds(task: str, own_hard: float | None) -> float:
     """A task that may run for longer than that by itself is not cut short for what it has waited here."""
     current = settings.current()
+    if task == _UNLOCK:
+        return _LONGEST_SECONDS
     if own_hard is None or own_hard < current.timeout_global_default:
         return current.timeout_global_default
     return own_hard + current.timeout_grace_period

@@ -9,7 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from orchestrator import settings, times
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.timeouts import deadline
-from orchestrator.timeouts.deadline import DEADLINE
+from orchestrator.timeouts.deadline import DEADLINE, IS_DEFAULT, Deadline
 from orchestrator.worker import time_limits
 
 # Two clocks were read for it.
@@ -47,6 +47,15 @@ def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Excepti
         f"told to stop after {times.length(ran_seconds)}, {times.length(left_seconds)} before its deadline "
         f"({deadline.text(task.request.get(DEADLINE))}), which comes before its limits"
     )
+
+
+def keep(signature: Any, request: Any) -> Any:
+    """The signature of a next attempt that is published anew: this one's deadline holds, or its own."""
+    at, options = request.get(DEADLINE), signature.options
+    if at is not None and options.get("deadline") is None:
+        kept = Deadline(at, request.get(IS_DEFAULT) is True).headers()
+        options["headers"] = kept | (options.get("headers") or {})
+    return signature
 
 
 def _is_soft_limit(error: Exception) -> bool:

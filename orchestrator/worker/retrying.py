@@ -5,6 +5,7 @@ Decided from memory when an attempt is settled; a thread exchanges the counts wi
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 from contextlib import suppress
@@ -26,7 +27,7 @@ from orchestrator.retry.policy import Policies, RetryPolicy, chosen
 from orchestrator.worker.outcome import HOPELESS
 
 _BUDGETS_SECONDS, _EXPERIENCE_SECONDS = 1.0, 10.0
-# How long before it expires a retry is made at the latest.
+# How long before it expires, or its deadline, a retry is made at the latest.
 _BEFORE_EXPIRY_SECONDS = 5.0
 
 
@@ -135,9 +136,9 @@ def _count(request: Any, *, well: bool) -> None:
 def _put_off(asked: PutBack, seconds: float, request: Any) -> None:
     now = datetime.now(UTC)
     expires = moment(asked.headers.get("expires") or request.claim.envelope["headers"].get("expires"))
-    if expires:
-        left_seconds = (expires - now).total_seconds() - _BEFORE_EXPIRY_SECONDS
-        seconds = max(asked.delay_seconds, min(seconds, left_seconds))
+    until = min(request.deadline.at, expires.timestamp() if expires else math.inf)
+    left_seconds = until - now.timestamp() - _BEFORE_EXPIRY_SECONDS
+    seconds = max(asked.delay_seconds, min(seconds, left_seconds))
     more = seconds - asked.delay_seconds
     words = f"put off for {times.length(more)} more: the retry budget of {request.breaker!r} is used up"
     asked.note = f"{asked.note}; {words}" if asked.note else words

@@ -1,5 +1,7 @@
 """Tasks that run for too long: told to stop, killed, or never begun."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,6 +59,21 @@ def tries(self: Any, pause_seconds: float) -> None:
     _began(self)
     redis.client().rpush(LEFT, deadline_left() or -1)
     raise self.retry(exc=ValueError(f"attempt {self.request.retries}"), countdown=pause_seconds)
+
+
+@_task(name="deadlines.publishes_anew", max_retries=1)
+def publishes_anew(self: Any) -> float:
+    _began(self)
+    if not self.request.retries:
+        # The message that is put back cannot be another one.
+        raise self.retry(countdown=0, serializer="json")
+    return deadline_left() or -1
+
+
+@_task(name="deadlines.dies", max_retries=3, default_retry_delay=2)
+def dies(self: Any) -> None:
+    _began(self)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @_task(name="deadlines.waits")

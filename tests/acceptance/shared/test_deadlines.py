@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from celery import Celery, chain
 
-from orchestrator import keys
+from orchestrator import keys, redis
 from orchestrator.breaker.state import Action
 from orchestrator.breaker.store import Store
 from orchestrator.settings import Settings
+from orchestrator.timeouts import fleet
 from tests.acceptance import deadline_tasks
 from tests.acceptance.deadline_tasks import LEFT, RAN
 from tests.acceptance.shared_place import letters, wait_until_empty
@@ -32,6 +33,9 @@ def worker(environment: Settings) -> Iterator[Worker]:
     assert environment
     with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT, concurrency=2) as started:
         yield started
+        # Whatever became of them, none of these tasks is shown as one that still runs.
+        with redis.connect(environment.redis_url) as client:
+            wait_until(lambda: not fleet.read(client).entries, what="the end of all that runs")
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +98,20 @@ def test_a_wait_that_would_end_too_late_is_not_begun(app: Celery, server: Any) -
 
     assert letter["reason"] == "deadline_exceeded"
     assert letter["message"].endswith("): the task waits for 1m")
+    assert server.lrange(RAN, 0, -1) == [sent.id]
+
+
+def test_a_retry_that_is_published_anew_keeps_its_deadline(app: Celery) -> None:
+    assert 29 < _send(app, "publishes_anew", deadline=31).get(timeout=20) <= 31
+
+
+def test_what_was_killed_is_not_tried_again_after_its_deadline(app: Celery, server: Any) -> None:
+    sent = _send(app, "dies", deadline=2)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert "billiard.exceptions.WorkerLostError: Worker exited prematurely" in letter["message"]
     assert server.lrange(RAN, 0, -1) == [sent.id]
 
 

@@ -1,5 +1,7 @@
 """What the main process does about a retry, with as much of a request as it looks at."""
 
+import math
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from orchestrator.deadletter.death import FAILURES
 from orchestrator.retry.again import PutBack
 from orchestrator.retry.odds import Failure, Odds
 from orchestrator.settings import Settings
+from orchestrator.timeouts.deadline import Deadline
 from orchestrator.worker import retrying
 
 
@@ -24,11 +27,17 @@ def _without_redis() -> Iterator[None]:
 
 
 def _request(
-    retries: int = 0, breaker: str = "shop", *, learns: bool | None = None, **headers: Any
+    retries: int = 0,
+    breaker: str = "shop",
+    *,
+    learns: bool | None = None,
+    deadline_at: Any = math.inf,
+    **headers: Any,
 ) -> SimpleNamespace:
     return SimpleNamespace(
         name="shop.pay",
         breaker=breaker,
+        deadline=Deadline(deadline_at),
         task=SimpleNamespace(learn_retries=learns),
         request_dict={"retries": retries},
         claim=SimpleNamespace(started=True, is_ours=True, envelope={"headers": headers}),
@@ -71,6 +80,12 @@ def test_without_a_dependency_there_is_no_budget() -> None:
 def test_a_retry_over_the_budget_is_made_before_its_message_expires() -> None:
     expires = (datetime.now(UTC) + timedelta(seconds=65)).isoformat()
     asked = _paced(29, expires=expires)[-1]
+
+    assert 55 < asked.delay_seconds <= 60
+
+
+def test_a_retry_over_the_budget_is_made_before_its_deadline() -> None:
+    asked = _paced(29, deadline_at=time.time() + 65)[-1]
 
     assert 55 < asked.delay_seconds <= 60
 
