@@ -17,6 +17,7 @@ from celery import Celery
 
 from orchestrator.dev import ports, state
 from orchestrator.dev.environment import FOREIGN
+from orchestrator.dev.servers.kafka_cache import VERSION
 from tests.commands import omninode
 from tests.processes import wait_until
 
@@ -66,10 +67,11 @@ class Dev:
 
 
 @contextmanager
-def _started(folder: Path, *options: str) -> Iterator[Dev]:
+def _started(folder: Path, *options: str, **variables: str) -> Iterator[Dev]:
     (folder / "tmp").mkdir(parents=True)
     (folder / "busy_tasks.py").write_text(_BUSY)
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "OMNINODE_IMPORTS": "busy_tasks"}
+    environment |= variables
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(
             [_OMNINODE, "dev", "--json", *options], cwd=folder, env=environment, stdout=out, stderr=err
@@ -106,13 +108,22 @@ def _ports(told: dict[str, Any]) -> list[int]:
     return [port for url in urls if (port := urlsplit(url).port)]
 
 
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    # Fills the cache of Kafka where this is its first start ever.
+def _fill_the_cache_of_kafka(tmp_path_factory: pytest.TempPathFactory) -> None:
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # Java keeps its classes at the end of the first start ever.
+    if any((caches / "omninode").glob(f"kafka-{VERSION}/java-*/classes.jsa")):
+        return
     folder = tmp_path_factory.mktemp("first")
     omninode("stack", "start", environment={"TMPDIR": str(folder)}, within_seconds=300)
     omninode("stack", "stop", environment={"TMPDIR": str(folder)})
-    with _started(tmp_path_factory.mktemp("dev") / "dev") as started:
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    _fill_the_cache_of_kafka(tmp_path_factory)
+    # Were one of these used, no worker would answer.
+    foreign = dict.fromkeys(FOREIGN, "redis://127.0.0.1:1/0")
+    with _started(tmp_path_factory.mktemp("dev") / "dev", **foreign) as started:
         yield started
 
 
@@ -132,6 +143,11 @@ def test_json_prints_addresses_and_processes_alone(dev: Dev) -> None:
 def test_the_worker_answers_at_the_printed_address(dev: Dev) -> None:
     with Celery(broker=dev.ready()["redis_url"], set_as_current=False) as app:
         assert len(app.control.ping(timeout=2.0) or []) == 1
+
+
+def test_a_broker_of_the_users_environment_is_not_used(dev: Dev) -> None:
+    assert dev.ready()["pids"]["worker"]
+    assert all(dev.tells(f"{name} is not passed on") for name in FOREIGN)
 
 
 def test_flower_answers_at_the_printed_address(dev: Dev) -> None:
@@ -215,16 +231,6 @@ def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(tmp
         assert "redis was killed by SIGKILL; the last it said:" in dev.err.read_text()
         assert "Ready to accept connections" in dev.err.read_text()
         _assert_nothing_is_left(dev, known, 1.0)
-
-
-def test_a_broker_of_the_users_environment_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in FOREIGN:
-        monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
-    with _started(tmp_path / "dev", "--concurrency", "1") as dev:
-        assert dev.ready()["pids"]["worker"]
-        assert all(dev.tells(f"{name} is not passed on") for name in FOREIGN)
 
 
 def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
