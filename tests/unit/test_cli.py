@@ -15,6 +15,7 @@ COMMANDS = [
     "hooks",
     "queues",
     "relay",
+    "running",
     "settings",
     "stack",
     "task",
