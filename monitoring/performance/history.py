@@ -16,9 +16,12 @@ class History:
         self.total = Sums()
         self.minutes: dict[int, Sums] = {}
 
-    def close(self, minute: int, sums: Sums) -> None:
-        """A minute is over."""
+    def close(self, minute: int, sums: Sums, *, keep: bool = True) -> None:
+        """A minute is over; unless it is kept, only its part in the total is."""
         self.total += sums
+        if not keep:
+            self.minutes.pop(minute, None)
+            return
         self.minutes[minute] = self.minutes[minute] + sums if minute in self.minutes else sums
 
     def settle(self, now: float, retention: float) -> None:

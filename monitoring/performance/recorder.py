@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from math import ceil, inf, log2, nan
 from numbers import Real
@@ -49,6 +50,7 @@ class Recorder:
         self._labels = Labels()
         self._history = History()
         self._refused = 0
+        self._is_free = True
         self._open_minute()
 
     def record(
@@ -73,6 +75,7 @@ class Recorder:
             index, duration_ms = (FIRST, duration_ms) if duration_ms < _LONGEST_MS else (LAST, _LONGEST_MS)
         else:
             self._refuse(f"duration_ms must be a number of milliseconds from 0 up, not {duration_ms!r}")
+        micros = int(duration_ms * 1000.0 + 0.5)
         with self._lock:
             self._last = now = self._clock()
             if now >= self._over_at:
@@ -83,7 +86,7 @@ class Recorder:
                 cell = self._cell(component, operation, success)
             if not success:
                 self._count_error(cell.component, error_type)
-            cell.micros += int(duration_ms * 1000.0 + 0.5)
+            cell.micros += micros
             cell.buckets[index] += 1
 
     def record_event(self, event_type: str, component: str, topic: str | None = None) -> None:
@@ -110,17 +113,19 @@ class Recorder:
             now = self._clock()
             if now >= self._over_at:
                 self._turn()
-            self._settle(now)
-            if now - self._last > self._retention_hours() * 3600:
+            elif now - self._last > self._retention_hours() * 3600:
                 # Shorter than a minute: nothing of the present one is kept either.
-                self._forget_minute()
-            present, history = self._open.sums(), self._history
-            minutes = (
-                history.minutes | {self._minute: present} if present != Sums() else dict(history.minutes)
-            )
-            total, refused, overflowed = history.total, self._refused, self._labels.overflowed
-        uptime = now - self._began
-        return Snapshot(self._minute, uptime, total + present, minutes, refused, overflowed)
+                self._turn(keep=False)
+            with self._alone() as is_alone:
+                if is_alone:
+                    self._settle(now)
+                present, history = self._open.sums(), self._history
+                minutes = dict(history.minutes)
+                if present != Sums():
+                    minutes[self._minute] = minutes.get(self._minute, Sums()) + present
+                total, refused, overflowed = history.total, self._refused, self._labels.overflowed
+                minute = self._minute
+        return Snapshot(minute, now - self._began, total + present, minutes, refused, overflowed)
 
     # What follows is called with the lock held.
 
@@ -129,18 +134,25 @@ class Recorder:
         self._minute = int((self._clock() + self._ahead) // 60)
         self._over_at = (self._minute + 1) * 60 - self._ahead
 
-    def _turn(self) -> None:
-        minute, over = self._minute, self._open
-        self._open_minute()
-        sums = over.sums()
-        if sums != Sums():
-            self._history.close(minute, sums)
-        self._settle(self._clock())
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Work on what is closed, unless this is a signal's handler that has interrupted who does so."""
+        was_free, self._is_free = self._is_free, False
+        try:
+            yield was_free
+        finally:
+            self._is_free = was_free
 
-    def _forget_minute(self) -> None:
-        minute = self._minute
-        self._turn()
-        self._history.minutes.pop(minute, None)
+    def _turn(self, *, keep: bool = True) -> None:
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            minute, over = self._minute, self._open
+            self._open_minute()
+            sums = over.sums()
+            if sums != Sums():
+                self._history.close(minute, sums, keep=keep)
+            self._settle(self._clock())
 
     def _settle(self, now: float) -> None:
         self._history.settle((now + self._ahead) / 60, self._retention_hours() * 60)

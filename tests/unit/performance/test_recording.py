@@ -1,6 +1,7 @@
 """What is recorded, what is refused, and how much of it there can be."""
 
 import os
+import signal
 import threading
 from decimal import Decimal
 from fractions import Fraction
@@ -196,3 +197,27 @@ def test_a_day_of_minutes_is_kept_in_quarters_of_an_hour_and_loses_no_call() -> 
     kept = driven.monitor.recorder.snapshot().minutes
     assert len(kept) < 130
     assert driven.monitor.dashboard()["component_performance"]["shop"]["total_requests"] == 24 * 60
+
+
+def test_a_signal_handler_may_record_and_read_while_its_thread_does() -> None:
+    driven = Driven({"metrics_retention_hours": 1})
+    interruptions = 0
+
+    def handle(*_: object) -> None:
+        nonlocal interruptions
+        interruptions += 1
+        driven.call(1, 1, component="handler")
+        driven.monitor.dashboard()
+
+    former = signal.signal(signal.SIGVTALRM, handle)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
+    try:
+        while interruptions < 50:
+            driven.clock.now += 10
+            driven.call(1)
+            driven.monitor.health()
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, former)
+
+    assert driven.monitor.recorder.snapshot().total.of("handler").count == 2 * interruptions
