@@ -60,8 +60,7 @@ def transaction(*, in_time: bool = True) -> Iterator[Connection[TupleRow]]:
     with statements.bounded(in_time=in_time) as is_bounded, _permitted() as permit:
         try:
             with pool().connection(within(_WAIT_SECONDS) if is_bounded else None) as connection:
-                if is_bounded:
-                    statements.limit(connection, in_transaction=True)
+                statements.limit(connection, is_bounded=is_bounded)
                 yield connection
         except PoolTimeout as error:
             if is_bounded and deadline_left() == 0:
@@ -90,8 +89,7 @@ def session() -> Iterator[Connection[TupleRow]]:
         psycopg.OperationalError: there is no connection, or the server went away within the block.
     """
     with statements.bounded() as is_bounded, _connected() as connection:
-        if is_bounded:
-            statements.limit(connection, in_transaction=False)
+        statements.limit(connection, is_bounded=is_bounded)
         yield connection
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import celery
+from celery.app.task import Context
 from celery.utils.functional import maybe_list
 
 from orchestrator import logger
@@ -20,8 +21,8 @@ _LOG = logger.get(__name__)
 
 # The option of `apply_async`, and of a signature.
 OPTION = "deadline"
-# It polls for a chord's parts on behalf of all of them: the body has the deadline.
-_UNLOCK = "celery.chord_unlock"
+# With some result backends it polls for a chord's parts, and publishes the body: that has the deadline.
+UNLOCK = "celery.chord_unlock"
 
 # The request of a task that has succeeded: what is published now follows it.
 _followed: ContextVar[Any] = ContextVar("omninode_followed", default=None)
@@ -34,8 +35,7 @@ _canvas: ContextVar[str | None] = ContextVar("omninode_canvas", default=None)
 @contextmanager
 def following(request: Any = None) -> Iterator[None]:
     """What is published within the block follows the success of this request, or of what runs here."""
-    request = request or _last_part.get() or _running()
-    token = _followed.set(request)
+    token = _followed.set(request or _last_part.get() or _running() or Context())
     try:
         yield
     finally:
@@ -87,12 +87,12 @@ def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> 
         InvalidDeadline: what was asked for is none, or has passed; never of what follows a success.
     """
     if given is None:
-        if own and not own.keys().isdisjoint(deadline.HEADERS):
+        if name == UNLOCK or (own and not own.keys().isdisjoint(deadline.HEADERS)):
             return {}
         given = _canvas.get()
     followed = _followed.get()
     if given is None:
-        return _by_default(task, followed) if name != _UNLOCK else {}
+        return _by_default(task, followed)
     if given == deadline.INHERIT:
         parent = followed or _running()
         return deadline.inherited(parent, time.time()) if parent else {}
@@ -114,6 +114,12 @@ def embed(embedded: dict[str, Any]) -> None:
             embedded[name] = _all(embedded[name], canvas if name == "chain" else None)
     if embedded.get("chord"):
         embedded["chord"] = carried(embedded["chord"], canvas)
+
+
+def with_body(args: Any) -> Any:
+    """The arguments of what polls for a chord's parts: the body among them as a part's message carries it."""
+    group_id, body, *others = args
+    return (group_id, carried(body, _canvas.get()), *others)
 
 
 def carried(signature: Any, canvas: str | None = None) -> Any:
@@ -187,4 +193,4 @@ def _forgiven(read: Callable[..., Any]) -> Any:
 def _running() -> Any:
     """The request of the task that runs here; None outside one."""
     task = celery.current_task
-    return task.request if task else None
+    return task.request if task and task.name != UNLOCK else None

@@ -90,6 +90,8 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
             InvalidDeadline: there is no such deadline, or it has passed.
         """
         given = options.pop(published.OPTION, None)
+        if name == published.UNLOCK:
+            args = published.with_body(args)
         message = super().as_task_v2(task_id, name, args, kwargs, *rest, **options)
         # Where the producer does not know the task, the worker works it out.
         task = self.app.tasks.get(name)

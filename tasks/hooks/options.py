@@ -28,6 +28,7 @@ def _is_flag(value: Any) -> bool:
 _SECONDS = (_is_seconds, "seconds, 0 or more")
 _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "countdown": _SECONDS,
+    "deadline": (lambda value: _is_seconds(value) and value > 0, "seconds, more than 0"),
     "expires": _SECONDS,
     "ignore_result": (_is_flag, "true or false"),
     "priority": (_is_priority, "a whole number from 0 to 255"),

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from celery import Celery, chain, chord, group
 from celery.app.task import Context
+from celery.exceptions import Ignore
 from redis import Redis
 
 from orchestrator.dev.stack import Addresses
 from orchestrator.enqueue import enqueue_many
 from orchestrator.errors import InvalidDeadline
 from orchestrator.settings import Settings
+from orchestrator.timeouts import deadline, published
 from tests.acceptance.shared_place import app_in
 from tests.servers import clean_redis, environment_of
 from tests.within_task import within_task
@@ -201,6 +203,33 @@ def test_the_body_inherits_from_the_last_part_also_where_no_task_runs(app: Celer
         plain.backend.mark_as_done(headers["id"], number, request)
 
     assert [_told(each) for each in _messages(server)] == [pytest.approx({_DEADLINE: 51}, abs=5)]
+
+
+def test_what_takes_a_tasks_place_inherits_its_deadline(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    sent = time.time() + 50
+    plain.push_request(called_directly=False, id="1", retries=0, delivery_info={}, **{_DEADLINE: sent})
+    try:
+        for sig in (plain.si(), plain.si().set(deadline=5), chain(plain.si(), plain.si())):
+            with pytest.raises(Ignore):
+                plain.replace(sig)
+    finally:
+        plain.pop_request()
+
+    assert [round(_seconds(each), -1) for each in _messages(server)] == [50, 0, 50]
+
+
+def test_a_chord_that_is_polled_for_hands_the_deadline_to_its_body(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    unlock: Any = app.tasks["celery.chord_unlock"]
+    with published.of_canvas(30):
+        unlock.apply_async(("group", plain.s().set(link=plain.s().set(deadline=timedelta(seconds=4)))))
+
+    (message,) = _messages(server)
+    body = json.loads(base64.b64decode(message["body"]))[0][1]
+    assert _told(message) == {}
+    assert deadline.moment(body["options"]["deadline"], time.time()) - time.time() == pytest.approx(30, abs=5)
+    assert body["options"]["link"][0]["options"]["deadline"] == 4.0
 
 
 def test_an_eager_app_looks_at_deadlines_and_waits_for_nothing(app: Celery, server: Any) -> None:

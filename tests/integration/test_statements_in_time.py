@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.pq import TransactionStatus
 
 from orchestrator import postgres
 from orchestrator.errors import DeadlineExceeded
@@ -35,6 +36,24 @@ def test_a_statement_is_stopped_at_the_deadline_and_the_error_says_so(environmen
 
     with postgres.transaction() as connection:
         assert _limit(connection) == "0"
+
+
+def test_the_limit_is_no_part_of_the_transaction(environment: Settings) -> None:
+    with within_task(3600), postgres.transaction() as connection:
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+        first = _limit(connection)
+        connection.rollback()
+        assert _limit(connection) == first != "0"
+
+
+def test_a_limit_of_the_servers_that_is_shorter_stays(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=5s")
+    with within_task(3600), postgres.session() as connection:
+        assert _limit(connection) == "5s"
+    with within_task(2), postgres.session() as connection:
+        assert _limit(connection) != "5s"
 
 
 def test_a_session_is_held_to_it_too(environment: Settings) -> None:
