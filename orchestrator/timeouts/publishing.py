@@ -31,10 +31,11 @@ _CLOSE_SECONDS = 1.0
 def wake() -> None:
     """Something runs: show it from now on, if it lasts. Never raises, whoever calls."""
     global _publisher  # noqa: PLW0603 (a process has one)
-    with _lock:
-        if _publisher is None:
-            _publisher = Publisher(table)
-            _publisher.start()
+    if _publisher is None:
+        with _lock:
+            if _publisher is None:
+                _publisher = Publisher(table)
+                _publisher.start()
     _publisher.wake()
 
 
@@ -48,6 +49,7 @@ class Publisher:
         self._is_away = False
         self._told_at = -_TELL_SECONDS
         self._sheet = Sheet()
+        self._chosen: settings.Settings | None = None
         self._thread = threading.Thread(target=self._run, name="omninode-running", daemon=True)
 
     def start(self) -> None:
@@ -107,7 +109,11 @@ class Publisher:
     def _tell(self, entries: Sequence[Running]) -> None:
         """Write them, or take back what was written; an outage is said once."""
         try:
-            self._sheet.write(entries, settings.current())
+            if entries:
+                self._chosen = settings.current()
+            # It is taken back where it was written.
+            if self._chosen:
+                self._sheet.write(entries, self._chosen)
             self._is_away = False
         except Exception as error:
             if not self._is_away:
@@ -118,7 +124,7 @@ class Publisher:
 def _begin_anew() -> None:
     """A fork takes no thread along, and its child shows itself under a name of its own."""
     global _publisher, _lock
-    _publisher, _lock = None, threading.Lock()
+    _publisher, _lock = None, threading.RLock()
     table.on_first = wake
 
 
@@ -127,7 +133,8 @@ def _end() -> None:
         _publisher.close()
 
 
-_lock = threading.Lock()
+# A signal's handler may begin something while this thread holds it.
+_lock = threading.RLock()
 _publisher: Publisher | None = None
 atexit.register(_end)
 os.register_at_fork(after_in_child=_begin_anew)
