@@ -23,6 +23,7 @@ TASK_MODULES = (
     "tasks.health",
     "tasks.retention",
     "tasks.admin",
+    "tasks.events",
 )
 
 

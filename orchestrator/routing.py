@@ -13,6 +13,7 @@ ROUTES = {
     "omninode.health.*": {"queue": "admin"},
     "omninode.metrics.*": {"queue": "admin"},
     "omninode.admin.*": {"queue": "admin"},
+    "omninode.events.*": {"queue": "admin"},
 }
 
 

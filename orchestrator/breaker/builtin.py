@@ -32,6 +32,11 @@ def model(name: str) -> str:
     return identifier(f"model:{name}")
 
 
+def kafka(servers: str) -> str:
+    """The breaker of a cluster that is not the fleet's own."""
+    return identifier(f"{KAFKA}:{servers}")
+
+
 def health(check: str) -> str:
     """The breaker of one health check, as beat has it made."""
     return identifier(f"health:{check}")
@@ -52,6 +57,12 @@ def is_of_the_database(error: BaseException) -> bool:
     return any(kind.__module__.partition(".")[0] in _DATABASE for kind in type(error).__mro__)
 
 
+_KAFKA = Builtin(
+    Policy(
+        failure_threshold=3, failure_rate=None, open_seconds=15.0, open_cap_seconds=60.0, ramp_seconds=0.0
+    ),
+    expected=(KafkaUnavailable,),
+)
 _BUILTIN = {
     # Each failure is a wait of 30 s in vain, longer than a usual restart: few of them say enough. Workers
     # have few connections each, so that nothing rushes in when it is back.
@@ -68,12 +79,8 @@ _BUILTIN = {
         expected=(PostgresUnavailable,),
     ),
     # The relay has its own order and patience; it tells of batches, not of letters.
-    KAFKA: Builtin(
-        Policy(
-            failure_threshold=3, failure_rate=None, open_seconds=15.0, open_cap_seconds=60.0, ramp_seconds=0.0
-        ),
-        expected=(KafkaUnavailable,),
-    ),
+    KAFKA: _KAFKA,
+    kafka("*"): _KAFKA,
     # A model may think for a minute: so may a probe.
     model("*"): Builtin(
         Policy(open_seconds=15.0, open_cap_seconds=120.0, probe_lease_seconds=150.0),

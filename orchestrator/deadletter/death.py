@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from orchestrator.deadletter import event
 from orchestrator.deadletter.fingerprint import fingerprint
 
 # In a message's headers: the letter that it is a replay of, the number of that replay, and earlier attempts.
@@ -32,8 +33,9 @@ class Death:
     `id` is that of this death, `letter_id` that of the first one of the same message; `replay` is 0 for that
     one. `value` is the original body, or the whole message where `value_is` is "envelope": where it could not
     be taken apart without loss. For "reference" it is None, and kept in PostgreSQL under `id`. Times have
-    their zone. Of a foreign record `headers` are all that it has, as texts, and `key` is its key; its value
-    may be None, and nobody counts its `attempts` and `deliveries`: they are 0.
+    their zone. Of an event that could not be published `value` is the event, `key` its key, and one of the
+    `headers` says so. Of a foreign record `headers` are all that it has, as texts, and `key` is its key; its
+    value may be None, and nobody counts its `attempts` and `deliveries`: they are 0.
     """
 
     id: str
@@ -76,7 +78,7 @@ def from_outbox(fields: Mapping[str, str], raw: bytes) -> Death:
 
     Whatever is missing is empty: an entry that somebody else has written must not stop the others.
     """
-    value, value_is, envelope = _take_apart(raw)
+    value, value_is, envelope = _of_event(fields, raw) if event.FIELD in fields else _take_apart(raw)
     headers = envelope.get("headers", {})
     properties = envelope.get("properties", {})
     died_at = moment(fields.get("died_at", "")) or datetime.now(UTC)
@@ -109,6 +111,7 @@ def from_outbox(fields: Mapping[str, str], raw: bytes) -> Death:
         properties=properties,
         content_type=_text(envelope.get("content-type")),
         content_encoding=_text(envelope.get("content-encoding")),
+        key=event.key_of(headers.get(event.HEADER)),
     )
 
 
@@ -139,6 +142,11 @@ def number(text: Any, otherwise: int = 0) -> int:
         return min(max(int(text), 0), _MOST_REPLAYS - 1)
     except (TypeError, ValueError):
         return otherwise
+
+
+def _of_event(fields: Mapping[str, str], raw: bytes) -> tuple[bytes, ValueIs, dict[str, Any]]:
+    """An event is no message, whatever it looks like."""
+    return raw, "envelope", {"headers": {event.HEADER: fields[event.FIELD]}, "properties": {}}
 
 
 def _take_apart(raw: bytes) -> tuple[bytes, ValueIs, dict[str, Any]]:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from orchestrator import redaction
-from orchestrator.deadletter import foreign
+from orchestrator.deadletter import event, foreign
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import Death, moment, number
 
@@ -59,7 +59,8 @@ def to_record(death: Death, max_bytes: int) -> Record | None:
 
 def refer(death: Death) -> Record:
     """The record of a death whose message is kept in PostgreSQL, under the death's id."""
-    bare = replace(death, value=None, value_is="reference", headers={}, properties={})
+    headers = death.headers if event.is_event(death.headers) else {}
+    bare = replace(death, value=None, value_is="reference", headers=headers, properties={})
     return _write(bare, _TIGHT_MESSAGE, _TIGHT_TRACEBACK, _TIGHT_REPR)
 
 
@@ -161,11 +162,17 @@ def _write(death: Death, message_most: int, traceback_most: int, repr_most: int)
         *((_SPRING + name, text) for name, text in spring.items()),
     ]
     return Record(
-        key=cut(death.task_id, _NAME).encode(errors="backslashreplace") or None,
+        key=_key(death),
         value=death.value,
         headers=[(name, _bytes(text)) for name, text in named],
         timestamp_ms=int(death.died_at.timestamp() * 1000),
     )
+
+
+def _key(death: Death) -> bytes | None:
+    if event.is_event(death.headers):
+        return death.key
+    return cut(death.task_id, _NAME).encode(errors="backslashreplace") or None
 
 
 def _bytes(text: str) -> bytes:
@@ -176,6 +183,7 @@ def _read(headers: Mapping[str, str], value: bytes | None, at: datetime) -> Deat
     own = {name.removeprefix(_DLQ): text for name, text in headers.items() if name.startswith(_DLQ)}
     died_at = moment(own.get("last-failure")) or at
     value_is: Any = own["value"]
+    task_headers = _object(headers.get("celery-headers"))
     return Death(
         id=own["id"],
         letter_id=own.get("letter") or own["id"],
@@ -196,10 +204,11 @@ def _read(headers: Mapping[str, str], value: bytes | None, at: datetime) -> Deat
         died_at=died_at,
         value=None if value_is == "reference" else value or b"",
         value_is=value_is,
-        headers=_object(headers.get("celery-headers")),
+        headers=task_headers,
         properties=_object(headers.get("celery-properties")),
         content_type=headers.get("content-type", ""),
         content_encoding=headers.get("content-encoding", ""),
+        key=event.key_of(task_headers.get(event.HEADER)),
     )
 
 

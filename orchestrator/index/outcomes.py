@@ -13,10 +13,13 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from orchestrator.deadletter import event
 from orchestrator.index.fitting import identity, writable
 from orchestrator.postgres import nested
 
 RESOLVED, REVOKED = "resolved", "revoked"
+# Of an event: its own client has published it after all, whatever became of replays.
+PUBLISHED = event.PUBLISHED
 _STATES = {RESOLVED: "resolved", REVOKED: "open"}
 _MOST_REPLAYS = 2**31
 
@@ -56,6 +59,17 @@ _APPLY = sql.SQL("""
     )
     INSERT INTO dead_letter_history (letter_id, event, at, detail)
     SELECT id, {event}, at, format('replay %%s', replay) FROM changed ORDER BY at, id""")
+_PUBLISHED = sql.SQL("""
+    WITH changed AS (
+        UPDATE dead_letters l
+        SET state = 'resolved', state_at = clock_timestamp(), batch_id = NULL, batch_position = NULL
+        FROM (SELECT DISTINCT ON (letter_id) * FROM unnest(%s::text[], %s::timestamptz[]) AS t (letter_id, at)
+              ORDER BY letter_id, at) AS t
+        WHERE l.id = t.letter_id AND l.state IN ('open', 'replaying', 'parked')
+        RETURNING l.id, t.at
+    )
+    INSERT INTO dead_letter_history (letter_id, event, at, detail)
+    SELECT id, 'resolved', at, 'published by its own client' FROM changed ORDER BY at, id""")
 _STATEMENTS = {
     outcome: _APPLY.format(state=_STATES[outcome], event=outcome, applies=applies)
     for outcome, applies in ((REVOKED, _IS_REVOKED), (RESOLVED, _SUCCEEDS))
@@ -90,3 +104,19 @@ def _apply(connection: Connection[Any], statement: sql.Composed, outcomes: Seque
         [writable(each.at) for each in outcomes],
     )
     return max(connection.execute(statement, columns).rowcount, 0)
+
+
+def publish(connection: Connection[Any], told: Sequence[Outcome]) -> tuple[int, set[str]]:
+    """Resolve the letters of events that their clients have published, in the caller's transaction.
+
+    Returns how many it changed, and the ids of those letters that are not here yet: they are on their way.
+    """
+    told = [each for each in told if identity(each.letter_id) == each.letter_id]
+    ids = sorted({each.letter_id for each in told})
+    if not ids:
+        return 0, set()
+    with nested(connection):
+        known = {row[0] for row in connection.execute(_LOCK, (ids,)).fetchall()}
+        columns = [each.letter_id for each in told], [writable(each.at) for each in told]
+        changed = max(connection.execute(_PUBLISHED, columns).rowcount, 0)
+    return changed, set(ids) - known

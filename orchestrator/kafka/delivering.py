@@ -91,7 +91,7 @@ class Delivering:
         return future
 
     def _broken(self, error: Exception) -> KafkaUnavailable:
-        # It would send its whole buffer again and again: what waits in it fails, and is tried with another one.
+        # It would send its whole buffer again and again: what waits in it fails, and is tried elsewhere.
         self.is_broken = True
         _logger.warning("the producer takes no more messages and is replaced: %s", error)
         return KafkaUnavailable(f"the producer failed: {error}")
@@ -139,7 +139,7 @@ class _AtOnce(Executor):
         future: Future[R] = Future()
         try:
             future.set_result(function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 (it is raised where it is awaited)
+        except BaseException as error:
             future.set_exception(error)
         return future
 

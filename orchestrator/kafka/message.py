@@ -53,7 +53,9 @@ def _topic_of(event: Any) -> str | None:
         try:
             named = _text(ask())
         except Exception as error:
-            raise InvalidEvent(f"the event does not say its topic: {type(error).__name__}: {error}") from error
+            raise InvalidEvent(
+                f"the event does not say its topic: {type(error).__name__}: {error}"
+            ) from error
         if named is not None:
             return named
     return _text(getattr(event, "topic", None))

@@ -1,4 +1,4 @@
-"""What a KafkaClient is made with: what it was given, completed from the settings and held against what can be."""
+"""What a KafkaClient is made with: what it was given, checked, and completed from the settings."""
 
 from __future__ import annotations
 

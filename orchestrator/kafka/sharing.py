@@ -47,7 +47,7 @@ class Shared:
         await producer.close(within_seconds)
 
     def after_fork(self) -> None:
-        """This is a forked child: librdkafka's threads are not in it, and to free what they serve would hang."""
+        """In a forked child librdkafka's threads are missing, and to free what they serve would hang."""
         for each in self._all.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
         self._all = {}

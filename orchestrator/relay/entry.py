@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from orchestrator.deadletter import death
+from orchestrator.deadletter import death, event
 from orchestrator.deadletter.death import Death
 from orchestrator.deadletter.naming import topic_of
 from orchestrator.relay.moments import written_at
@@ -63,7 +63,8 @@ def from_stream(entry_id: bytes, content: Mapping[bytes, bytes], suffix: str) ->
         fields["id"] = hashlib.sha256(b"\n".join((entry_id, raw))).hexdigest()
     if death.moment(fields.get("died_at")) is None:
         fields["died_at"] = written_at(entry_id).isoformat(timespec="milliseconds")
-    return Entry(identity, topic_of(fields.get("queue", ""), suffix), fields, raw)
+    # A client may have its letters in topics of another suffix.
+    return Entry(identity, topic_of(fields.get("queue", ""), fields.get(event.SUFFIX) or suffix), fields, raw)
 
 
 @lru_cache(maxsize=256)

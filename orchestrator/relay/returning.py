@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
@@ -34,6 +35,8 @@ _WRITE_SECONDS = 60.0
 _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS = 0.2, 5.0
 # Turns, of a second at most.
 _AGAIN_EVERY = 10
+# How long the outcome of an event's letter waits for the letter.
+_AWAITED = timedelta(days=31)
 
 
 class Returner:
@@ -78,20 +81,27 @@ class Returner:
 
     def _return_again(self, client: Any, connection: psycopg.Connection[Any], stop: Event) -> None:
         """What was read, by this relay or by one that is dead, and not removed."""
+        after = "0"
         while not stop.is_set():
-            found = client.xreadgroup(GROUP, _CONSUMER, {self._key: "0"}, count=_MOST)
+            found = client.xreadgroup(GROUP, _CONSUMER, {self._key: after}, count=_MOST)
             if not self._return(client, connection, found):
                 return
+            # Those that wait for their letters stay, and must not be read for ever.
+            after = found[0][1][-1][0].decode()
 
     def _return(self, client: Redis, connection: psycopg.Connection[Any], found: Any) -> int:
         entries = found[0][1] if found else []
         if not entries:
             return 0
-        told = [outcome for outcome in map(_read, entries) if outcome]
+        read = {entry[0]: _read(entry) for entry in entries}
+        told = [outcome for outcome in read.values() if outcome]
+        published = [each for each in told if each.outcome == outcomes.PUBLISHED]
         with postgres.cut_off_after(_WRITE_SECONDS, connection):
-            self._returned += outcomes.apply(connection, told)
+            self._returned += outcomes.apply(connection, [each for each in told if each not in published])
+            changed, missing = outcomes.publish(connection, published)
+        self._returned += changed
         # Only now: whoever is killed before has them read again.
-        self._forget(client, [entry_id for entry_id, _ in entries])
+        self._forget(client, [entry_id for entry_id, one in read.items() if not _waits(one, missing)])
         return len(entries)
 
     def _join(self, client: Any) -> None:
@@ -110,7 +120,7 @@ def _read(entry: tuple[bytes, dict[bytes, bytes] | None]) -> Outcome | None:
     entry_id, content = entry
     fields = {_text(name): _text(value) for name, value in (content or {}).items()}
     outcome = fields.get("outcome", "")
-    if outcome not in {outcomes.RESOLVED, outcomes.REVOKED}:
+    if outcome not in {outcomes.RESOLVED, outcomes.REVOKED, outcomes.PUBLISHED}:
         _LOG.warning("outcome_not_understood", entry=entry_id.decode(), outcome=outcome[:100])
         return None
     return Outcome(
@@ -119,6 +129,16 @@ def _read(entry: tuple[bytes, dict[bytes, bytes] | None]) -> Outcome | None:
         outcome=outcome,
         at=moment(fields.get("at")) or written_at(entry_id),
     )
+
+
+def _waits(outcome: Outcome | None, missing: set[str]) -> bool:
+    """Whether its letter is still on its way: an event's client may be faster than Kafka and the indexer.
+
+    One that has not come for so long never will: PostgreSQL was lost, or the retention has deleted it.
+    """
+    if outcome is None or outcome.outcome != outcomes.PUBLISHED or outcome.letter_id not in missing:
+        return False
+    return datetime.now(UTC) - outcome.at < _AWAITED
 
 
 def _text(content: bytes) -> str:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from orchestrator.deadletter import event
+
 _BATCHES: LiteralString = """
     SELECT coalesce(sum(letters) FILTER (WHERE enqueued_at IS NOT NULL), 0)::integer,
            coalesce(sum(letters) FILTER (WHERE enqueued_at IS NULL), 0)::integer
@@ -70,7 +72,7 @@ def draw_up(
     queues: Counter[str] = Counter()
     groups: Counter[tuple[str, str, str]] = Counter()
     for fingerprint, exception, task, queue, letters in connection.execute(_GROUPS, (operation_id,)):
-        queues[to_queue or queue] += letters
+        queues[to_queue or (event.QUEUE if task == event.TASK else queue)] += letters
         groups[fingerprint, exception, task] += letters
     return Account(
         str(operation_id),

@@ -78,20 +78,22 @@ def claim(
         if not made:
             return batch
         batch.id = uuid4()
-        batch.messages = [(asked.target(each.death.queue), message) for each, message in made]
+        batch.messages = [
+            (asked.target(each.death.queue, each.death.task), message) for each, message in made
+        ]
         _write(connection, operation.id, batch, [each for each, _ in made])
     return batch
 
 
 def _is_taken(letter: Dead, asked: Order, batch: Batch, refusal: Callable[[str], str | None]) -> bool:
-    if why_not := refusal(asked.target(letter.death.queue)):
+    if why_not := refusal(asked.target(letter.death.queue, letter.death.task)):
         batch.skipped[why_not] += 1
         return False
     return True
 
 
 def _may_go(letter: Dead, asked: Order, batch: Batch, breaker: Callable[[Death], str], held: Held) -> bool:
-    needed = breaker(letter.death), asked.target(letter.death.queue)
+    needed = breaker(letter.death), asked.target(letter.death.queue, letter.death.task)
     if waits_for := held(*needed):
         batch.held[needed] = waits_for
         return False
@@ -110,7 +112,7 @@ def _make(letters: Sequence[Dead], asked: Order, skipped: Counter[str]) -> list[
 
 def make(letter: Dead, asked: Order, number: int, tasks: Mapping[str, Any] | None = None) -> Rebuilt:
     """The message of a letter's replay of that number; see `rebuild`."""
-    queue = asked.target(letter.death.queue)
+    queue = asked.target(letter.death.queue, letter.death.task)
     return rebuild(letter.death, number, queue, datetime.now(UTC), asked.edit, tasks)
 
 

@@ -74,7 +74,7 @@ def _rows_again(
             # Its bytes were deleted meanwhile: whoever looks for lost replays finds it.
             yield []
         else:
-            yield [_rendered(channel, asked.target(letter.death.queue), rebuilt)]
+            yield [_rendered(channel, asked.target(letter.death.queue, letter.death.task), rebuilt)]
     yield from ([] for _ in range(position, places.stop))
 
 

@@ -13,6 +13,7 @@ from psycopg import Connection
 from redis import Redis
 
 from orchestrator import keys
+from orchestrator.deadletter import event
 from orchestrator.deadletter.death import LETTER
 from orchestrator.transport import scripts
 
@@ -29,7 +30,11 @@ _LOST: LiteralString = """
      WHERE l.state = 'replaying' AND l.state_at < clock_timestamp() - make_interval(secs => %s)
        AND (b.id IS NULL OR b.enqueued_at < clock_timestamp() - make_interval(secs => %s))"""
 # Options are read here: PostgreSQL's operators fail of JSON with a NUL anywhere in it, as an edit may have.
-_WHERE_TO: LiteralString = "SELECT o.id, o.options, array_agg(DISTINCT l.queue)\n" + _LOST + " GROUP BY o.id"
+# A letter of an event has a topic instead of a queue.
+_QUEUE: LiteralString = f"CASE WHEN l.task = '{event.TASK}' THEN '{event.QUEUE}' ELSE l.queue END"
+_WHERE_TO: LiteralString = (
+    "SELECT o.id, o.options, array_agg(DISTINCT " + _QUEUE + ")\n" + _LOST + " GROUP BY o.id"
+)
 _LOST_LETTERS: LiteralString = (
     "SELECT l.id" + _LOST + " AND (o.id = ANY(%s) OR o.id IS NULL AND %s) AND l.id <> ALL(%s)"
     " ORDER BY l.id LIMIT %s FOR NO KEY UPDATE OF l SKIP LOCKED"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from orchestrator.deadletter import event
 from orchestrator.errors import InvalidFilter, UnknownOperation
 from orchestrator.index import operations
 from orchestrator.index.filters import Filter
@@ -52,9 +53,9 @@ class Order:
             "prefix": self.prefix,
         }
 
-    def target(self, queue: str) -> str:
-        """The queue that a letter of this queue goes to."""
-        return self.to_queue or queue
+    def target(self, queue: str, task: str) -> str:
+        """The queue that a letter of this queue and task goes to: an event's has a topic instead of one."""
+        return self.to_queue or (event.QUEUE if task == event.TASK else queue)
 
 
 def is_bounded(filter_: Filter) -> bool:

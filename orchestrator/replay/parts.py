@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.deadletter import event
 from orchestrator.deadletter.death import Death, from_outbox
 from orchestrator.errors import NotReplayable
 
@@ -38,6 +40,8 @@ def take_apart(death: Death) -> Parts:
     Raises:
         NotReplayable: the bytes are lost.
     """
+    if event.is_event(death.headers) and death.value is not None:
+        return _of_event(death, death.value)
     if death.value_is == "reference" and death.value is not None:
         death = from_outbox({"id": death.id, "task": death.task}, death.value)
     value = b"" if death.is_tombstone else death.value
@@ -52,6 +56,25 @@ def take_apart(death: Death) -> Parts:
     return Parts(
         _typed(death.headers), {}, value, death.content_type or JSON, death.content_encoding or UTF_8
     )
+
+
+def _of_event(death: Death, value: bytes) -> Parts:
+    """The task that publishes the event: its topic, and its key and its bytes in base64."""
+    key = None if death.key is None else base64.b64encode(death.key).decode()
+    body = [[death.queue, key, base64.b64encode(value).decode()], {}, {}]
+    # Events may share a key; tasks do not share an id.
+    task_id = str(uuid.uuid5(uuid.NAMESPACE_OID, death.letter_id))
+    headers = {
+        "lang": "py",
+        "task": event.TASK,
+        "id": task_id,
+        "root_id": task_id,
+        "parent_id": None,
+        "group": None,
+        "argsrepr": f"({death.queue!r}, …)",
+        "kwargsrepr": "{}",
+    }
+    return Parts(headers, {}, json.dumps(body).encode())
 
 
 def read_json(raw: bytes | str) -> Any:

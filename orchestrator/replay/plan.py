@@ -72,7 +72,7 @@ def plan(
     skipped = untaken.named(connection, asked)
     for number, (letter, message) in enumerate(_messages(connection, asked, now, tasks), 1):
         on_progress(number, made.matched)
-        queue = asked.target(letter.death.queue)
+        queue = asked.target(letter.death.queue, letter.death.task)
         why_not = message if isinstance(message, str) else refusal(queue)
         if isinstance(message, str) or why_not:
             skipped[str(why_not)] += 1

@@ -98,9 +98,9 @@ def count(connection: Connection[Any], asked: Order, started_at: datetime) -> in
 def queues(connection: Connection[Any], asked: Order, started_at: datetime) -> list[str]:
     """The queues that these letters go to, by name."""
     condition, parameters = _matching(asked, started_at)
-    query = sql.SQL("SELECT DISTINCT queue FROM dead_letters WHERE {}").format(condition)
+    query = sql.SQL("SELECT DISTINCT queue, task FROM dead_letters WHERE {}").format(condition)
     found = connection.execute(query, parameters, prepare=False).fetchall()
-    return sorted({asked.target(row[0]) for row in found})
+    return sorted({asked.target(queue, task) for queue, task in found})
 
 
 def read(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Of a message's arguments, and of each of its headers, in characters.
 _MOST = 10_000
+_MOST_OF_EVENT = 4_000
 _DEEPEST = 100
 _FAILURE_FIELDS = ("at", "exception", "message", "worker")
 # The body of a message of Celery's second protocol: args, kwargs, and what is linked to it.
@@ -75,10 +76,13 @@ def _failures(death: Death) -> list[dict[str, str]]:
 
 def _arguments(death: Death) -> dict[str, Any]:
     """The task's arguments where the body is plain JSON; else what it is. Nothing is ever unpickled."""
+    from orchestrator.deadletter.event import is_event
     from orchestrator.errors import NotReplayable
     from orchestrator.replay.parts import JSON, read_json, take_apart
 
     unknown: dict[str, Any] = {"args": None, "kwargs": None}
+    if is_event(death.headers) and death.value is not None:
+        return unknown | {"body": _event(death.value)}
     try:
         parts = take_apart(death)
     except NotReplayable as error:
@@ -100,6 +104,11 @@ def _arguments(death: Death) -> dict[str, Any]:
             return unknown | {"body": f"{size}, which are no JSON" if parts.body else size}
         kind = f"{kind}, but {'no arguments of a task' if body is not None else 'it cannot be read as such'}"
     return unknown | {"body": f"{size} of {kind}"}
+
+
+def _event(value: bytes) -> str:
+    shown = value[:_MOST_OF_EVENT].decode(errors="backslashreplace")
+    return f"an event of {len(value):,} bytes: {redaction.text(shown)}"
 
 
 def _tell_replay(story: Story) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Publishes a message, and again with backoff while that can help: each attempt within its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+import confluent_kafka
+
+from orchestrator import events
+from orchestrator.breaker import Breaker
+from orchestrator.deadletter.reasons import Reason
+from orchestrator.errors import BreakerOpen, DeadlineExceeded, KafkaUnavailable
+from orchestrator.kafka.message import Message
+from orchestrator.kafka.options import CAP_SECONDS, Options
+from orchestrator.retry.backoff import delay_seconds
+from orchestrator.retry.healing import can_heal
+from orchestrator.timeouts.left import deadline_left
+
+COMPONENT = "kafka_client"
+_RANDOM = Random()  # noqa: S311 (jitter is no secret)
+
+# Publishes within so many seconds, or raises.
+Deliver = Callable[[Message, float], Awaitable[confluent_kafka.Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Kafka has it."""
+
+    record: confluent_kafka.Message
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It is not published: the error that ended it, and the last one of an attempt where that is another."""
+
+    error: Exception
+    reason: Reason
+    attempts: int
+    cause: Exception | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What happened, with the class of the error."""
+        said = f"{type(self.error).__name__}: {self.error}"
+        return said if self.cause in {None, self.error} else f"{said}; before: {self.cause}"
+
+
+async def publish(
+    message: Message, deliver: Deliver, breaker: Breaker, options: Options, random: Random = _RANDOM
+) -> Delivered | Failed:
+    """Try at once, then `max_retry_attempts` times; an open circuit or a deadline ends it at once."""
+    left_seconds = deadline_left()
+    ends_at = None if left_seconds is None else time.monotonic() + left_seconds
+    made = 0
+    last: Exception | None = None
+    while True:
+        left_seconds = None if ends_at is None else ends_at - time.monotonic()
+        if left_seconds is not None and left_seconds <= 0:
+            return _too_late(made, last)
+        try:
+            permit = breaker.permit_at_once() or await breaker.permit_soon()
+        except BreakerOpen as error:
+            return Failed(error, "circuit_open", made, last)
+        made += 1
+        try:
+            record = await _attempt(message, deliver, options.timeout_seconds, left_seconds)
+        except Exception as error:
+            await permit.end_soon(error)
+            last = error
+        except BaseException as error:
+            await permit.end_soon(error)
+            raise
+        else:
+            await permit.end_soon()
+            return Delivered(record, made)
+        if isinstance(last, DeadlineExceeded):
+            return Failed(last, "deadline_exceeded", made)
+        if not can_heal(last) or made > options.max_retry_attempts:
+            return Failed(last, "retries_exhausted" if made > 1 and can_heal(last) else "exception", made)
+        pause_seconds = delay_seconds(made - 1, options.retry_backoff_base, CAP_SECONDS, random)
+        if ends_at is not None and time.monotonic() + pause_seconds >= ends_at:
+            return _too_late(made, last)
+        events.emit(events.Retried(COMPONENT))
+        await asyncio.sleep(pause_seconds)
+
+
+async def _attempt(
+    message: Message, deliver: Deliver, most_seconds: float, left_seconds: float | None
+) -> confluent_kafka.Message:
+    if left_seconds is None or most_seconds <= left_seconds:
+        return await deliver(message, most_seconds)
+    try:
+        return await deliver(message, left_seconds)
+    except KafkaUnavailable as error:
+        # Less than the time that Kafka is usually given: that is no failure of Kafka's.
+        raise DeadlineExceeded(f"the deadline came before Kafka had it ({error})") from error
+
+
+def _too_late(made: int, last: Exception | None) -> Failed:
+    when = "before it could be tried again" if made else "before it was published"
+    return Failed(DeadlineExceeded(f"the deadline came {when}"), "deadline_exceeded", made, last)

@@ -1,0 +1,77 @@
+"""What a client counts, and how it tells of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.breaker import Breaker
+from orchestrator.kafka.attempts import Delivered, Failed
+from orchestrator.kafka.failures import Failures
+from orchestrator.kafka.options import CAP_SECONDS, Options
+
+
+@dataclass
+class Figures:
+    """Counts since the client was made. A retry is an attempt after the first one of the same call."""
+
+    published: int = 0
+    recovered: int = 0
+    retries: int = 0
+    dead_lettered: int = 0
+    unsaved: int = 0
+    republished: int = 0
+    resolved: int = 0
+    by_reason: Counter[str] = field(default_factory=Counter)
+    by_error: Counter[str] = field(default_factory=Counter)
+    by_topic: Counter[str] = field(default_factory=Counter)
+
+    def count(self, ended: Delivered | Failed) -> None:
+        """A call has ended so."""
+        self.retries += max(0, ended.attempts - 1)
+        if isinstance(ended, Delivered):
+            self.published += 1
+            self.recovered += ended.attempts > 1
+            return
+        self.by_reason[ended.reason] += 1
+        self.by_error[type(ended.error).__name__] += 1
+
+    def as_dict(
+        self, options: Options, failures: Failures, breaker: Breaker, *, is_connected: bool
+    ) -> dict[str, Any]:
+        """All of it, with what the client goes by."""
+        state = breaker.state
+        return {
+            "connected": is_connected,
+            "published": self.published,
+            "failure_statistics": {
+                "total_failures": self.by_reason.total(),
+                "by_reason": dict(self.by_reason),
+                "by_error": dict(self.by_error),
+            },
+            "dead_letter_queue": {
+                "enabled": options.enable_dead_letter_queue,
+                "suffix": options.suffix,
+                "messages": self.dead_lettered,
+                "by_topic": dict(self.by_topic),
+                "not_written": self.unsaved,
+                "resolved": self.resolved,
+            },
+            "failed_messages": {"kept": len(failures), "dropped": failures.dropped},
+            "retry": {
+                "retries": self.retries,
+                "recovered": self.recovered,
+                "republished": self.republished,
+                "max_retry_attempts": options.max_retry_attempts,
+                "backoff_base_seconds": options.retry_backoff_base,
+                "backoff_cap_seconds": CAP_SECONDS,
+            },
+            "circuit_breaker": {
+                "name": breaker.name,
+                "state": state.circuit,
+                "mode": state.mode,
+                "retry_after_seconds": max(0.0, state.left_seconds) if state.circuit != "closed" else 0.0,
+            },
+            "timeout_seconds": options.timeout_seconds,
+        }
