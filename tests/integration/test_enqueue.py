@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,14 +63,18 @@ def test_many_tasks_are_enqueued_in_order_and_once_a_batch(environment: Settings
         '["local", "embed", "second"]\n'
         '{"model": "local", "operation": "embed", "input": "last"}\n'
     )
-    command = ("enqueue", "omninode.models.call", "--many", str(lines), "--batch-id", "b", "--json")
+    options = ("--batch-id", "b", "--deadline", "3600", "--json")
+    command = ("enqueue", "omninode.models.call", "--many", str(lines), *options)
 
     first, again = omninode(*command), omninode(*command)
 
     report = json.loads(first.stdout)
     assert (first.code, len(report["ids"]), report["stopped"]) == (0, 3, None)
     assert (again.code, json.loads(again.stdout)["ids"]) == (0, report["ids"])
-    assert [message["id"] for message in _waiting(environment, "models")] == report["ids"]
+    waiting = _waiting(environment, "models")
+    assert [message["id"] for message in waiting] == report["ids"]
+    (at,) = {message["omninode-deadline"] for message in waiting}
+    assert 0 < float(str(at)) - time.time() <= 3600
 
 
 def test_a_batch_id_that_stands_for_other_lines_is_refused(environment: Settings) -> None:
@@ -192,10 +197,12 @@ def test_an_unknown_task_is_refused_with_the_nearest_names(environment: Settings
 
 
 def test_a_foreign_task_is_sent_as_it_is(environment: Settings) -> None:
-    done = omninode("enqueue", "elsewhere.work", "--foreign", "--queue", "elsewhere", "--kwargs", '{"n": 1}')
+    options = ("--foreign", "--queue", "elsewhere", "--deadline", "90")
+    done = omninode("enqueue", "elsewhere.work", *options, "--kwargs", '{"n": 1}')
 
     (message,) = _waiting(environment, "elsewhere")
     assert (done.code, message["task"], message["kwargsrepr"]) == (0, "elsewhere.work", "{'n': 1}")
+    assert 0 < float(str(message["omninode-deadline"])) - time.time() <= 90
 
 
 @pytest.mark.parametrize(
@@ -207,6 +214,7 @@ def test_a_foreign_task_is_sent_as_it_is(environment: Settings) -> None:
         (["--args", "[1]"], "missing 2 required positional arguments"),
         (["--countdown", "nan"], "must be a number of seconds"),
         (["--countdown", "1e30"], "is not in the range"),
+        (["--deadline", "0"], "is not in the range"),
         (["--many", "/nowhere"], "No such file"),
     ],
 )

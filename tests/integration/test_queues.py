@@ -370,7 +370,7 @@ def test_a_stock_worker_drains_what_is_ejected(
 
 
 def test_the_commands_show_pause_and_empty_a_queue(environment: Settings, app: Celery) -> None:
-    app.send_task("wait", args=["\x1b[2J"], queue="orders")
+    app.send_task("wait", args=["\x1b[2J"], queue="orders", deadline="2035-01-01T00:00:00+00:00")
     app.send_task("later", queue="orders", **_LATER)
 
     paused = omninode("queues", "pause", "orders")
@@ -389,6 +389,7 @@ def test_the_commands_show_pause_and_empty_a_queue(environment: Settings, app: C
         True,
     )
     assert "wait[" in peeked.stdout
+    assert "  must be over by 2035-01-01 00:00:00 UTC  " in peeked.stdout
     assert "\x1b" not in peeked.stdout
     assert [each["task"] for each in scheduled] == ["later"]
     assert asked.code == 1

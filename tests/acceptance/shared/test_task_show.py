@@ -51,6 +51,16 @@ def test_what_waits_is_shown_with_its_place_in_the_queue(app: Celery, environmen
     assert found.is_paused is False
 
 
+def test_by_when_it_must_be_over_is_told(app: Celery) -> None:
+    asked = app.send_task("shop.pay", queue="celery", deadline="2035-01-01T00:00:00+00:00")
+    left = app.send_task("shop.pay", queue="celery", headers={"omninode-deadline-left": 90})
+
+    assert "  must be over by 2035-01-01 00:00:00 UTC, with all its attempts\n" in _show(app, asked.id).output
+    assert "  has 1m 30s left from when it is claimed, with all its attempts\n" in _show(app, left.id).output
+    told = json.loads(_show(app, asked.id, "--json").output)["messages"][0]
+    assert (told["deadline"], told["left_seconds"]) == ("2035-01-01T00:00:00.000+00:00", None)
+
+
 def test_among_thousands_it_is_found_by_its_exact_id_alone(
     app: Celery, environment: Settings, server: Any
 ) -> None:

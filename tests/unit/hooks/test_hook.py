@@ -86,7 +86,8 @@ def test_what_is_not_one_task_is_refused(hook: Hook, task: Any) -> None:
         ({"priority": 256}, "from 0 to 255"),
         ({"priority": True}, "found True"),
         ({"ignore_result": 1}, "true or false"),
-        ({"link": "x"}, "do not take the option 'link'; allowed are countdown, expires"),
+        ({"deadline": 0}, "'deadline' must be seconds, more than 0; found 0"),
+        ({"link": "x"}, "do not take the option 'link'; allowed are countdown, deadline, expires"),
         ({"task_id": "mine"}, "do not take the option 'task_id'"),
     ],
 )
