@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 
@@ -14,7 +15,9 @@ class Alarm:
     it has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shielded: AbstractSet[int]) -> None:
+        self._shielded = shielded
+        self.is_missed = False
         self._targets: list[Any] = []
         self._is_handling = False
         self._is_under_way = False
@@ -57,6 +60,18 @@ class Alarm:
 
     def _on_signal(self, _signal: int, _frame: Any) -> None:
         self._is_under_way = False
+        if threading.main_thread().ident in self._shielded:
+            self.is_missed = True
+            return
+        self._raise()
+
+    def catch_up(self) -> None:
+        """Raise what was not because the thread was shielded; called by any thread that no longer is."""
+        if threading.current_thread() is threading.main_thread():
+            self.is_missed = False
+            self._raise()
+
+    def _raise(self) -> None:
         wanted = [target for target in self._targets if target.is_wanted and not target.is_over]
         for target in wanted:
             target.is_wanted = False

@@ -27,31 +27,64 @@ class Blocking(Course):
     def __enter__(self) -> Any:
         """Begin."""
         self.is_rung = self.is_wanted = False
-        due = self.begin(self.terms.clock, threading.get_ident())
-        self.is_rung = interrupts.alarm.take(self)
-        self.enter()
-        watchdog.watch(self, due)
+        was_shielded = interrupts.is_shielded()
+        try:
+            interrupts.shield()
+            due = self.begin(self.terms.clock, threading.get_ident())
+            self.is_rung = interrupts.alarm.take(self)
+            self.enter()
+            watchdog.watch(self, due)
+        finally:
+            if not self.pid:
+                self._has_left()
+            interrupts.unshield(unless=was_shielded)
         return self
 
-    def strike(self) -> None:
+    def strike(self) -> bool:
         """Raise the error in what is done."""
-        interrupts.strike(self)
+        return interrupts.strike(self)
 
     def finish(self, error: BaseException | None) -> None:
         """It has been left with this error."""
-        self.withdraw()
-        now = self.clock()
-        left = self.leaving()
-        if left is not None:
-            # Nothing of Python's must run any more when it goes.
-            left.__class__ = _Left  # type: ignore[assignment]
-        if now < self.ends_at and self.state != "stopping":
-            telling.ended(self, error, now)
-        else:
-            self.end_late(error, now, is_its_own=False)
+        was_shielded = interrupts.is_shielded()
+        try:
+            interrupts.shield()
+            self._finish(error)
+        finally:
+            interrupts.unshield(unless=was_shielded)
 
-    def withdraw(self) -> None:
-        """From here on nothing is raised for it."""
+    def give_up(self) -> None:
+        """It was left without that: its time was over."""
+        was_shielded = interrupts.is_shielded()
+        try:
+            interrupts.shield()
+            self._withdraw()
+            if not self.outcome:
+                telling.timed_out(self, self.clock())
+        finally:
+            interrupts.unshield(unless=was_shielded)
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._withdraw()
+        now = self.clock()
+        try:
+            if now < self.ends_at and self.state != "stopping":
+                telling.ended(self, error, now)
+            else:
+                self.end_late(error, now, is_its_own=False)
+        finally:
+            if self.outcome:
+                self._has_left()
+
+    def _has_left(self) -> None:
+        """Nothing of Python's has to run when what leaves the block goes: an error in that would be lost."""
+        # Where an `ExitStack` calls, there is no such object.
+        leaving = getattr(self, "leaving", None)
+        left = leaving and leaving()
+        if left is not None:
+            left.__class__ = _Left
+
+    def _withdraw(self) -> None:
         interrupts.withdraw(self)
         self.leave()
 
@@ -90,11 +123,9 @@ class _Leaving(partial[None]):
     def __del__(self) -> None:
         """Finish, where the error came on the way out of the block, or into it."""
         context = self.args[0]
-        if not context.pid or context.outcome:
-            return
-        try:
-            context.withdraw()
-            telling.timed_out(context, context.clock())
-        except TimeoutExceeded:
-            # One around it ends at this very moment: it raises it again.
-            context.leave()
+        while context.pid and not (context.is_over and context.outcome):
+            try:
+                context.give_up()
+            except TimeoutExceeded:
+                # One around it ends at this very moment: it raises it again.
+                continue

@@ -59,13 +59,13 @@ class Context(Blocking):
         is_cancelled = isinstance(error, asyncio.CancelledError)
         self.end_late(error, now, is_its_own=not (is_cancelled and self._is_cancelled_from_outside()))
 
-    def strike(self) -> None:
+    def strike(self) -> bool:
         """Tell it to stop."""
         if not isinstance(self.flow, asyncio.Task):
-            super().strike()
-            return
+            return super().strike()
         self._cancels += 1
         self.flow.cancel()
+        return True
 
     def call_back(self, callback: OnWarning) -> None:
         """Call it where it can be awaited, or in a thread of its own."""

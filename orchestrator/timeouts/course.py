@@ -10,15 +10,17 @@ from orchestrator.timeouts.warning import OnWarning
 
 # What is told to stop and does not is told again so often.
 AGAIN_SECONDS = 1.0
+# What cannot be told now: it is about to begin or to end.
+_SOON_SECONDS = 0.001
 
 
 class Course(Operation):
     """An operation whose time runs; what is derived from it says how it is told to stop."""
 
-    __slots__ = ("_is_ignoring",)
+    __slots__ = ("_times_told",)
 
-    def strike(self) -> None:
-        """Tell it to stop."""
+    def strike(self) -> bool:
+        """Tell it to stop; False where that cannot be at this moment, but soon."""
         raise NotImplementedError
 
     def call_back(self, callback: OnWarning) -> None:
@@ -63,16 +65,17 @@ class Course(Operation):
         return self.is_following and self.parent is not None and not self.parent.is_over
 
     def _stop(self) -> float | None:
-        was_told, self.state = self.state == "stopping", "stopping"
         if self._is_around_told():
+            self.state = "stopping"
             return None
-        if not was_told:
-            self._is_ignoring = False
+        if self.state != "stopping":
+            self.state, self._times_told = "stopping", 0
             telling.struck(self)
-        elif not self._is_ignoring:
-            self._is_ignoring = True
+        if not self.strike():
+            return self.clock() + _SOON_SECONDS
+        self._times_told += 1
+        if self._times_told == 2:  # noqa: PLR2004 (once)
             telling.ignored(self.name, self.elapsed_seconds)
-        self.strike()
         return self.clock() + AGAIN_SECONDS
 
     def _warn(self) -> None:

@@ -30,19 +30,47 @@ class Target(Protocol):
 _lock = threading.Lock()
 # For which target of a thread an error was last raised there: it may not have come yet.
 _last: dict[int, Target] = {}
-alarm = Alarm()
+# The threads that are not interrupted now.
+_shielded: set[int] = set()
+alarm = Alarm(_shielded)
 
 
-def strike(target: Target) -> None:
-    """Raise its error, unless it is over. Called from another thread."""
+def strike(target: Target) -> bool:
+    """Raise its error, unless it is over; False where its thread must not be interrupted at this moment.
+
+    Called from another thread.
+    """
     with _lock:
         if target.is_over:
-            return
+            return True
+        if target.flow in _shielded:
+            return False
         if target.is_rung:
             alarm.ring(target)
-            return
+            return True
         _last[target.flow] = target
         _raise_in_thread(ctypes.c_ulong(target.flow), ctypes.py_object(_class_for(target)))
+        return True
+
+
+def is_shielded() -> bool:
+    """Whether this thread is not interrupted."""
+    return threading.get_ident() in _shielded
+
+
+def shield() -> None:
+    """From here on this thread is not interrupted: it may take Python's locks."""
+    with _lock:
+        _shielded.add(threading.get_ident())
+
+
+def unshield(*, unless: bool) -> None:
+    """It may be interrupted again, unless it was shielded before."""
+    if unless:
+        return
+    _shielded.discard(threading.get_ident())
+    if alarm.is_missed:
+        alarm.catch_up()
 
 
 def withdraw(target: Target) -> None:
@@ -60,7 +88,7 @@ def _class_for(target: Target) -> type[BaseException]:
     """Python raises a class in a thread, and makes the error there."""
 
     class Interruption(TimeoutExceeded):
-        def __new__(cls) -> BaseException:  # type: ignore[misc]
+        def __new__(cls, *_: object) -> BaseException:  # type: ignore[misc]
             return target.exceeded()
 
     return Interruption
@@ -70,6 +98,7 @@ def _forget() -> None:
     global _lock  # noqa: PLW0603 (whoever held it is not in this process)
     _lock = threading.Lock()
     _last.clear()
+    _shielded.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

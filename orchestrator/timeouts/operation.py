@@ -139,7 +139,10 @@ class Operation(Running):
         if ends_at <= now:
             raise self.exceeded()
         self.started_at = time.time()
-        self.pid = os.getpid()
+        pid = os.getpid()
+        # No interrupt comes between these two.
+        self.tally.started += 1
+        self.pid = pid
         if terms.threshold is not None:
             self.stage = WARN
             self.warn_at = now + terms.threshold * (limit_at - now)
@@ -171,7 +174,6 @@ class Operation(Running):
         _current.set(self)
         CONTEXT_ENDS_AT.set(self.ends_at)
         table.enter(self)
-        self.tally.started += 1
 
     def leave(self) -> None:
         """What is done from here on is not part of it; doing so again changes nothing."""

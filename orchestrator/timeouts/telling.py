@@ -6,7 +6,7 @@ from asyncio import CancelledError
 
 from orchestrator import events, logger
 from orchestrator.errors import TimeoutExceeded
-from orchestrator.timeouts.operation import Operation, Outcome
+from orchestrator.timeouts.operation import Operation
 
 _LOG = logger.get(__name__)
 
@@ -48,11 +48,15 @@ def ignored(operation: str, elapsed_seconds: float) -> None:
 
 
 def ended(operation: Operation, error: BaseException | None, now: float) -> None:
-    """It has ended before its end, or with what is not for it to name: an error, cancelled from outside."""
+    """It has ended before its end, or with what is not for it to name: an error, cancelled from outside.
+
+    No interrupt comes between a count and the outcome that says that it was counted.
+    """
     tally = operation.tally
     if error is None:
         tally.completed += 1
-        _tell(operation, "completed", now)
+        operation.outcome = "completed"
+        _tell(operation, now)
         if operation.adaptive is not None:
             operation.adaptive.observe(now - operation.began, timed_out=False)
         if now >= operation.limit_at:
@@ -60,23 +64,27 @@ def ended(operation: Operation, error: BaseException | None, now: float) -> None
             _recovered(operation, now)
     elif isinstance(error, CancelledError | GeneratorExit):
         tally.cancelled += 1
-        _tell(operation, "cancelled", now, error)
+        operation.outcome = "cancelled"
+        _tell(operation, now, error)
     else:
         tally.failed += 1
-        _tell(operation, "failed", now, error)
+        operation.outcome = "failed"
+        _tell(operation, now, error)
 
 
 def timed_out(operation: Operation, now: float) -> None:
     """It has ended because its time was over, or that of one around it."""
+    is_its_own = _is_its_own(operation)
     tally = operation.tally
     tally.failed += 1
-    if _is_its_own(operation):
-        struck(operation)
+    operation.outcome = "failed"
+    if is_its_own:
         tally.timeouts += 1
         tally.global_timeouts += operation.cause == "global"
+        struck(operation)
         if operation.adaptive is not None and operation.cause == "operation":
             operation.adaptive.observe(now - operation.began, timed_out=True)
-    _tell(operation, "failed", now, TimeoutExceeded("", 0, 0))
+    _tell(operation, now, TimeoutExceeded(operation.name, 0, 0))
 
 
 def _is_its_own(operation: Operation) -> bool:
@@ -94,8 +102,7 @@ def _recovered(operation: Operation, now: float) -> None:
     events.emit(events.GraceRecovered(operation.name, operation.limit_seconds, elapsed_seconds))
 
 
-def _tell(operation: Operation, outcome: Outcome, now: float, error: BaseException | None = None) -> None:
-    operation.outcome = outcome
+def _tell(operation: Operation, now: float, error: BaseException | None = None) -> None:
     if events.is_anybody_listening():
         events.emit(
             events.CallEnded(
