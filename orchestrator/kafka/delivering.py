@@ -26,6 +26,7 @@ R = TypeVar("R")
 _logger = logging.getLogger(__name__)
 
 _BATCH = 1000
+_MOMENT_SECONDS = 0.2
 # Between two looks for reports: at first, and as a part of the time that nothing has come.
 _LEAST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS, _PAUSE_PART = 0.0005, 0.02, 0.1
 
@@ -73,8 +74,13 @@ class Delivering:
         return delivered
 
     async def close(self, within_seconds: float) -> None:
-        """Wait for what is under way, but not longer; what Kafka has not taken then is dropped."""
-        ends_at = self.loop.time() + within_seconds
+        """Wait for what is under way, but not longer; what Kafka has not taken then is dropped.
+
+        What nobody waits for any more was reported as failed, or cancelled: it gets a moment.
+        """
+        ends_at = self.loop.time() + (
+            within_seconds if self._waiting else min(within_seconds, _MOMENT_SECONDS)
+        )
         while len(self._aio) and self.loop.time() < ends_at and not self.is_broken:
             await self._aio.flush(0)
             await asyncio.sleep(_MOST_PAUSE_SECONDS)

@@ -34,7 +34,7 @@ _WAIT_MS = 1000
 _WRITE_SECONDS = 60.0
 _RETRY_BASE_SECONDS, _RETRY_MOST_SECONDS = 0.2, 5.0
 # Turns, of a second at most.
-_AGAIN_EVERY = 10
+_AGAIN_EVERY, _SOON = 10, 2
 # How long the outcome of an event's letter waits for the letter.
 _AWAITED = timedelta(days=31)
 
@@ -47,6 +47,8 @@ class Returner:
         self._key = keys.outcomes(settings.key_prefix)
         self._trouble = Trouble("returner")
         self._returned = 0
+        # Whether outcomes of events wait for their letters.
+        self._awaits = False
 
     def run(self, stop: Event) -> None:
         """Return what comes; PostgreSQL and Redis are waited for where they are away."""
@@ -72,7 +74,7 @@ class Returner:
         with postgres.connect(self._settings.database_url) as connection:
             turn = 0
             while not stop.is_set():
-                if turn % _AGAIN_EVERY == 0:
+                if turn % (_SOON if self._awaits else _AGAIN_EVERY) == 0:
                     self._return_again(client, connection, stop)
                 found = client.xreadgroup(GROUP, _CONSUMER, {self._key: ">"}, count=_MOST, block=_WAIT_MS)
                 self._return(client, connection, found)
@@ -81,7 +83,7 @@ class Returner:
 
     def _return_again(self, client: Any, connection: psycopg.Connection[Any], stop: Event) -> None:
         """What was read, by this relay or by one that is dead, and not removed."""
-        after = "0"
+        after, self._awaits = "0", False
         while not stop.is_set():
             found = client.xreadgroup(GROUP, _CONSUMER, {self._key: after}, count=_MOST)
             if not self._return(client, connection, found):
@@ -101,7 +103,9 @@ class Returner:
             changed, missing = outcomes.publish(connection, published)
         self._returned += changed
         # Only now: whoever is killed before has them read again.
-        self._forget(client, [entry_id for entry_id, one in read.items() if not _waits(one, missing)])
+        waiting = [entry_id for entry_id, one in read.items() if _waits(one, missing)]
+        self._awaits = self._awaits or bool(waiting)
+        self._forget(client, [entry_id for entry_id in read if entry_id not in waiting])
         return len(entries)
 
     def _join(self, client: Any) -> None:

@@ -60,8 +60,16 @@ def take_apart(death: Death) -> Parts:
 
 def _of_event(death: Death, value: bytes) -> Parts:
     """The task that publishes the event: its topic, and its key and its bytes in base64."""
-    key = None if death.key is None else base64.b64encode(death.key).decode()
-    body = [[death.queue, key, base64.b64encode(value).decode()], {}, {}]
+    key = event.key_of(death.headers[event.HEADER])
+    body = [
+        [
+            death.queue,
+            None if key is None else base64.b64encode(key).decode(),
+            base64.b64encode(value).decode(),
+        ],
+        {},
+        {},
+    ]
     # Events may share a key; tasks do not share an id.
     task_id = str(uuid.uuid5(uuid.NAMESPACE_OID, death.letter_id))
     headers = {

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import redaction
+from orchestrator.deadletter import event
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import FAILURES
 
@@ -58,7 +59,7 @@ def _tell_death(death: Death) -> dict[str, Any]:
         "offset": death.offset,
         "key": None if death.key is None else death.key.decode(errors="backslashreplace"),
         "message_bytes": None if death.value is None else len(death.value),
-        **_arguments(death),
+        **(_event(death.value) if _is_event(death) else _arguments(death)),
     }
 
 
@@ -76,13 +77,10 @@ def _failures(death: Death) -> list[dict[str, str]]:
 
 def _arguments(death: Death) -> dict[str, Any]:
     """The task's arguments where the body is plain JSON; else what it is. Nothing is ever unpickled."""
-    from orchestrator.deadletter.event import is_event
     from orchestrator.errors import NotReplayable
     from orchestrator.replay.parts import JSON, read_json, take_apart
 
     unknown: dict[str, Any] = {"args": None, "kwargs": None}
-    if is_event(death.headers) and death.value is not None:
-        return unknown | {"body": _event(death.value)}
     try:
         parts = take_apart(death)
     except NotReplayable as error:
@@ -106,9 +104,16 @@ def _arguments(death: Death) -> dict[str, Any]:
     return unknown | {"body": f"{size} of {kind}"}
 
 
-def _event(value: bytes) -> str:
+def _is_event(death: Death) -> bool:
+    return event.is_event(death.headers) and death.value is not None
+
+
+def _event(value: bytes | None) -> dict[str, Any]:
+    """An event has no arguments: its beginning is shown."""
+    value = value or b""
     shown = value[:_MOST_OF_EVENT].decode(errors="backslashreplace")
-    return f"an event of {len(value):,} bytes: {redaction.text(shown)}"
+    said = f"an event of {len(value):,} bytes: {redaction.text(shown)}"
+    return {"args": None, "kwargs": None, "body": said}
 
 
 def _tell_replay(story: Story) -> dict[str, Any]:

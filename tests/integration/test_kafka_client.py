@@ -1,0 +1,313 @@
+"""Events on a real Kafka: published, tried again, kept as letters, replayed, and published after all."""
+
+# ruff: noqa: SLF001 (that a producer is shared, and has given up, shows nowhere else)
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from confluent_kafka import Message
+from redis import Redis
+
+from orchestrator import broker, events, kafka, keys
+from orchestrator import settings as environment_settings
+from orchestrator.errors import KafkaUnavailable
+from orchestrator.kafka import KafkaClient
+from orchestrator.kafka.sharing import shared
+from orchestrator.settings import Settings
+from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from tests.commands import omninode
+from tests.processes import start_worker, wait_until
+from tests.relays import start_relay
+
+QUICK: dict[str, Any] = {"max_retry_attempts": 1, "retry_backoff_base": 0.01, "timeout_seconds": 0.3}
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"events-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def outbox(environment: Settings) -> Any:
+    with broker.client(environment) as client:
+        yield client
+
+
+def _letters(client: Redis) -> list[dict[bytes, bytes]]:
+    entries: Any = client.xrange(keys.outbox())
+    return [fields for _, fields in entries]
+
+
+def _records(environment: Settings, topic: str, number: int) -> list[Message]:
+    reader = kafka.consumer(environment.kafka_bootstrap_servers, f"test-{uuid4()}")
+    reader.subscribe([topic])
+    found: list[Message] = []
+    try:
+        wait_until(
+            lambda: len(found.__iadd__([m for m in reader.consume(100, 0.2) if not m.error()])) >= number,
+            20,
+            f"{number} records",
+        )
+    finally:
+        reader.close()
+    return found
+
+
+@asynccontextmanager
+async def _door(port: int, servers: str) -> AsyncIterator[None]:
+    """Lets whoever comes to the port in to Kafka."""
+    host, _, inner = servers.rpartition(":")
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+
+    async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kafka_reader, kafka_writer = await asyncio.open_connection(host, int(inner))
+        ways = [
+            asyncio.ensure_future(each) for each in (copy(reader, kafka_writer), copy(kafka_reader, writer))
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for each in ways:
+            each.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        kafka_writer.close()
+        writer.close()
+
+    server = await asyncio.start_server(enter, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def test_an_event_is_on_its_topic_with_its_key(environment: Settings, topic: str) -> None:
+    async def publish() -> Any:
+        async with KafkaClient() as client:
+            return await client.publish_event({"id": "order-7", "total": 12.5}, topic)
+
+    outcome = asyncio.run(publish())
+
+    (record,) = _records(environment, topic, 1)
+    assert outcome
+    assert (outcome.topic, outcome.partition, outcome.offset) == (topic, record.partition(), record.offset())
+    assert (record.key(), record.value()) == (b"order-7", b'{"id":"order-7","total":12.5}')
+
+
+def test_thousands_at_once_are_published_once_each_by_one_producer(environment: Settings, topic: str) -> None:
+    async def publish() -> tuple[list[Any], bool]:
+        one, two = KafkaClient(), KafkaClient()
+        found = await asyncio.gather(*((one, two)[n % 2].publish_event(str(n), topic) for n in range(3000)))
+        is_shared = one._producer is two._producer
+        await one.disconnect()
+        await two.disconnect()
+        return found, is_shared
+
+    found, is_shared = asyncio.run(publish())
+
+    assert all(found)
+    assert is_shared
+    assert not shared._all
+    values = [int(record.value() or b"") for record in _records(environment, topic, 3000)]
+    assert sorted(values) == list(range(3000))
+
+
+def test_a_client_works_in_the_next_event_loop_too(environment: Settings, topic: str) -> None:
+    client = KafkaClient()
+
+    async def publish() -> bool:
+        return bool(await client.publish_event("text", topic))
+
+    assert asyncio.run(publish())
+    assert asyncio.run(publish())
+    asyncio.run(client.disconnect())
+
+
+def test_what_kafka_never_takes_is_not_tried_again(outbox: Redis, topic: str) -> None:
+    async def publish() -> Any:
+        async with KafkaClient() as client:
+            return await client.publish_event(b"x" * 2_000_000, topic)
+
+    outcome = asyncio.run(publish())
+
+    assert not outcome
+    assert outcome.dead_lettered
+    assert outcome.attempts == 1
+    assert "EventRefused" in outcome.error
+    (letter,) = _letters(outbox)
+    assert letter[b"reason"] == b"exception"
+
+
+def test_where_kafka_is_away_connect_says_what_to_do(environment: Settings) -> None:
+    with pytest.raises(KafkaUnavailable, match=r"no Kafka answers at 127\.0\.0\.1:1 within 0\.3 s"):
+        asyncio.run(KafkaClient(NOBODY, **QUICK).connect())
+
+
+def test_what_cannot_be_published_is_a_letter_with_all_that_is_known(outbox: Redis, topic: str) -> None:
+    told: list[events.Event] = []
+    detach = events.attach(told.append)
+
+    async def publish() -> tuple[Any, Any, Any]:
+        async with _leaving(KafkaClient(NOBODY, **QUICK)) as client:
+            outcome = await client.publish_event({"password": "hush"}, topic, b"k\xff")
+            return outcome, await client.get_failed_messages(), await client.get_resilience_metrics()
+
+    outcome, failed, metrics = asyncio.run(publish())
+    detach()
+
+    (letter,) = _letters(outbox)
+    assert letter[b"id"].decode() == outcome.letter_id
+    assert letter[b"raw"] == b'{"password":"hush"}'
+    assert (letter[b"reason"], letter[b"attempts"]) == (b"retries_exhausted", b"2")
+    assert (letter[b"queue"].decode(), letter[b"task_id"]) == (topic, b"k\\xff")
+    assert letter[b"exception"] == b"orchestrator.errors.KafkaUnavailable"
+    (kept,) = failed
+    assert (kept["topic"], kept["letter_id"], kept["dead_lettered"]) == (topic, outcome.letter_id, True)
+    assert "hush" not in kept["preview"]
+    assert metrics["failure_statistics"]["total_failures"] == 1
+    assert events.Retried("kafka_client") in told
+    assert events.DeadLettered("kafka_client", f"{topic}.dlq") in told
+    (ended,) = [each for each in told if isinstance(each, events.CallEnded)]
+    assert (ended.operation, ended.success, ended.error_type) == ("publish_event", False, "KafkaUnavailable")
+
+
+def test_an_open_circuit_makes_a_letter_at_once(outbox: Redis, topic: str) -> None:
+    async def publish() -> Any:
+        async with _leaving(KafkaClient(NOBODY, **QUICK | {"max_retry_attempts": 5})) as client:
+            await client.publish_event("first", topic)
+            return await client.publish_event("second", topic), await client.get_resilience_metrics()
+
+    outcome, metrics = asyncio.run(publish())
+
+    assert (outcome.attempts, outcome.dead_lettered) == (0, True)
+    assert metrics["circuit_breaker"]["state"] == "open"
+    assert [letter[b"reason"] for letter in _letters(outbox)] == [b"circuit_open", b"circuit_open"]
+
+
+def test_a_retry_that_comes_after_the_deadline_is_not_made(outbox: Redis, topic: str) -> None:
+    async def publish() -> Any:
+        async with _leaving(KafkaClient(NOBODY, max_retry_attempts=3, timeout_seconds=30)) as client:
+            CONTEXT_ENDS_AT.set(asyncio.get_running_loop().time() + 0.2)
+            return await client.publish_event("late", topic)
+
+    outcome = asyncio.run(publish())
+
+    assert (outcome.attempts, outcome.dead_lettered) == (1, True)
+    assert [letter[b"reason"] for letter in _letters(outbox)] == [b"deadline_exceeded"]
+
+
+def test_where_redis_is_away_too_the_client_keeps_the_event_and_says_so(
+    environment: Settings, topic: str
+) -> None:
+    async def publish() -> Any:
+        client = KafkaClient(NOBODY, **QUICK | {"max_retry_attempts": 0})
+        away = environment.model_copy(update={"celery_broker_url": "redis://127.0.0.1:1/0"})
+        environment_settings.use(away)
+        outcome = await client.publish_event("event", topic)
+        failed = await client.get_failed_messages()
+        environment_settings.use(environment)
+        await client.disconnect()
+        return outcome, failed
+
+    outcome, failed = asyncio.run(publish())
+
+    assert not outcome
+    assert not outcome.dead_lettered
+    assert "KafkaUnavailable" in outcome.error
+    assert "Redis is away" in outcome.error
+    assert [each["dead_lettered"] for each in failed] == [False]
+
+
+def test_failed_events_are_published_again_once_though_two_ask(
+    environment: Settings, outbox: Redis, topic: str, unused_port: int
+) -> None:
+    async def publish() -> Any:
+        patient: dict[str, Any] = {"max_retry_attempts": 0, "timeout_seconds": 2}
+        async with _leaving(KafkaClient(f"127.0.0.1:{unused_port}", **patient)) as client:
+            failed = await client.publish_event("event", topic)
+            assert client._producer
+            while len(client._producer._aio):
+                await client._producer._aio.poll(0)
+                await asyncio.sleep(0.02)
+            async with _door(unused_port, environment.kafka_bootstrap_servers):
+                await client.connect()
+                both = await asyncio.gather(client.retry_failed_messages(), client.retry_failed_messages())
+            return failed, both, await client.get_failed_messages()
+
+    failed, both, kept = asyncio.run(publish())
+
+    assert sorted(each["attempted"] for each in both) == [0, 1]
+    assert sum(each["successful"] for each in both) == 1
+    assert kept == []
+    assert [record.value() for record in _records(environment, topic, 1)] == [b"event"]
+    ((_, told),) = outbox.xrange(keys.outcomes())  # type: ignore[misc]
+    assert (told[b"letter_id"].decode(), told[b"outcome"]) == (failed.letter_id, b"published")
+
+
+def test_letters_of_events_are_replayed_or_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: Settings,
+    outbox: Redis,
+    database: psycopg.Connection[Any],
+    topic: str,
+) -> None:
+    suffix = f".dlq-{uuid4().hex[:8]}"
+    monkeypatch.setenv("KAFKA_DLQ_SUFFIX", suffix)
+    environment_settings.use(environment.model_copy(update={"kafka_dlq_suffix": suffix}))
+
+    async def publish() -> Any:
+        async with _leaving(KafkaClient(NOBODY, **QUICK | {"max_retry_attempts": 0})) as client:
+            looks_like_a_message = {"headers": {"task": "x", "id": "y"}, "properties": {}, "body": "e30="}
+            lost = await client.publish_event(looks_like_a_message, topic, b"key")
+            large = await client.publish_event(b"\x00" * 1_200_000, topic, "big")
+            published = await client.publish_event("published after all", topic)
+            # Its letter is not in PostgreSQL yet.
+            await client._outbox.tell(published.letter_id)
+            return lost, large, published
+
+    lost, large, published = asyncio.run(publish())
+
+    def state(letter_id: str) -> str | None:
+        row = database.execute("SELECT state FROM dead_letters WHERE id = %s", (letter_id,)).fetchone()
+        return row[0] if row else None
+
+    with start_relay(), start_worker():
+        wait_until(lambda: state(published.letter_id) == "resolved", 20, "the resolved letter")
+        (record,) = [r for r in _records(environment, topic + suffix, 3) if r.key() == b"key"]
+        assert json.loads(record.value() or b"")["headers"] == {"task": "x", "id": "y"}
+        shown = omninode("dead-letters", "show", lost.letter_id)
+        assert "an event of" in shown.stdout
+        omninode("dead-letters", "replay", lost.letter_id, "--why", "a test", "--yes")
+        wait_until(lambda: state(lost.letter_id) == "resolved", 20, "the replayed letter")
+        assert state(large.letter_id) == "open"
+
+    (record,) = _records(environment, topic, 1)
+    assert (record.key(), record.value()) == (
+        b"key",
+        b'{"headers":{"task":"x","id":"y"},"properties":{},"body":"e30="}',
+    )
+
+
+@asynccontextmanager
+async def _leaving(client: KafkaClient) -> AsyncIterator[KafkaClient]:
+    """A client of a Kafka that is away: it cannot be entered."""
+    try:
+        yield client
+    finally:
+        await client.disconnect()
