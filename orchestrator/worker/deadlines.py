@@ -9,14 +9,12 @@ from typing import Any
 from orchestrator import settings, stamp, times
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.stamp import ASIDE
-from orchestrator.timeouts import deadline
+from orchestrator.timeouts import deadline, published
 from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT, Deadline
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import Envelope
 from orchestrator.worker import aside
 
-# It polls for a chord's parts until the last of them has ended, however long that takes.
-_UNLOCK = "celery.chord_unlock"
 # Ten years, as for every length of time in the settings.
 _LONGEST_SECONDS = 315_360_000.0
 
@@ -114,7 +112,8 @@ def _kind(of_task: Deadline) -> str:
 def _default_seconds(task: str, own_hard: float | None) -> float:
     """A task that may run for longer than that by itself is not cut short for what it has waited here."""
     current = settings.current()
-    if task == _UNLOCK:
+    if task == published.UNLOCK:
+        # It polls for a chord's parts until the last of them has ended, however long that takes.
         return _LONGEST_SECONDS
     if own_hard is None or own_hard < current.timeout_global_default:
         return current.timeout_global_default

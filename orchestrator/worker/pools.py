@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
+from billiard import pool
 from billiard.einfo import ExceptionInfo
 from celery import concurrency
 from celery.concurrency import asynpool, prefork, solo, thread
@@ -36,13 +37,13 @@ def register() -> None:
     concurrency.ALIASES.update(_OURS)
 
 
-def check(pool: Any) -> None:
+def check(named: Any) -> None:
     """Refuse a pool that a worker was told to use.
 
     Raises:
         OmniNodeError: it is gevent's or eventlet's.
     """
-    if concurrency.get_implementation(pool) is NoGreenPool:
+    if concurrency.get_implementation(named) is NoGreenPool:
         raise OmniNodeError(
             "OmniNode does not run on gevent or eventlet: use --pool=threads for tasks that wait for I/O"
         )
@@ -80,8 +81,20 @@ def _timing_of(callback: Any) -> Timing | None:
     return getattr(getattr(callback, "__self__", None), "timing", None)
 
 
+class TimeoutHandler(pool.TimeoutHandler):  # type: ignore[misc]
+    """Billiard's, which a worker that stops asks about every job anew."""
+
+    def on_soft_timeout(self, job: Any) -> None:
+        """Tell a task to stop; twice would take it out of what it does with the grace period."""
+        timing = _timing_of(job._timeout_callback)  # noqa: SLF001 (billiard's)
+        if timing is None or not timing.is_told:
+            super().on_soft_timeout(job)
+
+
 class Children(asynpool.AsynPool):  # type: ignore[misc]
     """Billiard's pool of processes, which is maintained from many places: by timers, by the autoscaler."""
+
+    TimeoutHandler = TimeoutHandler
 
     def maintain_pool(self) -> None:
         """Replace the dead; while the pipes of one are still being read there is none for its successor."""
@@ -171,10 +184,10 @@ class NoGreenPool:
     """Gevent and eventlet are refused: leases are renewed by a thread that must not wait for greenlets."""
 
 
-def _warn_of_limits(pool: str) -> None:
+def _warn_of_limits(name: str) -> None:
     _LOG.warning(
         "limits_not_enforced",
-        pool=pool,
+        pool=name,
         what="this pool can interrupt no task: soft and hard limits, and deadlines of tasks that have begun, "
         "are not enforced; a task whose deadline is over is not begun, and deadline_left() says what is left",
         todo="use --pool=prefork, or a TimeoutManager within the task",

@@ -77,6 +77,11 @@ class Timing:
         tell(f"{own}_time_limit", task=self.name, task_id=self.task_id, seconds=round(seconds, 3), **because)
         events.emit(TimeoutStruck(self.name, "deadline" if shrunk else own, seconds))
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its soft limit has struck."""
+        return self._told_at is not None
+
     def recover(self) -> None:
         """It has finished; where it was told to stop before, within the grace period."""
         if self._told_at is None:

@@ -54,6 +54,16 @@ def saves(self: Any) -> str:
     return "slept"
 
 
+@_task(name="deadlines.saves_slowly", soft_time_limit=0.2, time_limit=20)
+def saves_slowly(self: Any) -> str:
+    _began(self)
+    try:
+        time.sleep(30)
+    except SoftTimeLimitExceeded:
+        time.sleep(1)
+    return "saved"
+
+
 @_task(name="deadlines.tries", max_retries=9)
 def tries(self: Any, pause_seconds: float) -> None:
     _began(self)

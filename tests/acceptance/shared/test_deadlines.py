@@ -1,6 +1,7 @@
 """Limits and deadlines as a real worker keeps them: exactly one outcome, and one letter where one is due."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +44,7 @@ def _one_outcome_each(server: Any, worker: Worker) -> Iterator[None]:
     server.delete(RAN, LEFT)
     yield
     wait_until_empty(server, _QUEUE)
-    assert worker.process.poll() is None
+    assert not worker.process.poll()
 
 
 @pytest.mark.parametrize("task", ["swallows", "in_c"])
@@ -214,6 +215,19 @@ def test_a_hard_limit_within_a_transaction_leaves_nothing_half_written(
         assert letter["reason"] == "hard_timeout"
         wait_until(lambda: _writers(database) == 0, what="the end of its connection")
         assert database.execute("SELECT count(*) FROM deadline_rows").fetchone() == (0,)
+
+
+def test_a_worker_that_stops_leaves_a_task_its_grace_period(app: Celery, server: Any, worker: Worker) -> None:
+    """The last one of this file: it stops their worker."""
+    sent = _send(app, "saves_slowly")
+    wait_until(lambda: _said(worker, sent), what="that it is told")
+
+    worker.process.send_signal(signal.SIGTERM)
+
+    assert worker.process.wait(20) == 0
+    assert sent.get(timeout=20) == "saved"
+    assert [line["event"] for line in _said(worker, sent)] == ["soft_time_limit", "finished_within_grace"]
+    assert letters(server, sent.id) == []
 
 
 def _send(app: Celery, task: str, *args: Any, deadline: float | None = None, **kwargs: Any) -> Any:
