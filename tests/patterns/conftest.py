@@ -2,21 +2,27 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from orchestrator import events, settings
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
-from tests.acceptance.shared_place import place
 from tests.patterns.web import Web, serving
+from tests.servers import clean_redis, environment_of
 
 Give = Callable[..., Settings]
+Away = Callable[[], str]
 
 
 @pytest.fixture(scope="module")
-def environment(stack: Addresses, template: str) -> Iterator[Settings]:
-    with place(stack, template) as found:
+def environment(stack: Addresses) -> Iterator[Settings]:
+    """A Redis of the file's own; the PostgreSQL has no schema, which few tests need."""
+    with (
+        clean_redis(stack.redis_url) as redis_url,
+        environment_of(stack, redis_url, stack.database_url) as found,
+    ):
         yield found
 
 
@@ -43,11 +49,16 @@ def told() -> Iterator[list[events.Event]]:
 
 
 @pytest.fixture
-def away() -> Iterator[str]:
-    """An address where every connection is refused."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield "{}:{}".format(*bound.getsockname())
+def away() -> Iterator[Away]:
+    """Gives an address where every connection is refused: another one each time, as each has its circuit."""
+    with ExitStack() as bound:
+
+        def another() -> str:
+            taken = bound.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))
+            return "{}:{}".format(*taken.getsockname())
+
+        yield another
 
 
 @pytest.fixture
