@@ -38,7 +38,7 @@ Round = Callable[[int], Awaitable[float]]
 
 @click.command(help=__doc__)
 @click.option("--events", default=10_000, show_default=True, type=click.IntRange(min=100))
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--rounds", default=9, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(*, events: int, rounds: int, as_json: bool) -> None:
     """Measure, print, and exit with 1 when the client has less than half of the library's rate."""

@@ -69,7 +69,10 @@ async def publish(
             return Failed(error, "circuit_open", made, last)
         made += 1
         try:
-            record = await _attempt(message, deliver, options.timeout_seconds, left_seconds)
+            if left_seconds is None or options.timeout_seconds <= left_seconds:
+                record = await deliver(message, options.timeout_seconds)
+            else:
+                record = await _in_a_hurry(message, deliver, left_seconds)
         except Exception as error:
             await permit.end_soon(error)
             last = error
@@ -79,10 +82,8 @@ async def publish(
         else:
             await permit.end_soon()
             return Delivered(record, made)
-        if isinstance(last, DeadlineExceeded):
-            return Failed(last, "deadline_exceeded", made)
         if not can_heal(last) or made > options.max_retry_attempts:
-            return Failed(last, "retries_exhausted" if made > 1 and can_heal(last) else "exception", made)
+            return Failed(last, _reason(last, made), made)
         pause_seconds = delay_seconds(made - 1, options.retry_backoff_base, CAP_SECONDS, random)
         if ends_at is not None and time.monotonic() + pause_seconds >= ends_at:
             return _too_late(made, last)
@@ -90,16 +91,18 @@ async def publish(
         await asyncio.sleep(pause_seconds)
 
 
-async def _attempt(
-    message: Message, deliver: Deliver, most_seconds: float, left_seconds: float | None
-) -> confluent_kafka.Message:
-    if left_seconds is None or most_seconds <= left_seconds:
-        return await deliver(message, most_seconds)
+async def _in_a_hurry(message: Message, deliver: Deliver, left_seconds: float) -> confluent_kafka.Message:
     try:
         return await deliver(message, left_seconds)
     except KafkaUnavailable as error:
         # Less than the time that Kafka is usually given: that is no failure of Kafka's.
         raise DeadlineExceeded(f"the deadline came before Kafka had it ({error})") from error
+
+
+def _reason(last: Exception, made: int) -> Reason:
+    if isinstance(last, DeadlineExceeded):
+        return "deadline_exceeded"
+    return "retries_exhausted" if made > 1 and can_heal(last) else "exception"
 
 
 def _too_late(made: int, last: Exception | None) -> Failed:

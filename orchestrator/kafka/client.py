@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -60,7 +62,8 @@ class KafkaClient:
         )
         self._breaker = _breaker_of(self._options.servers)
         self._producer: Delivering | None = None
-        self._under_way: set[asyncio.Future[None]] = set()
+        self._under_way = 0
+        self._is_idle: asyncio.Event | None = None
         self._failures = Failures()
         self._unresolved: list[str] = []
         self._figures = Figures()
@@ -90,7 +93,9 @@ class KafkaClient:
     async def disconnect(self) -> None:
         """Wait for what is under way, `timeout_seconds` at most, and let go of the producer."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self._options.timeout_seconds)
+            self._is_idle = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_idle.wait(), self._options.timeout_seconds)
         producer, self._producer = self._producer, None
         if producer is not None and producer.loop is asyncio.get_running_loop():
             await shared.release(producer, self._options.timeout_seconds)
@@ -117,8 +122,7 @@ class KafkaClient:
         """
         written = message.write(event, topic, key, self._options.default_topic)
         began = time.monotonic()
-        done = asyncio.get_running_loop().create_future()
-        self._under_way.add(done)
+        self._under_way += 1
         try:
             ended = await self._publish(written)
             if isinstance(ended, Delivered):
@@ -126,8 +130,9 @@ class KafkaClient:
             else:
                 outcome = await self._failed(written, ended)
         finally:
-            self._under_way.discard(done)
-            done.cancel()
+            self._under_way -= 1
+            if self._is_idle is not None and not self._under_way:
+                self._is_idle.set()
         _tell(began, ended)
         return outcome
 
@@ -170,8 +175,8 @@ class KafkaClient:
             producer = self._producer = shared.acquire(self._options.servers, self._options.timeout_seconds)
         return producer
 
-    async def _deliver(self, written: Message, seconds: float) -> confluent_kafka.Message:
-        return await self._connected().deliver(written.topic, written.key, written.value, seconds)
+    def _deliver(self, written: Message, seconds: float) -> Awaitable[confluent_kafka.Message]:
+        return self._connected().deliver(written.topic, written.key, written.value, seconds)
 
     async def _publish(self, written: Message) -> Delivered | Failed:
         ended = await attempts.publish(written, self._deliver, self._breaker, self._options)

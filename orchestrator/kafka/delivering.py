@@ -27,6 +27,8 @@ _logger = logging.getLogger(__name__)
 
 _BATCH = 1000
 _MOMENT_SECONDS = 0.2
+# Between two looks for what was waited for long enough.
+_LOOK_SECONDS = 0.02
 # Between two looks for reports: at first, and as a part of the time that nothing has come.
 _LEAST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS, _PAUSE_PART = 0.0005, 0.02, 0.1
 
@@ -45,7 +47,9 @@ class Delivering:
             buffer_timeout=0,
         )
         process.track("kafka", self, lambda one: int(one.users > 0))
-        self._waiting = 0
+        # Until when each is waited for, and for how long it was to be: a timer for each would cost too much.
+        self._waiting: dict[asyncio.Future[Any], tuple[float, float]] = {}
+        self._looks_at = 0.0
         self._delivered = 0
         self._is_fresh = False
         self._pump: asyncio.Task[None] | None = None
@@ -58,9 +62,12 @@ class Delivering:
             KafkaUnavailable: Kafka did not take it in time, or does not take it now.
             EventRefused: Kafka takes it never.
         """
-        future = await self._produce(topic, key, value)
-        timer = self.loop.call_later(within_seconds, _strike, future, within_seconds)
-        self._waiting += 1
+        try:
+            future = await self._aio.produce(topic, value, key)
+        except Exception as error:
+            raise self._broken(error) from error
+        self._is_fresh = True
+        self._waiting[future] = self.loop.time() + within_seconds, within_seconds
         self._wake()
         try:
             delivered: Message = await future
@@ -68,8 +75,7 @@ class Delivering:
             self.is_broken = self.is_broken or error.args[0].fatal()
             raise faults.translate(error.args[0], topic) from None
         finally:
-            timer.cancel()
-            self._waiting -= 1
+            del self._waiting[future]
             self._delivered += 1
         return delivered
 
@@ -87,14 +93,6 @@ class Delivering:
         if len(self._aio):
             await self._aio.purge()
         await self._aio.close()
-
-    async def _produce(self, topic: str, key: bytes | None, value: bytes) -> asyncio.Future[Any]:
-        try:
-            future = await self._aio.produce(topic, value, key)
-        except Exception as error:
-            raise self._broken(error) from error
-        self._is_fresh = True
-        return future
 
     def _broken(self, error: Exception) -> KafkaUnavailable:
         # It would send its whole buffer again and again: what waits in it fails, and is tried elsewhere.
@@ -119,10 +117,19 @@ class Delivering:
                 await self._aio.purge()
                 return
             now = self.loop.time()
+            self._strike(now)
             if delivered != self._delivered:
                 delivered, since = self._delivered, now
             pause = (now - since) * _PAUSE_PART
             await self._rest(min(max(pause, _LEAST_PAUSE_SECONDS), _MOST_PAUSE_SECONDS))
+
+    def _strike(self, now: float) -> None:
+        if now < self._looks_at:
+            return
+        self._looks_at = now + _LOOK_SECONDS
+        for future, (ends_at, seconds) in self._waiting.items():
+            if ends_at <= now and not future.done():
+                future.set_exception(KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s"))
 
     async def _flush(self) -> None:
         self._is_fresh = False
@@ -148,11 +155,6 @@ class _AtOnce(Executor):
         except BaseException as error:
             future.set_exception(error)
         return future
-
-
-def _strike(future: asyncio.Future[Any], seconds: float) -> None:
-    if not future.done():
-        future.set_exception(KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s"))
 
 
 def _end(nap: asyncio.Future[None]) -> None:
