@@ -1,0 +1,107 @@
+"""What is made of an event: its topic, its key, its bytes; and what is refused."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from orchestrator.errors import InvalidEvent, InvalidKafkaClient
+from orchestrator.kafka import KafkaClient
+from orchestrator.kafka.message import Message, write
+
+
+@dataclass
+class Order:
+    number: int
+    topic: str = "orders"
+    id: str = "o-1"
+
+
+class Paid(BaseModel):
+    correlation_id: UUID = UUID(int=7)
+    amount: float = 1.5
+
+    def to_kafka_topic(self) -> str:
+        return "payments"
+
+
+def _written(event: Any, topic: Any = None, key: Any = None) -> Message:
+    return write(event, topic, key, "usual")
+
+
+@pytest.mark.parametrize(
+    ("event", "value"),
+    [
+        (
+            {"at": datetime(2026, 1, 2, tzinfo=UTC), "é": 1},
+            '{"at":"2026-01-02T00:00:00+00:00","é":1}'.encode(),
+        ),
+        ([1, None], b"[1,null]"),
+        ("text", b"text"),
+        (b"\xff", b"\xff"),
+        (Order(7), b'{"number":7,"topic":"orders","id":"o-1"}'),
+        (Paid(), b'{"correlation_id":"00000000-0000-0000-0000-000000000007","amount":1.5}'),
+    ],
+)
+def test_an_event_is_written(event: Any, value: bytes) -> None:
+    assert _written(event).value == value
+
+
+def test_topic_and_key_are_those_given_or_the_event_s_own_or_the_usual_ones() -> None:
+    assert _written(Order(7), "given", b"k") == Message("given", b"k", _written(Order(7)).value)
+    assert (_written(Order(7)).topic, _written(Order(7)).key) == ("orders", b"o-1")
+    assert _written(Paid()).topic == "payments"
+    assert _written(Paid()).key == b"00000000-0000-0000-0000-000000000007"
+    assert (_written({"topic": "t", "key": "k"}).topic, _written({"topic": "t", "key": "k"}).key) == (
+        "t",
+        b"k",
+    )
+    assert (_written({"topic": 7}).topic, _written("text").key) == ("usual", None)
+
+
+def _endless() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, 7, object(), {"x": float("nan")}, {"x": object()}, {(1, 2): 3}, _endless(), "\ud800", Paid],
+)
+def test_what_cannot_be_written_is_refused(event: Any) -> None:
+    with pytest.raises(InvalidEvent):
+        _written(event)
+
+
+@pytest.mark.parametrize("topic", ["", "a b", "ü", "..", "x" * 250, 7, b"bytes"])
+def test_what_is_no_topic_is_refused_by_name(topic: Any) -> None:
+    with pytest.raises(InvalidEvent, match="must be the name of a topic"):
+        _written("text", topic)
+
+
+def test_a_key_that_is_neither_text_nor_bytes_is_refused() -> None:
+    with pytest.raises(InvalidEvent, match="key 7 must be text or bytes"):
+        _written("text", key=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bootstrap_servers", "nowhere"),
+        ("enable_dead_letter_queue", "yes"),
+        ("dead_letter_topic_suffix", "/"),
+        ("max_retry_attempts", -1),
+        ("max_retry_attempts", 1.5),
+        ("retry_backoff_base", float("nan")),
+        ("timeout_seconds", 0),
+        ("timeout_seconds", float("inf")),
+        ("default_topic", "a b"),
+    ],
+)
+def test_a_client_refuses_by_name_what_cannot_be(name: str, value: Any) -> None:
+    with pytest.raises(InvalidKafkaClient, match=f"^{name}="):
+        KafkaClient(**{name: value})
