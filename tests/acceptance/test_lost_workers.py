@@ -40,10 +40,10 @@ def test_what_a_killed_worker_held_runs_elsewhere_when_its_lease_has_ended(place
         kill(other)
 
 
-def test_twenty_workers_frozen_around_the_arrival_of_a_message_and_then_killed_lose_none(
+def test_workers_frozen_around_the_arrival_of_a_message_and_then_killed_lose_none(
     place: Place,
 ) -> None:
-    queues = [f"frozen-{number}" for number in range(20)]
+    queues = [f"frozen-{number}" for number in range(8)]
     options = ("--pool", "solo", *_ALONE, "--without-heartbeat")
     place.server.set(SECONDS, 60)
     sent = []
@@ -61,7 +61,7 @@ def test_twenty_workers_frozen_around_the_arrival_of_a_message_and_then_killed_l
 
     place.server.set(SECONDS, 0)
     with place.worker("--queues", ",".join(queues), *_ALONE) as successor:
-        assert [place.result(each) for each in sent] == ["slow"] * 20
+        assert [place.result(each) for each in sent] == ["slow"] * 8
         wait_until(lambda: place.left(*queues) == 0, what="the settlements")
         kill(successor)
 

@@ -159,16 +159,16 @@ def test_workers_under_a_stream_of_short_tasks_stop_soon_and_lose_none(place: Pl
         """Stand in for the task of this name."""
 
     task = place.app.task(name="control.short", ignore_result=True)(short)
-    with together(*(place.worker("--queues", "stream", *_QUICKLY) for _ in range(4))) as workers:
-        enqueue_many(task, [()] * 20_000, queue="stream")
-        wait_until(lambda: int(place.server.get(COUNT) or 0) > 1000, what="the stream")
+    with together(*(place.worker("--queues", "stream", *_QUICKLY) for _ in range(2))) as workers:
+        enqueue_many(task, [()] * 10_000, queue="stream")
+        wait_until(lambda: int(place.server.get(COUNT) or 0) > 500, what="the stream")
 
         assert _stop_all(workers) < _LIMIT_SECONDS
 
     left = place.server.llen("stream")
     place.server.delete("stream")
     assert left > 0, "the stream had ended before the workers were stopped"
-    assert (int(place.server.get(COUNT)) + left, place.left()) == (20_000, 0)
+    assert (int(place.server.get(COUNT)) + left, place.left()) == (10_000, 0)
 
 
 def _stop_all(workers: list[Worker]) -> float:
