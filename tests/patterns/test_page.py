@@ -1,8 +1,8 @@
-"""The page that says where each pattern is: it names all that the document does, and its imports work."""
+"""The page that says where each pattern is names all that the document does; its imports work."""
 
 import re
 
-from tests.pages import ROOT
+from tests.pages import ROOT, blocks
 from tests.patterns import document
 
 _PAGE = (ROOT / "docs/reference/patterns.md").read_text(encoding="utf-8")
@@ -19,6 +19,12 @@ def test_the_tables_have_every_variable_metric_and_key() -> None:
     paths = [path for path in document.keys() if "=" not in path]  # noqa: SIM118 (it is a module)
     keys = [path.replace(".kafka_client.", ".*.") for path in paths]
     assert _first_cells("Keys of the dashboard") == keys
+
+
+def test_the_lines_that_the_readme_types_to_test_are_those_of_the_document() -> None:
+    (block,) = [each.body for each in blocks("README.md") if each.info == "bash"]
+
+    assert block == document.sample("Testing")
 
 
 def test_the_imports_of_the_page_work() -> None:

@@ -240,6 +240,8 @@ def typed(stack: Addresses) -> list[str]:
     environment["OMNINODE_TEST_STACK"] = json.dumps(
         {each.name: getattr(stack, each.name) for each in fields(Addresses)}
     )
+    # None of these tests is one of Hypothesis's, which takes a second to load.
+    environment["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
     environment["PATH"] = f"{ROOT / '.venv/bin'}:{environment['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", document.sample("Testing")],
