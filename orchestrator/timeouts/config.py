@@ -56,4 +56,5 @@ def seconds(value: Any, name: str) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A whole number may be too large for a float; what is no number (NaN) is less than nothing.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,35 +15,45 @@ from orchestrator.errors import TimeoutExceeded
 from orchestrator.timeouts import TimeoutConfig, TimeoutManager
 from orchestrator.timeouts.running import table
 from tests.unit.timeouts import virtual
-from tests.unit.timeouts.trees import AtOnce, Caught, End, InTurn, Model, Program, Sleep, Tree, Within
+from tests.unit.timeouts.trees import (
+    AtOnce,
+    Caught,
+    End,
+    InTurn,
+    Model,
+    Program,
+    Sleep,
+    Tree,
+    WhenCancelled,
+    Within,
+)
 
 # A larger search, where somebody asks for one.
-_EXAMPLES = int(os.environ.get("OMNINODE_TEST_TIMEOUT_EXAMPLES", "300"))
+_EXAMPLES = int(os.environ.get("OMNINODE_TEST_TIMEOUT_EXAMPLES", "120"))
 
 # Eighths: they add up exactly.
 _SECONDS = st.integers(1, 80).map(lambda eighths: eighths / 8)
 _NAMES = iter(range(10**9))
 
 
-def _sleeps(*when_cancelled: str) -> st.SearchStrategy[Tree]:
-    return st.builds(Sleep, _SECONDS, st.sampled_from(when_cancelled))
+_DEEPEST = 6
+_WHEN_CANCELLED: st.SearchStrategy[WhenCancelled] = st.sampled_from(["ignores", "swallows", "ends", "ends"])
 
 
-def _nested(inner: st.SearchStrategy[Tree], **more: Any) -> st.SearchStrategy[Tree]:
-    several = st.lists(inner, min_size=1, max_size=4).map(tuple)
-    within = st.builds(lambda timeout, body: Within("", timeout, body), _SECONDS, inner)
-    return st.one_of(within, within, st.builds(InTurn, several), st.builds(Caught, inner), *more.values())
-
-
-def _at_once(inner: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
-    return st.builds(AtOnce, st.lists(inner, min_size=1, max_size=3).map(tuple))
-
-
-# What is done at once does not ignore that it is cancelled; what is done around it, before or after may.
-_PLAIN = st.recursive(_sleeps("ends"), lambda inner: _nested(inner, at_once=_at_once(inner)), max_leaves=8)
-_TREES = st.recursive(
-    st.one_of(_sleeps("ends", "swallows", "ignores"), _at_once(_PLAIN)), _nested, max_leaves=8
-)
+@st.composite
+def _trees(draw: st.DrawFn, depth: int = 0, *, plain: bool = False) -> Tree:
+    """What is done at once does not ignore that it is cancelled; what is done around it may."""
+    kinds = ["sleep"] if depth == _DEEPEST else ["within"] * 4 + ["in turn", "in turn", "at once", "sleep"]
+    # A timeout of the outermost one is seen.
+    kind = draw(st.sampled_from(kinds if depth else ["within", "in turn"]))
+    if kind == "sleep":
+        return Sleep(draw(_SECONDS), "ends" if plain else draw(_WHEN_CANCELLED))
+    plain = plain or kind == "at once"
+    if kind == "within":
+        within = Within("", draw(_SECONDS), draw(_trees(depth + 1, plain=plain)))
+        return Caught(within) if depth and draw(st.integers(0, 3)) == 0 else within
+    parts = tuple(draw(_trees(depth + 1, plain=plain)) for _ in range(draw(st.integers(1, 3))))
+    return AtOnce(parts) if kind == "at once" else InTurn(parts)
 
 
 def _named(tree: Tree, names: Iterator[int]) -> Tree:
@@ -73,7 +82,7 @@ def quietly() -> Iterator[None]:
 
 @settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    _TREES,
+    _trees(),
     st.sampled_from([0.0, 0.5, 3.0]),
     st.one_of(st.just(1000.0), _SECONDS),
     st.one_of(st.just(1000.0), _SECONDS),
@@ -81,7 +90,6 @@ def quietly() -> Iterator[None]:
 def test_the_error_names_the_context_whose_end_came_first_and_none_outlives_it(
     tree: Tree, grace: float, whole: float, cancel_at: float
 ) -> None:
-    tree = Within("outermost", 1000.0, tree) if cancel_at == 10 else tree
     tree = _named(tree, iter(range(1000)))
     expected = Model(grace, whole, cancel_at).run(tree, 0.0)
     config = TimeoutConfig(1.0, whole, grace)

@@ -12,13 +12,15 @@ from typing import Literal
 from orchestrator.errors import TimeoutExceeded
 from orchestrator.timeouts import TimeoutManager
 
+WhenCancelled = Literal["ends", "swallows", "ignores"]
+
 
 @dataclass(frozen=True)
 class Sleep:
     """`swallows`: ends at once when it is cancelled, as if nothing was; `ignores`: goes on."""
 
     seconds: float
-    when_cancelled: Literal["ends", "swallows", "ignores"] = "ends"
+    when_cancelled: WhenCancelled = "ends"
 
 
 @dataclass(frozen=True)

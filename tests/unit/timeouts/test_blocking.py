@@ -1,0 +1,227 @@
+"""Timeout contexts in synchronous code: what blocks is interrupted, and nothing is after its block."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import TimeoutExceeded
+from orchestrator.events import GraceRecovered, TimeoutNear, TimeoutStruck
+from orchestrator.timeouts import TimeoutConfig, TimeoutManager
+from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from orchestrator.timeouts.running import table
+from tests.processes import wait_until
+from tests.unit.timeouts.told import told, unpublished
+
+# By a thread: SIGALRM, which it would take otherwise, is ours here.
+pytestmark = pytest.mark.timeout(60, method="thread")
+
+_BARE = TimeoutConfig(10, 100, enable_progressive_timeout=False)
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    with unpublished():
+        yield
+    assert CONTEXT_ENDS_AT.get() is None
+    assert len(table) == 0
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _sleep() -> None:
+    time.sleep(100)
+
+
+def _sleep_little() -> None:
+    while True:
+        time.sleep(0.001)
+
+
+def _timed_out(manager: TimeoutManager, block: Callable[[], Any]) -> TimeoutExceeded:
+    with (
+        pytest.raises(TimeoutExceeded) as caught,
+        manager.timeout_context("outer", 0.02),
+        manager.timeout_context("inner", 50),
+    ):
+        block()
+    return caught.value
+
+
+def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(work, *args).result(30)
+
+
+@pytest.mark.parametrize("block", [_spin, _sleep])
+def test_the_main_thread_is_interrupted_also_while_it_waits(block: Callable[[], None]) -> None:
+    error = _timed_out(TimeoutManager(_BARE), block)
+
+    assert (type(error), error.operation) == (TimeoutExceeded, "outer")
+
+
+@pytest.mark.parametrize("block", [_spin, _sleep_little])
+def test_another_thread_is_interrupted(block: Callable[[], None]) -> None:
+    error = _in_thread(_timed_out, TimeoutManager(_BARE), block)
+
+    assert (type(error), error.operation) == (TimeoutExceeded, "outer")
+
+
+def test_where_sigalrm_is_taken_the_main_thread_is_interrupted_without() -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    try:
+        error = _timed_out(TimeoutManager(_BARE), _spin)
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    assert error.operation == "outer"
+
+
+def test_it_is_warned_and_may_end_in_its_grace_period() -> None:
+    warned = threading.Event()
+    manager = TimeoutManager(TimeoutConfig(10, 100, 50, 0.5))
+    with (
+        told() as heard,
+        manager.timeout_context("read", 0.02, on_warning=lambda _: warned.set()) as context,
+    ):
+        assert warned.wait(30)
+        wait_until(lambda: context.state == "grace")
+
+    assert [type(event) for event in heard] == [TimeoutNear, GraceRecovered]
+    assert manager.metrics["grace_recoveries"] == 1
+
+
+def test_what_swallows_the_error_is_timed_out_when_it_ends() -> None:
+    manager = TimeoutManager(_BARE)
+    swallowed = threading.Event()
+
+    def swallow() -> None:
+        try:
+            _sleep_little()
+        except TimeoutExceeded:
+            swallowed.set()
+
+    with told() as heard, pytest.raises(TimeoutExceeded):
+        manager.call(swallow, "read", 0.02)
+
+    assert swallowed.is_set()
+    assert heard == [TimeoutStruck("read", "operation", 0.02)]
+    assert manager.metrics["timeouts"] == 1
+
+
+def test_an_exit_stack_ends_it_too() -> None:
+    manager = TimeoutManager(_BARE)
+    with pytest.raises(TimeoutExceeded, match="^read took"), ExitStack() as stack:  # noqa: PT012
+        stack.enter_context(manager.timeout_context("read", 0.02))
+        _sleep_little()
+
+    assert manager.metrics["active"] == 0
+
+
+def test_a_forked_child_has_limits_of_its_own() -> None:
+    manager = TimeoutManager(_BARE)
+    _timed_out(manager, _sleep)
+    child = os.fork()
+    if child == 0:
+        try:
+            _timed_out(manager, _sleep)
+            os._exit(7)
+        finally:
+            os._exit(1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_plain_function_that_is_late_is_told_and_shown_until_it_ends() -> None:
+    ended = threading.Event()
+    seen: list[str] = []
+
+    def stubborn() -> None:
+        try:
+            _sleep_little()
+        except TimeoutExceeded as error:
+            seen.append(f"told by {error.operation}")
+            wait_until(lambda: table.entries()[0].state == "stopping")
+            seen.append("stopping")
+            raise
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutExceeded):
+        asyncio.run(TimeoutManager(_BARE).timeout_operation(stubborn, "read", 0.02))
+
+    assert ended.wait(30)
+    wait_until(lambda: len(table) == 0)
+    assert seen == ["told by read", "stopping"]
+
+
+def test_a_plain_function_has_the_callers_arguments_context_and_errors() -> None:
+    def work(number: int, *, more: int) -> float:
+        assert threading.current_thread() is not threading.main_thread()
+        if number < 0:
+            raise OSError("negative")
+        return number + more + (CONTEXT_ENDS_AT.get() or 0)
+
+    async def main() -> None:
+        manager = TimeoutManager(_BARE)
+        assert await manager.timeout_operation(work, "read", 50, 1, more=2) > 3
+        with pytest.raises(OSError, match="negative"):
+            await manager.timeout_operation(work, "read", 50, -1, more=2)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_the_error_never_comes_after_its_block(in_thread: bool) -> None:  # noqa: FBT001
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        ends = _in_thread(_hammer) if in_thread else _hammer()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert ends["after"] == 0
+    assert ends["unclean"] == 0
+    assert ends["timed out"] > 0
+    assert ends["active"] == 0
+
+
+def _hammer() -> dict[str, int]:
+    """Blocks of random lengths, with limits at about their ends."""
+    chance, manager = random.Random(7), TimeoutManager(_BARE)
+    ends = {"after": 0, "unclean": 0, "timed out": 0}
+    ends_at = time.monotonic() + 0.5
+    while time.monotonic() < ends_at:
+        outer, inner, steps = chance.uniform(1e-4, 1e-3), chance.uniform(1e-4, 1e-3), chance.randrange(9000)
+        try:
+            try:
+                with manager.timeout_context("outer", outer), manager.timeout_context("inner", inner):
+                    _count(steps)
+            except TimeoutExceeded as error:
+                ends["timed out"] += error.operation in {"outer", "inner"}
+            ends["unclean"] += CONTEXT_ENDS_AT.get() is not None
+            _count(1000)
+        except TimeoutExceeded:
+            ends["after"] += 1
+    return {**ends, "active": manager.metrics["active"]}
+
+
+def _count(steps: int) -> None:
+    for _ in range(steps):
+        pass
