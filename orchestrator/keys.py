@@ -65,6 +65,11 @@ def outbox(prefix: str = "") -> str:
     return f"{prefix}omninode:outbox"
 
 
+def letter_topics(prefix: str = "") -> str:
+    """Set of dead-letter topics with a suffix of their own. Written with a client's letters; for ever."""
+    return f"{prefix}{_PREFIX}:letter-topics"
+
+
 def outcomes(prefix: str = "") -> str:
     """Stream of what became of replays. Written by settlements; an entry lives until it is in PostgreSQL."""
     return f"{prefix}{_PREFIX}:outcomes"

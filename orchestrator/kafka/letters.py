@@ -18,6 +18,7 @@ from orchestrator import broker, keys, settings
 from orchestrator.deadletter import event
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.letter import class_of, message_of
+from orchestrator.deadletter.naming import topic_of
 from orchestrator.kafka.attempts import Failed
 from orchestrator.kafka.message import Message
 
@@ -26,11 +27,12 @@ Fields = dict[str, str | bytes]
 _MOST, _TRACEBACK = 10_000, 32_000
 _ANSWER_SECONDS = 5.0
 _BATCH = 500
-# KEYS stream; ARGV names and values of the entry. Returns its id. The first write is one that a full Redis
-# allows: it lets the other through.
+# KEYS stream, topics; ARGV a topic that the indexer would not know ("" where there is none), then names and
+# values of the entry. Returns its id. The first write is one that a full Redis allows: others may follow.
 _ADD = """
 redis.call('DEL', KEYS[1] .. ':none')
-return redis.call('XADD', KEYS[1], '*', unpack(ARGV))
+if ARGV[1] ~= '' then redis.call('SADD', KEYS[2], ARGV[1]) end
+return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 """
 
 
@@ -112,10 +114,11 @@ class Outbox:
 
     def _write(self, batch: list[tuple[str, Mapping[str, str | bytes]]]) -> None:
         client = self._connected()
-        add = client.register_script(_ADD)
+        add, topics = client.register_script(_ADD), keys.letter_topics(settings.current().key_prefix)
         with client.pipeline(transaction=False) as pipeline:
             for stream, fields in batch:
-                add(keys=[stream], args=[part for pair in fields.items() for part in pair], client=pipeline)
+                entry = [part for pair in fields.items() for part in pair]
+                add(keys=[stream, topics], args=[_own_topic(fields), *entry], client=pipeline)
             pipeline.execute()
 
     def _connected(self) -> Redis:
@@ -124,6 +127,11 @@ class Outbox:
             client = broker.client(chosen, timeout_seconds=_ANSWER_SECONDS, retries=1)
             self._client = pid, chosen.broker_url, client
         return self._client[2]
+
+
+def _own_topic(fields: Mapping[str, str | bytes]) -> str:
+    suffix = fields.get(event.SUFFIX)
+    return topic_of(str(fields["queue"]), str(suffix)) if suffix else ""
 
 
 def _settle(batch: list[tuple[str, Any, asyncio.Future[None]]], error: Exception | None) -> None:

@@ -280,9 +280,11 @@ def test_letters_of_events_are_replayed_or_resolved(
             published = await client.publish_event("published after all", topic)
             # Its letter is not in PostgreSQL yet.
             await client._outbox.tell(published.letter_id)
-            return lost, large, published
+        own = {"dead_letter_topic_suffix": ".dead", "max_retry_attempts": 0}
+        async with _leaving(KafkaClient(NOBODY, **QUICK | own)) as other:
+            return lost, large, published, await other.publish_event("elsewhere", topic)
 
-    lost, large, published = asyncio.run(publish())
+    lost, large, published, elsewhere = asyncio.run(publish())
 
     def state(letter_id: str) -> str | None:
         row = database.execute("SELECT state FROM dead_letters WHERE id = %s", (letter_id,)).fetchone()
@@ -297,6 +299,9 @@ def test_letters_of_events_are_replayed_or_resolved(
         omninode("dead-letters", "replay", lost.letter_id, "--why", "a test", "--yes")
         wait_until(lambda: state(lost.letter_id) == "resolved", 20, "the replayed letter")
         assert state(large.letter_id) == "open"
+        (record,) = _records(environment, f"{topic}.dead", 1)
+        assert record.value() == b"elsewhere"
+        wait_until(lambda: state(elsewhere.letter_id) == "open", 20, "the letter with its own suffix")
 
     (record,) = _records(environment, topic, 1)
     assert (record.key(), record.value()) == (

@@ -12,6 +12,7 @@ from orchestrator.index import offsets, writing
 from orchestrator.index.offsets import Advance, Place
 from orchestrator.relay.indexing import reading
 from orchestrator.relay.indexing.lag import Lag
+from orchestrator.relay.indexing.others import Others
 from orchestrator.relay.indexing.reading import Batch
 from orchestrator.settings import Settings
 
@@ -29,6 +30,7 @@ class Follower:
         self._consumer = consumer
         self._connection = connection
         self._lag = lag
+        self._others = Others(settings)
         self._stored = offsets.stored(connection)
         # How far each partition is known to be read; more than is stored where it ends in what is no record.
         self._read: dict[Place, int] = {}
@@ -43,7 +45,8 @@ class Follower:
 
     def look(self) -> None:
         """Read also what partitions are new, and no longer what is gone."""
-        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, ANSWER_SECONDS)
+        suffix, others = self._settings.kafka_dlq_suffix, self._others.names()
+        found = reading.places(self._consumer, suffix, ANSWER_SECONDS, others)
         new, gone = found - self._read.keys(), self._read.keys() - found
         self._forget_topics({topic for topic, _ in found})
         if gone:

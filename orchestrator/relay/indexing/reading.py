@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +22,10 @@ _MOST_RECORDS, _MOST_BYTES = 1000, 8_000_000
 _AT_ONCE, _GATHER_SECONDS = 200, 0.02
 
 
-def places(consumer: Consumer, suffix: str, timeout_seconds: float) -> set[Place]:
-    """All partitions of all dead-letter topics.
+def places(
+    consumer: Consumer, suffix: str, timeout_seconds: float, others: Collection[str] = ()
+) -> set[Place]:
+    """All partitions of all dead-letter topics: those with the suffix, and `others`.
 
     Raises:
         KafkaException: the cluster does not answer.
@@ -31,7 +34,7 @@ def places(consumer: Consumer, suffix: str, timeout_seconds: float) -> set[Place
     return {
         (name, partition)
         for name, topic in topics.items()
-        if name.endswith(suffix) and topic.error is None
+        if (name.endswith(suffix) or name in others) and topic.error is None
         for partition in topic.partitions
     }
 

@@ -17,6 +17,7 @@ from orchestrator.index import writing
 from orchestrator.index.offsets import Place
 from orchestrator.index.writing import Written
 from orchestrator.relay.indexing import reading
+from orchestrator.relay.indexing.others import Others
 from orchestrator.relay.indexing.reading import Batch
 from orchestrator.settings import Settings
 
@@ -84,7 +85,8 @@ class _Reindexing:
         self._on_progress = on_progress
 
     def run(self) -> Account:
-        found = reading.places(self._consumer, self._settings.kafka_dlq_suffix, ANSWER_SECONDS)
+        suffix, others = self._settings.kafka_dlq_suffix, Others(self._settings).names()
+        found = reading.places(self._consumer, suffix, ANSWER_SECONDS, others)
         ranges = {place: self._range(place) for place in sorted(found)}
         read, written = self._read_all({place: ends for place, ends in ranges.items() if ends[0] < ends[1]})
         return Account(
