@@ -81,9 +81,9 @@ class Settings(BaseSettings):
     kafka_enable_dlq: bool = Field(default=True, alias="KAFKA_ENABLE_DLQ")
     """Whether dead letters go to Kafka; without it they are indexed from the outbox directly."""
     kafka_max_retries: int = Field(3, alias="KAFKA_MAX_RETRIES", ge=0)
-    """How often publishing is tried again. No effect yet."""
+    """How often a KafkaClient tries again to publish an event."""
     kafka_timeout_seconds: Seconds = Field(30.0, alias="KAFKA_TIMEOUT_SECONDS")
-    """How long publishing a dead letter may take before it is tried anew, in seconds."""
+    """How long an attempt to publish a dead letter or an event may take, in seconds."""
     kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     """What a queue's name gets to become its dead-letter topic's."""
 
