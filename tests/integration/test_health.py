@@ -26,6 +26,7 @@ from orchestrator.dev.servers.serving import package_folder
 from orchestrator.policy import Policy
 from orchestrator.settings import Settings
 from tests.asides import set_aside
+from tests.commands import Done, omninode
 from tests.processes import Worker, start_worker, wait_until
 from tests.servers import fresh_database
 
@@ -49,22 +50,15 @@ def till():
 """
 
 
-def _omninode_health(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from orchestrator.cli import main; main()", "health", *options],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def _omninode_health(*options: str, **variables: str) -> Done:
+    return omninode("health", *options, environment=variables)
 
 
 def _statuses(report: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in report["checks"]}
 
 
-def _sentence(ended: subprocess.CompletedProcess[str], name: str) -> str:
+def _sentence(ended: Done, name: str) -> str:
     found = {check["name"]: check["sentence"] for check in json.loads(ended.stdout)["checks"]}
     return str(found[name])
 
@@ -114,7 +108,7 @@ def forgetful_redis(tmp_path: Path) -> Iterator[str]:
 
 def test_all_is_healthy_when_servers_worker_and_beat_run(worker: Worker, tmp_path: Path) -> None:
     with _beat(tmp_path):
-        wait_until(lambda: _omninode_health("--only", "beat").returncode == 0, 30, "beat's first word")
+        wait_until(lambda: _omninode_health("--only", "beat").code == 0, 30, "beat's first word")
         ended = _omninode_health("--json", "--timeout", "20")
 
     report = json.loads(ended.stdout)
@@ -128,7 +122,7 @@ def test_all_is_healthy_when_servers_worker_and_beat_run(worker: Worker, tmp_pat
         "breakers": "healthy",
         "model:local": "healthy",
     }
-    assert (report["status"], ended.returncode, ended.stderr) == ("healthy", 0, "")
+    assert (report["status"], ended.code, ended.stderr) == ("healthy", 0, "")
     assert "appendfsync everysec" in _sentence(ended, "redis")
     assert _sentence(ended, "workers") == "1 worker; every queue is served"
 
@@ -145,7 +139,7 @@ def test_with_everything_down_each_check_says_so_in_a_sentence_and_in_time() -> 
     report = json.loads(ended.stdout)
 
     assert time.monotonic() - started_at < 20
-    assert (report["status"], ended.returncode, ended.stderr) == ("critical", 1, "")
+    assert (report["status"], ended.code, ended.stderr) == ("critical", 1, "")
     assert _statuses(report) | {"model:local": "healthy"} == {
         "redis": "unhealthy",
         "postgresql": "unhealthy",
@@ -178,7 +172,7 @@ def test_servers_that_take_connections_and_never_answer_do_not_hold_up_the_repor
         )
 
     assert time.monotonic() - started_at < 20
-    assert (json.loads(ended.stdout)["status"], ended.returncode, ended.stderr) == ("critical", 1, "")
+    assert (json.loads(ended.stdout)["status"], ended.code, ended.stderr) == ("critical", 1, "")
     assert _statuses(json.loads(ended.stdout)) == dict.fromkeys(
         ("postgresql", "workers", "redis", "beat", "kafka", "dead-letters", "breakers"), "unhealthy"
     ) | {"model:local": "healthy"}
@@ -189,7 +183,7 @@ def test_the_table_names_what_is_wrong(environment: Settings) -> None:
     ended = _omninode_health(*options, KAFKA_BOOTSTRAP_SERVERS=NOBODY, COLUMNS="200")
     verdict, heading, redis_row, kafka_row, *_ = ended.stdout.splitlines()
 
-    assert (verdict, ended.returncode) == ("degraded: kafka", 1)
+    assert (verdict, ended.code) == ("degraded: kafka", 1)
     assert heading.split() == ["check", "status", "latency", "what", "it", "says"]
     assert redis_row.split()[:2] == ["redis", "healthy"]
     assert kafka_row.split()[:2] == ["kafka", "unhealthy"]
@@ -198,7 +192,7 @@ def test_the_table_names_what_is_wrong(environment: Settings) -> None:
 def test_without_dead_letters_in_kafka_no_broker_is_needed(environment: Settings) -> None:
     ended = _omninode_health("--only", "kafka", KAFKA_BOOTSTRAP_SERVERS=NOBODY, KAFKA_ENABLE_DLQ="false")
 
-    assert ended.returncode == 0
+    assert ended.code == 0
     assert "not used" in ended.stdout
 
 
@@ -208,7 +202,7 @@ def test_a_dead_letter_that_no_relay_moves_is_degraded_and_asks_for_one(environm
         client.xadd(keys.outbox(), letter, id=f"{int(time.time() - 11) * 1000}-0")
     ended = _omninode_health("--json", "--only", "dead-letters")
 
-    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert (json.loads(ended.stdout)["status"], ended.code) == ("degraded", 1)
     assert _sentence(ended, "dead-letters") == "1 wait and no relay runs: start `omninode relay`"
 
 
@@ -221,7 +215,7 @@ def test_an_open_circuit_is_degraded_and_says_how_many_tasks_wait_for_how_long(e
             set_aside(client, "celery", "bank", since=time.time() - 3600)
     ended = _omninode_health("--json", "--only", "breakers")
 
-    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert (json.loads(ended.stdout)["status"], ended.code) == ("degraded", 1)
     assert re.fullmatch(
         r"'bank' is open until [-\d]+ [:\d]+ UTC: 2 tasks wait for it, the first for 1h[ \ds]*",
         _sentence(ended, "breakers"),
@@ -257,7 +251,7 @@ def test_a_circuit_that_nobody_uses_any_more_degrades_nothing(environment: Setti
 def test_a_redis_that_forgets_is_degraded(forgetful_redis: str) -> None:
     ended = _omninode_health("--json", "--only", "redis", REDIS_URL=forgetful_redis)
 
-    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert (json.loads(ended.stdout)["status"], ended.code) == ("degraded", 1)
     assert "append-only file is off" in _sentence(ended, "redis")
     assert "allkeys-lru" in _sentence(ended, "redis")
 
@@ -282,7 +276,7 @@ def test_a_queue_that_nobody_serves_is_named(environment: Settings) -> None:
     with start_worker("--queues", "hooks,admin,celery"):
         ended = _omninode_health("--json", "--only", "workers", "--timeout", "20")
 
-    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert (json.loads(ended.stdout)["status"], ended.code) == ("degraded", 1)
     assert "nobody serves models" in _sentence(ended, "workers")
 
 
@@ -306,7 +300,7 @@ def test_the_task_probes_from_within_a_worker_and_honours_every(
 def test_last_says_when_nobody_has_checked(environment: Settings) -> None:
     ended = _omninode_health("--last", "--json")
 
-    assert ended.returncode == 1
+    assert ended.code == 1
     assert _sentence(ended, "beat") == "no check was made for a day: start a worker and beat"
 
 
@@ -317,7 +311,7 @@ def test_last_does_not_pass_old_results_for_news(environment: Settings) -> None:
         client.hset(keys.health(), "redis", json.dumps(old))
     ended = _omninode_health("--last", "--json", "--only", "redis")
 
-    assert (json.loads(ended.stdout)["status"], ended.returncode) == ("degraded", 1)
+    assert (json.loads(ended.stdout)["status"], ended.code) == ("degraded", 1)
     assert "are beat and a worker running?" in _sentence(ended, "beat")
 
 
@@ -334,7 +328,7 @@ def test_wrong_use_exits_with_2_and_a_sentence(
 ) -> None:
     ended = _omninode_health(*options, **variables)
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.code, ended.stdout) == (2, "")
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -349,8 +343,8 @@ def test_a_beat_that_stops_is_late(environment: Settings, tmp_path: Path) -> Non
 
         with _beat(tmp_path, **brisk):
             wait_until(lambda: ticks() >= 2, 30, "beat's second tick")
-            assert _omninode_health("--only", "beat", **brisk).returncode == 0
-    wait_until(lambda: _omninode_health("--only", "beat", **brisk).returncode == 1, 30, "beat being late")
+            assert _omninode_health("--only", "beat", **brisk).code == 0
+    wait_until(lambda: _omninode_health("--only", "beat", **brisk).code == 1, 30, "beat being late")
 
     assert "late" in _sentence(_omninode_health("--json", "--only", "beat", **brisk), "beat")
 
