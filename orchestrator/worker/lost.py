@@ -10,7 +10,8 @@ from typing import Any
 from celery import states
 from celery.backends.base import DisabledBackend
 
-from orchestrator.worker import put_back, retrying
+from orchestrator.worker import deadlines, put_back, retrying
+from orchestrator.worker.outcome import raised
 
 
 def report(request: Any, error: BaseException, exc_info: Any) -> None:
@@ -22,6 +23,17 @@ def report(request: Any, error: BaseException, exc_info: Any) -> None:
         request.tell_then_bury(error, exc_info)
         return
     put_back.lost(request, error, exc_info)
+
+
+def report_killed(request: Any, error: BaseException, exc_info: Any) -> None:
+    """A hard limit has struck, which may have been its deadline's: bury it, unless it has just succeeded."""
+    if has_succeeded(request):
+        return
+    limits = request.timing.limits
+    if limits.shrunk_hard:
+        error = deadlines.killed(request.deadline, limits.hard)
+        exc_info = raised(error)
+    request.tell_then_bury(error, exc_info)
 
 
 def has_succeeded(request: Any) -> bool:

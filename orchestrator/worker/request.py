@@ -215,23 +215,10 @@ class Request(stock.Request):  # type: ignore[misc]
             return
         if isinstance(error, TimeLimitExceeded):
             blame.on(self, error)
-            self._killed(error, exc_info)
-            return
-        self.tell_then_bury(error, exc_info, hooks=hooks)
-
-    def _killed(self, error: TimeLimitExceeded, exc_info: Any) -> None:
-        """A hard limit has struck, which may have been its deadline's."""
-        limits = self.timing.limits
-        if limits.shrunk_hard and limits.hard is not None:
-            error = deadlines.killed(self.deadline, limits.hard)
-            exc_info = raised(error)
-
-        def tell() -> None:
-            # It may have stored its success while the limit struck.
-            if not lost.has_succeeded(self):
-                self.tell_then_bury(error, exc_info)
-
-        reporter.current().report(tell, _nothing)
+            # Looking into the result backend takes a while: not in the event loop.
+            reporter.current().report(lambda: lost.report_killed(self, error, exc_info), _nothing)
+        else:
+            self.tell_then_bury(error, exc_info, hooks=hooks)
 
     def _fail_undelivered(self) -> None:
         count = self.claim.deliveries

@@ -15,8 +15,8 @@ from orchestrator import redis, settings
 from orchestrator.errors import Wait
 from orchestrator.timeouts import deadline_left
 
-# In Redis: which tasks have begun, by their ids; what is left where one says so.
-RAN, LEFT = "deadlines:ran", "deadlines:left"
+# In Redis: which tasks have begun, by their ids; what is left where one says so; what blocks waits for.
+RAN, LEFT, GO = "deadlines:ran", "deadlines:left", "deadlines:go"
 
 
 def _task(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -80,7 +80,7 @@ def publishes_anew(self: Any) -> float:
     return deadline_left() or -1
 
 
-@_task(name="deadlines.dies", max_retries=3, default_retry_delay=2)
+@_task(name="deadlines.dies", max_retries=3, default_retry_delay=60)
 def dies(self: Any) -> None:
     _began(self)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -97,6 +97,12 @@ def step(self: Any, _before: Any = None, *, seconds: float = 0.0) -> float:
     _began(self)
     time.sleep(seconds)
     return deadline_left() or -1
+
+
+@_task(name="deadlines.blocks")
+def blocks(self: Any) -> None:
+    _began(self)
+    redis.client().blpop([GO], timeout=8)
 
 
 @_task(name="deadlines.sleeps", max_retries=3)

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +15,9 @@ from orchestrator.breaker.store import Store
 from orchestrator.settings import Settings
 from orchestrator.timeouts import fleet
 from tests.acceptance import deadline_tasks
-from tests.acceptance.deadline_tasks import LEFT, RAN
+from tests.acceptance.deadline_tasks import GO, LEFT, RAN
 from tests.acceptance.shared_place import letters, wait_until_empty
-from tests.processes import Worker, start_worker, wait_until
+from tests.processes import Worker, let_pass, start_worker, wait_until
 
 _QUEUE = "deadlines"
 _ENVIRONMENT = {
@@ -75,21 +74,22 @@ def test_what_finishes_within_the_grace_period_has_succeeded(
 
 
 def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(app: Celery, server: Any) -> None:
-    sent = _send(app, "tries", 0.5, deadline=1.8)
+    sent = _send(app, "tries", 0.4, deadline=2.2)
 
     (letter,) = _letters(server, sent)
 
-    assert server.llen(RAN) == 4
+    attempts = server.llen(RAN)
+    assert attempts >= 4
     left = [float(each) for each in server.lrange(LEFT, 0, -1)]
     assert left == sorted(left, reverse=True)
-    assert left[0] <= 1.8
-    assert left[3] <= 0.3
+    assert left[0] <= 2.2
+    assert left[-1] <= 0.4 + 0.1
     assert letter["reason"] == "deadline_exceeded"
     assert letter["exception"] == "orchestrator.errors.DeadlineExceeded"
     assert letter["message"].startswith("no further attempt could begin before the deadline (2")
-    assert letter["message"].endswith("): ValueError: attempt 3")
+    assert letter["message"].endswith(f"): ValueError: attempt {attempts - 1}")
     assert "no further attempt" in str(sent.result)
-    assert (letter["attempts"], sent.state) == ("4", "FAILURE")
+    assert (letter["attempts"], sent.state) == (str(attempts), "FAILURE")
 
 
 def test_a_wait_that_would_end_too_late_is_not_begun(app: Celery, server: Any) -> None:
@@ -107,12 +107,13 @@ def test_a_retry_that_is_published_anew_keeps_its_deadline(app: Celery) -> None:
 
 
 def test_what_was_killed_is_not_tried_again_after_its_deadline(app: Celery, server: Any) -> None:
-    sent = _send(app, "dies", deadline=2)
+    # Its next attempt would begin after a minute. Billiard may notice its death only after some seconds.
+    sent = _send(app, "dies", deadline=30)
 
     (letter,) = _letters(server, sent)
 
     assert letter["reason"] == "deadline_exceeded"
-    assert "billiard.exceptions.WorkerLostError: Worker exited prematurely" in letter["message"]
+    assert "): billiard.exceptions.WorkerLostError: Worker exited prematurely" in letter["message"]
     assert server.lrange(RAN, 0, -1) == [sent.id]
 
 
@@ -137,15 +138,16 @@ def test_a_chain_is_over_with_its_deadline_and_its_remaining_steps_never_run(
 
 
 def test_a_task_whose_deadline_is_over_is_never_begun(app: Celery, server: Any) -> None:
-    blockers = [_send(app, "step", seconds=1.0) for _ in range(2)]
+    blockers = [_send(app, "blocks") for _ in range(2)]
     wait_until(lambda: server.llen(RAN) == 2, what="that both processes are busy")
 
     sent = _send(app, "step", deadline=0.3)
+    let_pass(0.4)
+    server.rpush(GO, *(each.id for each in blockers))
 
     (letter,) = _letters(server, sent)
     assert letter["reason"] == "deadline_exceeded"
     assert letter["message"].startswith("not begun: its deadline was due at 2")
-    assert [each.get(timeout=20) > 0 for each in blockers] == [True, True]
     assert sent.id not in server.lrange(RAN, 0, -1)
 
 
@@ -179,8 +181,7 @@ def test_a_default_deadline_does_not_count_the_wait_for_a_breaker(app: Celery, s
     wait_until(lambda: server.hlen(keys.aside_messages()) == 1, what="its wait")
     (waiting,) = server.hvals(keys.aside_messages())
     headers = json.loads(waiting.split("\n", 1)[1])["headers"]
-    began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 0.5)
+    let_pass(0.8)
 
     _control(server, "close")
 
@@ -188,7 +189,7 @@ def test_a_default_deadline_does_not_count_the_wait_for_a_breaker(app: Celery, s
     assert "omninode-deadline" not in headers
     assert 999.0 < headers["omninode-deadline-left"] <= 1000
     # What it has run for is less than what it has waited.
-    assert headers["omninode-deadline-left"] - left < 0.5
+    assert headers["omninode-deadline-left"] - left < 0.8
 
 
 def test_a_deadline_that_was_asked_for_ends_the_wait_for_a_breaker(app: Celery, server: Any) -> None:
