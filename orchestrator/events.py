@@ -101,6 +101,11 @@ def is_anybody_listening() -> bool:
     return bool(_listeners)
 
 
+def is_heard() -> bool:
+    """Whether anybody listens: where events are many, making them for nobody is what costs."""
+    return bool(_listeners)
+
+
 def emit(event: Event) -> None:
     """Tell it to whoever listens; never raises."""
     for listener in _listeners:

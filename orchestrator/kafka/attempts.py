@@ -27,7 +27,7 @@ _RANDOM = Random()  # noqa: S311 (jitter is no secret)
 Deliver = Callable[[Message, float], Awaitable[confluent_kafka.Message]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivered:
     """Kafka has it."""
 

@@ -254,6 +254,8 @@ def _published(ended: Delivered) -> PublishOutcome:
 
 
 def _tell(began: float, ended: Delivered | Failed) -> None:
+    if not events.is_heard():
+        return
     is_published = isinstance(ended, Delivered)
     error_type = "" if isinstance(ended, Delivered) else type(ended.cause or ended.error).__name__
     seconds = time.monotonic() - began
