@@ -93,13 +93,8 @@ def test_an_event_that_is_recorded_is_shown_and_exported(item: str) -> None:
 
 @proves("argument: PerformanceMonitor.record_resilience_event(event_type)")
 def test_event_type_is_what_is_counted_and_one_that_there_is_not_is_refused(item: str) -> None:
-    assert seen(_happened("retry_attempt"))[0]["resilience_metrics"] == {
-        "circuit_breaker_trips": 0,
-        "timeout_failures": 0,
-        "retry_attempts": 1,
-        "dead_letter_queue_messages": 0,
-        "grace_period_recoveries": 0,
-    }
+    counts = seen(_happened("retry_attempt"))[0]["resilience_metrics"]
+    assert {name: count for name, count in counts.items() if count} == {"retry_attempts": 1}
     with pytest.raises(ValueError, match="circuit_breaker_trip"):
         seen(_happened("a trip"))
 
