@@ -17,6 +17,7 @@ from orchestrator.timeouts.terms import AdaptiveTimeout, Terms
 from orchestrator.timeouts.warning import OnWarning
 
 Timeout = float | AdaptiveTimeout
+_PLAIN = {float, int}
 
 
 class TimeoutManager:
@@ -51,9 +52,9 @@ class TimeoutManager:
         """
         if type(name) is not str or not name:
             raise InvalidTimeout(f"the name of an operation must be text, not {name!r:.80}")
-        # Most are floats, and are looked at without a call.
-        if type(timeout) is float and 0.0 < timeout <= LONGEST_SECONDS:
-            return Context(self._terms, name, timeout, None, on_warning)
+        # Most are plain numbers, looked at without a call: asking for a protocol costs more than the rest.
+        if type(timeout) in _PLAIN and 0 < timeout <= LONGEST_SECONDS:  # type: ignore[operator]
+            return Context(self._terms, name, float(timeout), None, on_warning)  # type: ignore[arg-type]
         if timeout is None:
             return Context(self._terms, name, self.config.operation_timeout, None, on_warning)
         if isinstance(timeout, AdaptiveTimeout):
