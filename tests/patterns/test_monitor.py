@@ -192,7 +192,7 @@ def test_health_says_in_sentences_why_it_is_not_better(item: str) -> None:
 @proves("call: init_performance_monitoring")
 def test_after_it_the_process_s_own_monitor_counts_what_happens(item: str) -> None:
     def recoveries() -> int:
-        return int(performance_monitor.dashboard()["resilience_metrics"]["grace_period_recoveries"])
+        return performance_monitor.recorder.snapshot().total.events_of("grace_period_recovery")
 
     before = recoveries()
     events.emit(events.GraceRecovered("order", 1.0, 2.0))
