@@ -91,7 +91,7 @@ class TimeoutExceeded(TransientError, TimeoutError):
 
 
 class InvalidMeasure(PermanentError, ValueError):
-    """What was to be measured, or a monitor's own argument, is none that there can be: nothing is recorded."""
+    """What was to be measured, or a monitor's argument, is none that there can be: nothing is recorded."""
 
 
 class TooManyDeliveries(OmniNodeError):
