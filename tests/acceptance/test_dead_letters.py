@@ -181,7 +181,7 @@ def _expected(reason: str) -> list[Any]:
 def _send(settings: Settings) -> dict[str, Case]:
     """By a plain Celery producer, or what is left of one, and before any worker runs."""
     with Celery("shop", broker=settings.redis_url, set_as_current=False) as shop:
-        cases = {reason: Case(uuid4().hex) for reason in REASONS}
+        cases: dict[str, Case] = {reason: Case(uuid4().hex) for reason in REASONS}
 
         def send(reason: str, task: str = "", **options: Any) -> None:
             shop.send_task(
