@@ -10,7 +10,7 @@ from typing import Any
 from celery.signals import before_task_publish
 
 from orchestrator import logger
-from orchestrator.timeouts.deadline import DEADLINE, LEFT
+from orchestrator.timeouts.deadline import DEADLINE, LEFT, number
 
 _LOG = logger.get(__name__)
 
@@ -28,8 +28,7 @@ def connect() -> None:
 
 def enqueued_at(request: Any) -> float | None:
     """When a running task's message was enqueued, in Unix seconds; None where its producer did not say."""
-    value = request.get(ENQUEUED_AT)
-    return float(value) if isinstance(value, int | float) else None
+    return number(request.get(ENQUEUED_AT))
 
 
 def dependency(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ HEADERS = (DEADLINE, IS_DEFAULT, LEFT)
 INHERIT: Literal["inherit"] = "inherit"
 
 # Ten years, as for every length of time in the settings.
-_LONGEST_SECONDS = 315_360_000.0
+LONGEST_SECONDS = 315_360_000.0
 # On a running task's request: its deadline by this process's monotonic clock, which no one sets.
 _ENDS_AT = "omninode_ends_at"
 
@@ -68,7 +68,7 @@ def moment(given: Any, now: float, *, may_have_passed: bool = False) -> float:
         at = now + _seconds(given)
     if at <= now and not may_have_passed:
         raise InvalidDeadline(f"deadline={given!r} has passed: nothing was enqueued")
-    if at - now > _LONGEST_SECONDS:
+    if at - now > LONGEST_SECONDS:
         raise InvalidDeadline(f"deadline={given!r} is more than ten years away")
     return max(0.0, at)
 
@@ -76,14 +76,16 @@ def moment(given: Any, now: float, *, may_have_passed: bool = False) -> float:
 def read(headers: Any, claimed_at: float) -> Deadline | None:
     """The deadline in a message's headers, which was claimed at this Unix second; None where there is none.
 
-    What is no number of ours is no deadline.
+    What is no number of ours, such as one in milliseconds, is no deadline.
     """
     if not isinstance(headers, Mapping):
         return None
-    at, left = _number(headers.get(DEADLINE)), _number(headers.get(LEFT))
-    if at is not None:
+    at, left = number(headers.get(DEADLINE)), number(headers.get(LEFT))
+    if at is not None and at <= claimed_at + LONGEST_SECONDS:
         return Deadline(at, headers.get(IS_DEFAULT) is True)
-    return None if left is None else Deadline(claimed_at + max(0.0, left), is_default=True)
+    if left is None or left > LONGEST_SECONDS:
+        return None
+    return Deadline(claimed_at + max(0.0, left), is_default=True)
 
 
 def of_task(task: Any, enqueued_at: float) -> Deadline | None:
@@ -117,7 +119,7 @@ def inherited(request: Any, now: float) -> dict[str, Any]:
     One that was asked for stays that moment. Of a default one what is left is passed on: to wait in a queue
     uses nothing of it up.
     """
-    at = _number(request.get(DEADLINE))
+    at = number(request.get(DEADLINE))
     if at is None:
         return {}
     if request.get(IS_DEFAULT) is not True:
@@ -132,7 +134,7 @@ def begin(request: Any) -> float | None:
     Returns:
         The seconds left; None where it has no deadline.
     """
-    at = _number(request.get(DEADLINE))
+    at = number(request.get(DEADLINE))
     if at is None:
         return None
     left_seconds = at - time.time()
@@ -178,6 +180,17 @@ def exact(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
 
 
+def number(value: Any) -> float | None:
+    """A finite number in somebody's header or option; None for whatever else stands there."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
 def _is_iso(given: Any) -> bool:
     if not isinstance(given, str):
         return False
@@ -191,20 +204,10 @@ def _is_iso(given: Any) -> bool:
 def _seconds(given: Any) -> float:
     if isinstance(given, timedelta):
         return given.total_seconds()
-    number = _number(given)
-    if number is None:
+    seconds = number(given)
+    if seconds is None:
         raise InvalidDeadline(
             f"deadline={given!r} must be seconds from now, a timedelta, a datetime with its zone, "
             f"or {INHERIT!r}"
         )
-    return number
-
-
-def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return seconds

@@ -28,6 +28,8 @@ UNLOCK = "celery.chord_unlock"
 _followed: ContextVar[Any] = ContextVar("omninode_followed", default=None)
 # The request of a chord's last part, while its body may be published.
 _last_part: ContextVar[Any] = ContextVar("omninode_last_part", default=None)
+# Whether what is published now is told of a failure.
+_failed: ContextVar[bool] = ContextVar("omninode_failed", default=False)
 # That of the canvas which is being enqueued, as a signature carries it.
 _canvas: ContextVar[str | None] = ContextVar("omninode_canvas", default=None)
 
@@ -50,6 +52,16 @@ def returning_part(request: Any) -> Iterator[None]:
         yield
     finally:
         _last_part.reset(token)
+
+
+@contextmanager
+def after_failure() -> Iterator[None]:
+    """Errbacks are published within the block: they inherit nothing, and are lost for no deadline."""
+    token = _failed.set(True)
+    try:
+        yield
+    finally:
+        _failed.reset(token)
 
 
 @contextmanager
@@ -84,7 +96,7 @@ def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> 
     `given` is the option, `own` the headers that the caller gives: what they say of a deadline counts.
 
     Raises:
-        InvalidDeadline: what was asked for is none, or has passed; never of what follows a success.
+        InvalidDeadline: what was asked for is none, or has passed; never of what follows an outcome.
     """
     if given is None:
         if name == UNLOCK or (own and not own.keys().isdisjoint(deadline.HEADERS)):
@@ -179,8 +191,8 @@ def _by_default(task: Any, followed: Any) -> dict[str, Any]:
 
 
 def _forgiven(read: Callable[..., Any]) -> Any:
-    """What follows a success is lost for no deadline: one that has passed is the worker's to judge."""
-    follows = _followed.get() is not None
+    """What follows an outcome is lost for no deadline: one that has passed is the worker's to judge."""
+    follows = _followed.get() is not None or _failed.get()
     try:
         return read(time.time(), may_have_passed=follows)
     except InvalidDeadline as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 from celery.exceptions import InvalidTaskError
 
+from orchestrator.timeouts.deadline import number
+
 # Hard and soft.
 _LIMITS = 2
 
@@ -54,4 +56,5 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_limit(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0)
+    seconds = number(value)
+    return value is None or (seconds is not None and seconds >= 0)

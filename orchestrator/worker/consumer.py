@@ -18,6 +18,7 @@ from kombu.common import ignore_errors
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
+from orchestrator.timeouts import published
 from orchestrator.transport import holdings, version
 from orchestrator.worker import announcing, inspection, limits, mover, reporter, retrying, revocations
 from orchestrator.worker.checking import check_what_follows
@@ -119,7 +120,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
 
         def tell() -> None:
-            self.app.backend.mark_as_failure(fields["task_id"], error, request=_context(message))
+            with published.after_failure():
+                self.app.backend.mark_as_failure(fields["task_id"], error, request=_context(message))
             if self.event_dispatcher and self.event_dispatcher.enabled:
                 self.event_dispatcher.send("task-failed", uuid=fields["task_id"], exception=repr(error))
 

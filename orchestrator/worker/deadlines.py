@@ -10,13 +10,10 @@ from orchestrator import settings, stamp, times
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.stamp import ASIDE
 from orchestrator.timeouts import deadline, published
-from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT, Deadline
+from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT, LONGEST_SECONDS, Deadline
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import Envelope
 from orchestrator.worker import aside
-
-# Ten years, as for every length of time in the settings.
-_LONGEST_SECONDS = 315_360_000.0
 
 
 def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
@@ -27,9 +24,9 @@ def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
     headers, first = claim.envelope.get("headers"), claim.first_claimed_at
     if found := deadline.read(headers, first):
         return found
-    # A plain producer does not say when it was enqueued.
+    # A plain producer does not say when it was enqueued; one whose clock is wrong may say that it will be.
     enqueued = stamp.enqueued_at(headers) if isinstance(headers, dict) else None
-    own = deadline.of_task(task, first if enqueued is None else enqueued)
+    own = deadline.of_task(task, first if enqueued is None else min(enqueued, first))
     return own or Deadline(first + _default_seconds(task.name, own_hard), is_default=True)
 
 
@@ -114,10 +111,10 @@ def _default_seconds(task: str, own_hard: float | None) -> float:
     current = settings.current()
     if task == published.UNLOCK:
         # It polls for a chord's parts until the last of them has ended, however long that takes.
-        return _LONGEST_SECONDS
+        return LONGEST_SECONDS
     if own_hard is None or own_hard < current.timeout_global_default:
         return current.timeout_global_default
-    return own_hard + current.timeout_grace_period
+    return min(own_hard, LONGEST_SECONDS) + current.timeout_grace_period
 
 
 def _without(headers: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import structlog
 from celery import signals, states
 from celery.app.trace import task_has_custom
 
+from orchestrator.timeouts import published
 from orchestrator.worker.unstored import Unstored
 
 _LOG = structlog.get_logger(__name__)
@@ -20,9 +21,10 @@ _LOG = structlog.get_logger(__name__)
 def failure(request: Any, error: BaseException, exc_info: Any, *, hooks: bool) -> None:
     """Do what the child would have done: store, errbacks, chord; then hooks and signals, which fail alone."""
     task, context = request.task, request._context  # noqa: SLF001 (Celery's)
-    task.backend.mark_as_failure(
-        request.id, error, str(exc_info.traceback), request=context, store_result=request.store_errors
-    )
+    with published.after_failure():
+        task.backend.mark_as_failure(
+            request.id, error, str(exc_info.traceback), request=context, store_result=request.store_errors
+        )
     arguments = (request.id, request.args, request.kwargs)
     task.request_stack.push(context)
     try:
@@ -52,9 +54,10 @@ def unstored(request: Any, outcome: Unstored) -> None:
     if outcome.error is None:
         backend.mark_as_done(request.id, outcome.result, context, not request.ignore_result)
         return
-    backend.mark_as_failure(
-        request.id, outcome.error, outcome.traceback, request=context, store_result=request.store_errors
-    )
+    with published.after_failure():
+        backend.mark_as_failure(
+            request.id, outcome.error, outcome.traceback, request=context, store_result=request.store_errors
+        )
 
 
 def revocation(request: Any, reason: str, *, terminated: bool, signum: Any, expired: bool) -> None:

@@ -14,6 +14,7 @@ from kombu.exceptions import EncodeError, InconsistencyError, OperationalError
 
 from orchestrator.retry.again import PutBack
 from orchestrator.retry.backoff import ceiling_seconds
+from orchestrator.timeouts import published
 from orchestrator.worker.portable import portable
 
 _LOG = structlog.get_logger(__name__)
@@ -75,7 +76,8 @@ class SteadyBackend:
         if getattr(request, "omninode_returned", False) and self._may_be_sent_later(exc, request):
             raise Unsent from exc
         try:
-            return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
+            with published.after_failure():
+                return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
         except Exception as error:
             return _keep(request, Unstored(FAILURE, None, exc, str(traceback or "")), error)
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from orchestrator.enqueue import enqueue_many
 from orchestrator.errors import InvalidDeadline
 from orchestrator.settings import Settings
 from orchestrator.timeouts import deadline, published
+from orchestrator.worker import telling
+from orchestrator.worker.unstored import SteadyBackend, Unstored
 from tests.acceptance.shared_place import app_in
 from tests.servers import clean_redis, environment_of
 from tests.within_task import within_task
@@ -186,6 +189,19 @@ def test_children_and_errbacks_do_not_inherit_unless_they_ask(app: Celery, serve
     assert found[:3] == [{}, {}, {}]
     assert found[3:5] == [pytest.approx({_DEADLINE: 50}, abs=5)] * 2
     assert found[5:] == [{}]
+
+
+def test_an_errback_whose_deadline_has_passed_is_the_workers_to_bury(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    passed = datetime.now(UTC) - timedelta(seconds=5)
+    errback = app.signature("another.programs", immutable=True, options={"deadline": passed})
+    failed = Context(id="1", errbacks=[errback], delivery_info={})
+    in_main = SimpleNamespace(task=plain, _context=failed, id="1", ignore_result=True, store_errors=False)
+
+    SteadyBackend(plain.backend).mark_as_failure("1", ValueError(), request=failed, store_result=False)
+    telling.unstored(in_main, Unstored("FAILURE", None, ValueError(), ""))
+
+    assert [_seconds(each) for each in _messages(server)] == [pytest.approx(-5, abs=5)] * 2
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex")

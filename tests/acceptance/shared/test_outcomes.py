@@ -91,6 +91,7 @@ def test_a_hook_that_was_set_on_the_task_is_called_once_and_may_fail(app: Celery
         (lambda message: message["headers"].update(eta="no time"), "invalid"),
         (lambda message: message["headers"].update(expires="no time"), "invalid"),
         (lambda message: message["headers"].update(timelimit="soon"), "invalid"),
+        (lambda message: message["headers"].update(timelimit=[10**400, None]), "invalid"),
         (lambda message: message["headers"].update(compression="nonsense"), "undecodable"),
         (lambda message: message.update({"content-type": "application/x-python-serialize"}), "invalid"),
         (lambda message: message.update(body=_encoded(b"{no json")), "undecodable"),

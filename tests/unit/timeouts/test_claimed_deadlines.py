@@ -61,6 +61,15 @@ def test_a_tasks_own_counts_from_the_first_claim_where_the_producer_does_not_say
     assert _of(None, own=5) == Deadline(1005)
 
 
+@pytest.mark.parametrize("enqueued", [900_000.0, 1e300, 10**400, math.nan, True, "now"])
+def test_an_enqueue_that_cannot_have_been_then_is_taken_for_the_first_claim(enqueued: Any) -> None:
+    assert _of({"omninode-enqueued-at": enqueued}, own=5) == Deadline(1005)
+
+
+def test_a_hard_limit_without_sense_makes_a_deadline_that_can_be_expressed() -> None:
+    assert _of({}, hard=10**400).at < 400_000_000
+
+
 def test_what_polls_for_the_parts_of_a_chord_may_do_so_for_as_long_as_they_take() -> None:
     assert _of({}, task="celery.chord_unlock").at > 300_000_000
 

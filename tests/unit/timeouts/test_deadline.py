@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import InvalidDeadline
 from orchestrator.task import Task
-from orchestrator.timeouts import deadline, deadline_left, published
-from orchestrator.timeouts.left import CONTEXT_ENDS_AT, within
+from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline, deadline_left, published
+from orchestrator.timeouts.left import within
 from tests.within_task import within_task
 
 _NOW = 1_800_000_000.0
@@ -76,6 +76,11 @@ def test_headers_of_anybody_are_read_without_an_error(headers: Any) -> None:
     found = deadline.read(headers, _NOW)
 
     assert found is None or isinstance(found.at, float)
+
+
+@pytest.mark.parametrize("headers", [{deadline.DEADLINE: _NOW * 1000}, {deadline.LEFT: 1e300}])
+def test_what_is_further_away_than_any_deadline_can_be_is_none(headers: Any) -> None:
+    assert deadline.read(headers, _NOW) is None
 
 
 @given(st.builds(deadline.Deadline, _lengths, st.booleans()))
@@ -154,17 +159,15 @@ def test_the_callers_headers_count_more_than_what_is_inherited() -> None:
 
 
 def test_what_is_left_is_the_least_of_the_tasks_and_the_contexts() -> None:
+    manager = TimeoutManager(TimeoutConfig(10, 100, enable_progressive_timeout=False))
     assert deadline_left() is None
     assert within(7) == 7
     with within_task(1000):
         assert 900 < (deadline_left() or 0) <= 1000
-        token = CONTEXT_ENDS_AT.set(time.monotonic() + 50)
-        try:
+        with manager.timeout_context("read", 50):
             assert 40 < (deadline_left() or 0) <= 50
             assert within(7) == 7
-        finally:
-            CONTEXT_ENDS_AT.reset(token)
-        CONTEXT_ENDS_AT.set(None)
+        assert 900 < (deadline_left() or 0) <= 1000
     with within_task(-1):
         assert deadline_left() == 0
 
