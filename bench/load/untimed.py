@@ -20,6 +20,9 @@ class Untimed:
     def recover(self) -> None:
         """Nobody was told to stop."""
 
+    def tell(self, *_: Any) -> None:
+        """Tell nobody."""
+
     def end(self) -> None:
         """Leave nothing."""
 

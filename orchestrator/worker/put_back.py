@@ -48,6 +48,7 @@ def retry(request: Any, asked: PutBack, exc_info: Any) -> bool:
 def lost(request: Any, error: BaseException, exc_info: Any) -> None:
     """Another attempt, because the process of this one was killed."""
     context, task = request._context, request.task  # noqa: SLF001 (Celery's)
+    request.timing.tell(error)
     asked = PutBack(delay_seconds=float(task.default_retry_delay), headers={"retries": context.retries + 1})
     if deadlines.is_over(request.deadline, asked.delay_seconds):
         give_up(request, _words(error))

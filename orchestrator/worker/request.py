@@ -148,6 +148,7 @@ class Request(stock.Request):  # type: ignore[misc]
     def on_retry(self, exc_info: Any) -> None:
         """Put the same message back, with what `retry()` has changed."""
         asked = bare(exc_info)
+        self.timing.tell(getattr(asked, "exc", None) or asked)
         if not isinstance(asked, PutBack):
             # Its next attempt was published with options that a put-back does not know.
             self.acknowledge("")
@@ -167,6 +168,7 @@ class Request(stock.Request):  # type: ignore[misc]
         self.acknowledged = True
         if outcome == "resolved":
             self.timing.recover()
+            self.timing.tell()
             retrying.ended(self, well=True)
         self._settle(lambda: self.claim.done(outcome))
 
@@ -174,6 +176,7 @@ class Request(stock.Request):  # type: ignore[misc]
         """Put it back, counting a delivery, or bury it."""
         self.acknowledged = True
         if requeue:
+            self.timing.tell(Reject("rejected", requeue=True))
             self.claim.reject()
             self.send_event("task-rejected", requeue=True)
         else:
@@ -290,6 +293,7 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def _bury(self, error: BaseException, traceback: str) -> None:
         self.acknowledged = True
+        self.timing.tell(error)
         retrying.ended(self, well=False)
         reason = reason_of(error, _retries(self._request_dict), self.task.max_retries)
         letter = self._letter(reason, error, str(traceback or ""))

@@ -1,4 +1,4 @@
-"""A running task's time as the main process knows it: its limits, which has struck, its line in the table."""
+"""A running task's time as the main process knows it: its limits, which has struck, how long it took."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 import structlog
 
 from orchestrator import events, settings
-from orchestrator.events import GraceRecovered, Limit, TimeoutStruck
+from orchestrator.deadletter.letter import class_of
+from orchestrator.events import CallEnded, GraceRecovered, Limit, TimeoutStruck
 from orchestrator.timeouts import running
 from orchestrator.timeouts.deadline import Deadline, text
 from orchestrator.timeouts.running import Running
@@ -16,6 +17,8 @@ from orchestrator.worker.time_limits import Limits
 
 _LOG = structlog.get_logger(__name__)
 
+# What is told of how it ended calls this its operation.
+_OPERATION = "run"
 # Where nothing is left when a process says that it has begun: so long it has to say that it will not run it.
 _REFUSAL_SECONDS = 0.5
 
@@ -23,7 +26,17 @@ _REFUSAL_SECONDS = 0.5
 class Timing:
     """That of one delivery. `deadline` is there before it runs, `limits` count from its beginning."""
 
-    __slots__ = ("_entry", "_has_ended", "_told_at", "deadline", "limits", "name", "task_id")
+    __slots__ = (
+        "_began",
+        "_ended_at",
+        "_entry",
+        "_has_ended",
+        "_told_at",
+        "deadline",
+        "limits",
+        "name",
+        "task_id",
+    )
 
     def __init__(self, name: str, task_id: str, deadline: Deadline) -> None:
         self.name = name
@@ -31,6 +44,8 @@ class Timing:
         self.deadline = deadline
         self.limits = time_limits.NONE
         self._entry: Running | None = None
+        self._began: float | None = None
+        self._ended_at: float | None = None
         self._told_at: float | None = None
         self._has_ended = False
 
@@ -48,6 +63,7 @@ class Timing:
         if self._has_ended:
             # The death of its process was heard of first.
             return
+        self._began = began
         limits, left_seconds = self.limits, self.deadline.at - started_at
         longest = left_seconds if limits.soft is None else min(limits.soft, left_seconds)
         self._entry = Running(
@@ -97,9 +113,20 @@ class Timing:
         )
         events.emit(GraceRecovered(self.name, limit_seconds, limit_seconds + after_seconds))
 
+    def tell(self, error: BaseException | None = None) -> None:
+        """Tell once how this attempt has ended: well, or of this error; nothing of one that never began."""
+        if self._began is None or not events.is_heard():
+            return
+        began, self._began = self._began, None
+        ended_at = time.monotonic() if self._ended_at is None else self._ended_at
+        error_type = class_of(error).rpartition(".")[2] if error else ""
+        events.emit(CallEnded(self.name, _OPERATION, ended_at - began, error is None, error_type))
+
     def end(self) -> None:
         """No process has it any more, whatever became of it; it may be said twice."""
         self._has_ended = True
         if self._entry is not None:
+            if events.is_heard():
+                self._ended_at = time.monotonic()
             running.table.leave(self._entry)
             self._entry = None

@@ -8,15 +8,27 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from celery import shared_task
+from celery import shared_task, signals
 from celery.exceptions import SoftTimeLimitExceeded
 
-from orchestrator import redis, settings
+from orchestrator import events, redis, settings
 from orchestrator.errors import Wait
+from orchestrator.events import CallEnded, Event
 from orchestrator.timeouts import deadline_left
 
-# In Redis: which tasks have begun, by their ids; what is left where one says so; what blocks waits for.
-RAN, LEFT, GO = "deadlines:ran", "deadlines:left", "deadlines:go"
+# In Redis: which tasks have begun, by their ids; what is left where one says so; what blocks waits for; how
+# attempts have ended.
+RAN, LEFT, GO, ENDED = "deadlines:ran", "deadlines:left", "deadlines:go", "deadlines:ended"
+
+
+@signals.worker_ready.connect
+def _listen(**_: Any) -> None:
+    events.attach(_keep)
+
+
+def _keep(event: Event) -> None:
+    if isinstance(event, CallEnded):
+        redis.client().rpush(ENDED, f"{event.component} {event.operation} {event.success} {event.error_type}")
 
 
 def _task(**options: Any) -> Callable[[Callable[..., Any]], Any]:

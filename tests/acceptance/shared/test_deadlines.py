@@ -15,7 +15,7 @@ from orchestrator.breaker.store import Store
 from orchestrator.settings import Settings
 from orchestrator.timeouts import fleet
 from tests.acceptance import deadline_tasks
-from tests.acceptance.deadline_tasks import GO, LEFT, RAN
+from tests.acceptance.deadline_tasks import ENDED, GO, LEFT, RAN
 from tests.acceptance.shared_place import letters, wait_until_empty
 from tests.processes import Worker, let_pass, start_worker, wait_until
 
@@ -40,7 +40,7 @@ def worker(environment: Settings) -> Iterator[Worker]:
 
 @pytest.fixture(autouse=True)
 def _one_outcome_each(server: Any, worker: Worker) -> Iterator[None]:
-    server.delete(RAN, LEFT)
+    server.delete(RAN, LEFT, ENDED)
     yield
     wait_until_empty(server, _QUEUE)
     assert not worker.process.poll()
@@ -104,6 +104,19 @@ def test_a_wait_that_would_end_too_late_is_not_begun(app: Celery, server: Any) -
 
 def test_a_retry_that_is_published_anew_keeps_its_deadline(app: Celery) -> None:
     assert 29 < _send(app, "publishes_anew", deadline=31).get(timeout=20) <= 31
+
+
+def test_each_attempt_tells_in_the_main_process_how_it_ended(app: Celery, server: Any) -> None:
+    for task in ("step", "publishes_anew", "swallows"):
+        _send(app, task)
+
+    wait_until(lambda: server.llen(ENDED) == 4, what="four ends")
+    assert sorted(server.lrange(ENDED, 0, -1)) == [
+        "deadlines.publishes_anew run False Retry",
+        "deadlines.publishes_anew run True ",
+        "deadlines.step run True ",
+        "deadlines.swallows run False TimeLimitExceeded",
+    ]
 
 
 def test_what_was_killed_is_not_tried_again_after_its_deadline(app: Celery, server: Any) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from billiard.exceptions import TimeLimitExceeded
 from billiard.pool import ApplyResult
 from structlog.testing import capture_logs
 
@@ -97,6 +98,23 @@ def test_what_was_not_told_to_stop_has_not_recovered(heard: list[Any]) -> None:
     _timing().recover()
 
     assert heard == []
+
+
+@pytest.mark.parametrize(("error", "error_type"), [(None, ""), (TimeLimitExceeded(5), "TimeLimitExceeded")])
+def test_how_an_attempt_ended_is_told_once_with_the_time_that_it_ran(
+    heard: list[Any], error: Exception | None, error_type: str
+) -> None:
+    timing = _timing()
+    timing.tell(error)
+    timing.begin(7, time.monotonic() - 3, time.time())
+    timing.end()
+    timing.tell(error)
+    timing.tell(ValueError())
+
+    (ended,) = heard
+    assert (ended.component, ended.operation) == ("shop.pay", "run")
+    assert ended.duration_seconds == pytest.approx(3, abs=1)
+    assert (ended.success, ended.error_type) == (error is None, error_type)
 
 
 def test_a_process_that_begins_with_it_too_late_has_a_moment_to_refuse_it() -> None:
