@@ -1,6 +1,6 @@
-"""A process that has imported what commands import, and forks for each: a start costs a tenth of its time.
+"""A process that has imported what commands and workers import, and forks for each: a start costs a tenth.
 
-A command still has a process of its own, with its own environment, folder and streams.
+Each still has a process of its own, with its own environment, folder and streams.
 Run as a script it serves the socket that is its standard input.
 """
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-# Only what reads no environment while it is imported.
+# Only what reads no environment while it is imported, and no shared task: every app would have it.
 _IMPORTED = (
     "orchestrator.install",
     "orchestrator.cli.enqueue",
@@ -22,18 +22,38 @@ _IMPORTED = (
     "orchestrator.cli.deadletters",
     "monitoring.cli.health",
     "tasks.cli.hooks",
+    # What a worker needs. The last are the packages of our tasks' modules.
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.fixups.django",
+    "celery.worker.autoscale",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.strategy",
+    "billiard.popen_fork",
+    "billiard.synchronize",
+    "orchestrator.task",
+    "orchestrator.timeouts.watch",
+    "orchestrator.transport.amqp",
+    "orchestrator.replay.run",
+    "orchestrator.worker.consumer",
+    "orchestrator.worker.request",
+    "yoyo.scripts.main",
+    "httpx2",
+    "wordllama",
 )
 
 
-def serve(commands: socket.socket) -> None:
-    """Fork for each command that arrives, until whoever sends them has ended; the forks return and run it."""
+def serve(starts: socket.socket) -> None:
+    """Fork for each start that is asked for, until whoever asks has ended; the forks return and run it."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Ctrl-C is for those who ask and for what they have started.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        received, streams, _, _ = socket.recv_fds(commands, 1, 4)
+        received, streams, _, _ = socket.recv_fds(starts, 1, 4)
         if not received:
             os._exit(0)
         if os.fork() == 0:
-            commands.close()
+            starts.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             break
         for stream in streams:
@@ -42,38 +62,52 @@ def serve(commands: socket.socket) -> None:
 
 
 def _attend(answers: int, *streams: int) -> None:
-    """Fork once more, to say which process it is and how it has ended; the fork returns and runs it."""
+    """Fork once more, to say how that process has ended; the fork says which it is, returns and runs it."""
     with socket.socket(fileno=answers) as caller:
-        asked = json.loads(caller.makefile("rb").read())
+        asked = json.loads(caller.recv(1 << 20))
         child = os.fork()
         if child:
-            caller.sendall(f"{child}\n".encode())
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             with contextlib.suppress(OSError):
-                caller.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
+                caller.send(str(code).encode())
             os._exit(0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if asked.pop("alone"):
+            os.setsid()
+        caller.send(str(os.getpid()).encode())
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     _become(**asked)
 
 
-def _become(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+def _become(arguments: list[str], environment: dict[str, str], folder: str, path: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     time.tzset()
     tempfile.tempdir = None
     sys.argv = arguments
-    sys.path[0] = os.path.dirname(arguments[0])  # noqa: PTH120 (a script's first place is a text)
+    sys.path.insert(0, path)
+
+
+def _run() -> None:
+    if os.path.basename(sys.argv[0]) == "celery":  # noqa: PTH119 (a command is a text)
+        from celery.__main__ import main as celery  # noqa: PLC0415 (after the environment is set)
+
+        celery()
+
+    from orchestrator.cli import main  # noqa: PLC0415 (after the environment is set)
+
+    sys.exit(main())  # type: ignore[func-returns-value]
 
 
 if __name__ == "__main__":
+    # Its own folder is the place of nobody's modules.
+    del sys.path[0]
     for _name in _IMPORTED:
         __import__(_name)
     gc.collect()
     gc.freeze()
     serve(socket.socket(fileno=os.dup(0)))
-
-    from orchestrator.cli import main
-
-    sys.exit(main())  # type: ignore[func-returns-value]
+    _run()

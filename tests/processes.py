@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
+from typing import IO
 from uuid import uuid4
+
+from tests import forked
+from tests.forked import Forked, can_be_forked
 
 
 @dataclass(frozen=True)
 class Worker:
     """A running `celery worker`: its process, its node name and what it has logged."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     node: str
     log_file: Path
 
@@ -48,37 +52,26 @@ def start_worker(
     environment: Mapping[str, str] | None = None,
     concurrency: int = 2,
     mingles: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Worker]:
     """Start a worker, wait until it says that it is ready, and kill it with its children afterwards.
 
     A test of how workers stop stops it itself: to wait for that everywhere takes two seconds a worker.
     One that `mingles` waits a second for other workers' answers first, as it does by default.
+    One that is `fresh` does all of its imports itself; the others are forks of a process that has done most.
     """
     node = f"test-{uuid4().hex[:8]}@localhost"
     with TemporaryDirectory(prefix="omninode-test-") as folder:
         log_file = Path(folder) / "worker.log"
         with log_file.open("wb") as log:
-            process = subprocess.Popen(
+            process = _start(
                 [
-                    sys.executable,
-                    "-m",
-                    "celery",
-                    "-A",
-                    app,
-                    "worker",
-                    "--concurrency",
-                    str(concurrency),
-                    "--loglevel",
-                    "info",
-                    "--hostname",
-                    node,
-                    *([] if mingles else ["--without-mingle"]),
-                    *options,
+                    *("-A", app, "worker", "--concurrency", str(concurrency), "--loglevel", "info"),
+                    *("--hostname", node, *([] if mingles else ["--without-mingle"]), *options),
                 ],
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),
-                start_new_session=True,
+                os.environ | {"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),
+                log,
+                fresh=fresh,
             )
         started = Worker(process, node, log_file)
         try:
@@ -88,12 +81,23 @@ def start_worker(
             _kill(process)
 
 
+def _start(
+    arguments: list[str], environment: dict[str, str], log: IO[bytes], *, fresh: bool
+) -> subprocess.Popen[bytes] | Forked:
+    if fresh or not can_be_forked(environment):
+        command = [sys.executable, "-m", "celery", *arguments]
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (no file, but its name)
+        streams = (nothing.fileno(), log.fileno(), log.fileno())
+        return forked.start(["celery", *arguments], environment, streams, path=Path.cwd(), alone=True)
+
+
 def _is_ready(worker: Worker) -> bool:
     assert worker.process.poll() is None, worker.log()
     return f"{worker.node} ready" in worker.log()
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes] | Forked) -> None:
     # Its children too, which outlive one that a test has killed alone.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -35,7 +35,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture(scope="module")
 def worker(printed: dict[str, str]) -> Iterator[Worker]:
-    with start_worker("-E", environment=printed) as running:
+    with start_worker("-E", environment=printed, fresh=True) as running:
         yield running
 
 

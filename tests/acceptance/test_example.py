@@ -24,7 +24,7 @@ STAR = {
 
 @pytest.fixture
 def worker(environment: Settings) -> Iterator[Worker]:
-    with start_worker(environment={"OMNINODE_IMPORTS": "examples.app"}) as running:
+    with start_worker(environment={"OMNINODE_IMPORTS": "examples.app"}, fresh=True) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ _ENVIRONMENT = {"OMNINODE_IMPORTS": "tests.acceptance.fork_tasks"}
 def test_a_child_can_take_a_lock_that_a_thread_held_when_it_was_made(environment: Settings) -> None:
     with (
         install(Celery("forks", set_as_current=False), environment) as app,
-        start_worker("--max-tasks-per-child", "1", environment=_ENVIRONMENT, concurrency=2),
+        start_worker("--max-tasks-per-child", "1", environment=_ENVIRONMENT, concurrency=2, fresh=True),
     ):
         taken = []
         for _ in range(3):

@@ -73,7 +73,7 @@ def test_a_worker_that_meets_a_newer_schema_stops_with_a_sentence_and_claims_not
 
 
 def test_a_worker_that_meets_a_newer_schema_when_it_connects_again_ends_as_well(server: OwnRedis) -> None:
-    with start_worker(app=_APP, environment={"REDIS_URL": _url(server)}) as worker:
+    with start_worker(app=_APP, environment={"REDIS_URL": _url(server)}, fresh=True) as worker:
         assert server.client.get("omninode:schema") == "1"
         # Ready it says a moment before it claims: of a connection that it has not made it can lose none.
         wait_until(lambda: server.client.exists(keys.pulse()), what="its first claim")

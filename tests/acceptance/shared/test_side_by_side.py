@@ -27,7 +27,9 @@ def ours(server: Any) -> Iterator[Worker]:
 
 @pytest.fixture
 def stock(server: Any) -> Iterator[Worker]:
-    with start_worker("--queues", "theirs,shared", app="tests.acceptance.stock_app", mingles=True) as started:
+    with start_worker(
+        "--queues", "theirs,shared", app="tests.acceptance.stock_app", mingles=True, fresh=True
+    ) as started:
         yield started
 
 
