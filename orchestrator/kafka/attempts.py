@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 import confluent_kafka
 
@@ -14,8 +14,10 @@ from orchestrator import events
 from orchestrator.breaker import Breaker
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import BreakerOpen, DeadlineExceeded, KafkaUnavailable
+from orchestrator.kafka.delivering import Delivering
 from orchestrator.kafka.message import Message
 from orchestrator.kafka.options import CAP_SECONDS, Options
+from orchestrator.kafka.session import Session
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal
 from orchestrator.timeouts.left import deadline_left
@@ -23,12 +25,8 @@ from orchestrator.timeouts.left import deadline_left
 COMPONENT = "kafka_client"
 _RANDOM = Random()  # noqa: S311 (jitter is no secret)
 
-# Publishes within so many seconds, or raises.
-Deliver = Callable[[Message, float], Awaitable[confluent_kafka.Message]]
 
-
-@dataclass(slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """Kafka has it."""
 
     record: confluent_kafka.Message
@@ -52,9 +50,9 @@ class Failed:
 
 
 async def publish(
-    message: Message, deliver: Deliver, breaker: Breaker, options: Options, random: Random = _RANDOM
+    message: Message, session: Session, breaker: Breaker, options: Options, random: Random = _RANDOM
 ) -> Delivered | Failed:
-    """Try at once, then `max_retry_attempts` times; an open circuit or a deadline ends it at once."""
+    """Try at once, then `max_retry_attempts` times; a circuit, a deadline or the session's end ends it."""
     left_seconds = deadline_left()
     ends_at = None if left_seconds is None else time.monotonic() + left_seconds
     made = 0
@@ -69,10 +67,7 @@ async def publish(
             return Failed(error, "circuit_open", made, last)
         made += 1
         try:
-            if left_seconds is None or options.timeout_seconds <= left_seconds:
-                record = await deliver(message, options.timeout_seconds)
-            else:
-                record = await _in_a_hurry(message, deliver, left_seconds)
+            record = await _attempt(message, session.connect(), options, left_seconds)
         except Exception as error:
             await permit.end_soon(error)
             last = error
@@ -87,13 +82,22 @@ async def publish(
         pause_seconds = delay_seconds(made - 1, options.retry_backoff_base, CAP_SECONDS, random)
         if ends_at is not None and time.monotonic() + pause_seconds >= ends_at:
             return _too_late(made, last)
+        if not await session.pause(pause_seconds):
+            return Failed(last, _reason(last, made), made)
         events.emit(events.Retried(COMPONENT))
-        await asyncio.sleep(pause_seconds)
 
 
-async def _in_a_hurry(message: Message, deliver: Deliver, left_seconds: float) -> confluent_kafka.Message:
+def _attempt(
+    message: Message, producer: Delivering, options: Options, left_seconds: float | None
+) -> Awaitable[confluent_kafka.Message]:
+    if left_seconds is None or options.timeout_seconds <= left_seconds:
+        return producer.deliver(*message)
+    return _in_a_hurry(message, producer, left_seconds)
+
+
+async def _in_a_hurry(message: Message, producer: Delivering, left_seconds: float) -> confluent_kafka.Message:
     try:
-        return await deliver(message, left_seconds)
+        return await producer.deliver(*message, left_seconds)
     except KafkaUnavailable as error:
         # Less than the time that Kafka is usually given: that is no failure of Kafka's.
         raise DeadlineExceeded(f"the deadline came before Kafka had it ({error})") from error

@@ -26,6 +26,7 @@ R = TypeVar("R")
 _logger = logging.getLogger(__name__)
 
 _BATCH = 1000
+# What nobody waits for any more may still be on its way when a producer is closed.
 _MOMENT_SECONDS = 0.2
 # Between two looks for what was waited for long enough.
 _LOOK_SECONDS = 0.02
@@ -40,6 +41,7 @@ class Delivering:
         self.loop = asyncio.get_running_loop()
         self.users = 0
         self.is_broken = False
+        self._timeout_seconds = timeout_seconds
         self._aio = AIOProducer(
             connections.asyncio_options(servers, timeout_seconds),
             executor=_AtOnce(),
@@ -47,16 +49,18 @@ class Delivering:
             buffer_timeout=0,
         )
         process.track("kafka", self, lambda one: int(one.users > 0))
-        # Until when each is waited for, and for how long it was to be: a timer for each would cost too much.
-        self._waiting: dict[asyncio.Future[Any], tuple[float, float]] = {}
+        # Since when each is waited for, the longest first: a timer for each would cost too much.
+        self._waiting: dict[asyncio.Future[Any], float] = {}
         self._looks_at = 0.0
-        self._delivered = 0
+        self._ended = 0
         self._is_fresh = False
         self._pump: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
 
-    async def deliver(self, topic: str, key: bytes | None, value: bytes, within_seconds: float) -> Message:
-        """Publish it, and wait until Kafka has it.
+    async def deliver(
+        self, topic: str, key: bytes | None, value: bytes, within_seconds: float | None = None
+    ) -> Message:
+        """Publish it, and wait until Kafka has it, for as long as the producer may, or less.
 
         Raises:
             KafkaUnavailable: Kafka did not take it in time, or does not take it now.
@@ -67,8 +71,11 @@ class Delivering:
         except Exception as error:
             raise self._broken(error) from error
         self._is_fresh = True
-        self._waiting[future] = self.loop.time() + within_seconds, within_seconds
-        self._wake()
+        self._waiting[future] = self.loop.time()
+        # Nearly none has less time than the producer gives to all.
+        timer = within_seconds and self.loop.call_later(within_seconds, _strike, future, within_seconds)
+        if self._nap is not None or self._pump is None:
+            self._wake()
         try:
             delivered: Message = await future
         except KafkaException as error:
@@ -76,60 +83,78 @@ class Delivering:
             raise faults.translate(error.args[0], topic) from None
         finally:
             del self._waiting[future]
-            self._delivered += 1
+            self._ended += 1
+            if timer:
+                timer.cancel()
         return delivered
 
-    async def close(self, within_seconds: float) -> None:
-        """Wait for what is under way, but not longer; what Kafka has not taken then is dropped.
+    async def close(self) -> None:
+        """Give what is still on its way a moment; what Kafka has not taken then is dropped.
 
-        What nobody waits for any more was reported as failed, or cancelled: it gets a moment.
+        Nobody waits for it: it was reported as failed, or whoever waited was cancelled.
         """
-        ends_at = self.loop.time() + (
-            within_seconds if self._waiting else min(within_seconds, _MOMENT_SECONDS)
-        )
+        ends_at = self.loop.time() + _MOMENT_SECONDS
         while len(self._aio) and self.loop.time() < ends_at and not self.is_broken:
             await self._aio.flush(0)
             await asyncio.sleep(_MOST_PAUSE_SECONDS)
         if len(self._aio):
+            self._fail_all(KafkaUnavailable("the producer was closed"))
             await self._aio.purge()
         await self._aio.close()
 
-    def _broken(self, error: Exception) -> KafkaUnavailable:
+    def _broken(self, error: BaseException) -> KafkaUnavailable:
         # It would send its whole buffer again and again: what waits in it fails, and is tried elsewhere.
         self.is_broken = True
         _logger.warning("the producer takes no more messages and is replaced: %s", error)
         return KafkaUnavailable(f"the producer failed: {error}")
 
+    def _fail_all(self, error: KafkaUnavailable) -> None:
+        # Before the library cancels them, which would look as if whoever waits had been cancelled.
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+
     def _wake(self) -> None:
-        if self._pump is None or self._pump.done():
+        if self._pump is None:
             self._pump = self.loop.create_task(self._work())
-        elif self._nap is not None and not self._nap.done():
-            self._nap.set_result(None)
+            self._pump.add_done_callback(self._pumped)
+        elif self._nap is not None:
+            _end(self._nap)
+
+    def _pumped(self, pump: asyncio.Task[None]) -> None:
+        """Whoever ends a loop cancels all its tasks: while anybody waits, there is another one."""
+        self._pump = None
+        if not pump.cancelled() and (error := pump.exception()):
+            self._fail_all(self._broken(error))
+        elif self._waiting and not self.loop.is_closed():
+            self._wake()
 
     async def _work(self) -> None:
         """Send and poll while anybody waits."""
-        delivered, since = self._delivered, self.loop.time()
+        ended, since = self._ended, self.loop.time()
         while self._waiting:
             try:
                 await (self._flush() if self._is_fresh else self._aio.poll(0))
             except Exception as error:
-                self._broken(error)
+                self._fail_all(self._broken(error))
                 await self._aio.purge()
                 return
             now = self.loop.time()
-            self._strike(now)
-            if delivered != self._delivered:
-                delivered, since = self._delivered, now
+            self._look(now)
+            if ended != self._ended:
+                ended, since = self._ended, now
             pause = (now - since) * _PAUSE_PART
-            await self._rest(min(max(pause, _LEAST_PAUSE_SECONDS), _MOST_PAUSE_SECONDS))
+            if not self._is_fresh:
+                await self._rest(min(max(pause, _LEAST_PAUSE_SECONDS), _MOST_PAUSE_SECONDS))
 
-    def _strike(self, now: float) -> None:
+    def _look(self, now: float) -> None:
         if now < self._looks_at:
             return
         self._looks_at = now + _LOOK_SECONDS
-        for future, (ends_at, seconds) in self._waiting.items():
-            if ends_at <= now and not future.done():
-                future.set_exception(KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s"))
+        for future, since in self._waiting.items():
+            if now - since < self._timeout_seconds:
+                return
+            _strike(future, self._timeout_seconds)
 
     async def _flush(self) -> None:
         self._is_fresh = False
@@ -160,3 +185,8 @@ class _AtOnce(Executor):
 def _end(nap: asyncio.Future[None]) -> None:
     if not nap.done():
         nap.set_result(None)
+
+
+def _strike(future: asyncio.Future[Any], seconds: float) -> None:
+    if not future.done():
+        future.set_exception(KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s"))

@@ -16,21 +16,25 @@ _LOOKED_AT, _SHOWN = 2000, 200
 
 @dataclass(eq=False, slots=True)
 class Failure:
-    """An event, why it is not published, and its letter where one was written."""
+    """An event, why it is not published, and its letter where one was written.
+
+    `identity` is that of its letter, also before there is one: however often it is tried, there is one.
+    """
 
     message: Message
     error: str
     attempts: int
     letter_id: str
     failed_at: datetime
+    identity: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As it is shown: of the event its size and its beginning, without secrets."""
         message = self.message
-        beginning = message.value[:_LOOKED_AT].decode(errors="backslashreplace")
+        beginning = _text(message.value[:_LOOKED_AT])
         return {
             "topic": message.topic,
-            "key": None if message.key is None else message.key.decode(errors="backslashreplace"),
+            "key": None if message.key is None else redaction.text(_text(message.key)),
             "size_bytes": len(message.value),
             "preview": redaction.printable(beginning)[:_SHOWN],
             "error": redaction.text(self.error),
@@ -54,11 +58,15 @@ class Failures:
         return len(self._all)
 
     def add(self, failure: Failure) -> bool:
-        """Keep it; False where there is no room for it: then it has to be said."""
+        """Keep it; False where there is no room for it: where it has no letter, that has to be said."""
         size = len(failure.message.value)
+        if size > MOST_BYTES:
+            self.dropped += bool(failure.letter_id)
+            return False
         while len(self._all) >= MOST or self._bytes + size > MOST_BYTES:
             oldest = next((each for each in self._all if each.letter_id and each not in self._taken), None)
             if oldest is None:
+                self.dropped += bool(failure.letter_id)
                 return False
             self.remove(oldest)
             self.dropped += 1
@@ -86,3 +94,7 @@ class Failures:
     def as_dicts(self) -> list[dict[str, Any]]:
         """All of them, also those that are being published again."""
         return [each.as_dict() for each in self._all]
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="backslashreplace")

@@ -52,7 +52,7 @@ class Figures:
             },
             "dead_letter_queue": {
                 "enabled": options.enable_dead_letter_queue,
-                "suffix": options.suffix,
+                "suffix": options.dead_letter_topic_suffix,
                 "messages": self.dead_lettered,
                 "by_topic": dict(self.by_topic),
                 "not_written": self.unsaved,

@@ -9,8 +9,8 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
-from typing import Any
 
 from redis import Redis
 
@@ -23,6 +23,7 @@ from orchestrator.kafka.attempts import Failed
 from orchestrator.kafka.message import Message
 
 Fields = dict[str, str | bytes]
+_Entry = tuple[str, Mapping[str, str | bytes], asyncio.Future[None]]
 
 _MOST, _TRACEBACK = 10_000, 32_000
 _ANSWER_SECONDS = 5.0
@@ -36,17 +37,21 @@ return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 """
 
 
-def letter(message: Message, failed: Failed, suffix: str) -> Fields:
-    """The entry of an event's letter; `suffix` is "" where it is the fleet's own.
+def identity(message: Message) -> str:
+    """An id for the letter of this event, and of no other one, however alike.
 
-    The id is made once: an entry that is written twice, as the answer to the first time was lost, is one
-    letter.
+    It is made once: an entry that is written twice, as the answer to the first time was lost, is one letter.
     """
+    parts = (message.topic.encode(), message.key or b"", message.value, uuid.uuid4().bytes)
+    return sha256(b"\n".join(parts)).hexdigest()
+
+
+def letter(letter_id: str, message: Message, failed: Failed, suffix: str) -> Fields:
+    """The entry of an event's letter; `suffix` is "" where it is the fleet's own."""
     key = message.key or b""
-    identity = b"\n".join((message.topic.encode(), key, message.value, uuid.uuid4().bytes))
     error = failed.cause or failed.error
     texts = {
-        "id": sha256(identity).hexdigest(),
+        "id": letter_id,
         "reason": failed.reason,
         "task_id": key.decode(errors="backslashreplace"),
         "task": event.TASK,
@@ -67,11 +72,15 @@ def letter(message: Message, failed: Failed, suffix: str) -> Fields:
 
 
 class Outbox:
-    """Adds entries to the broker's streams from an event loop, which never waits: a thread writes batches."""
+    """Adds entries to the broker's streams from an event loop, which never waits: a thread writes batches.
+
+    No task of the loop does so: whoever ends a loop cancels all its tasks, also while others still publish.
+    """
 
     def __init__(self) -> None:
-        self._pending: list[tuple[str, Mapping[str, str | bytes], asyncio.Future[None]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending: list[_Entry] = []
+        self._is_writing = False
         self._client: tuple[int, str, Redis] | None = None
 
     async def write(self, fields: Mapping[str, str | bytes]) -> None:
@@ -96,30 +105,44 @@ class Outbox:
 
     async def _add(self, stream: str, fields: Mapping[str, str | bytes]) -> None:
         loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Nobody waits any more for what an ended loop has left.
+            self._loop, self._pending, self._is_writing = loop, [], False
         future: asyncio.Future[None] = loop.create_future()
         self._pending.append((stream, fields, future))
-        if self._writer is None or self._writer.done() or self._writer.get_loop() is not loop:
-            self._writer = loop.create_task(self._work())
+        if not self._is_writing:
+            self._begin(loop)
         await future
 
-    async def _work(self) -> None:
-        while self._pending:
-            batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
-            try:
-                await asyncio.to_thread(self._write, [(stream, fields) for stream, fields, _ in batch])
-            except Exception as error:
-                _settle(batch, error)
-            else:
-                _settle(batch, None)
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
+        writing = loop.run_in_executor(None, self._write, [(stream, fields) for stream, fields, _ in batch])
+        self._is_writing = True
+        writing.add_done_callback(partial(self._written, batch))
 
-    def _write(self, batch: list[tuple[str, Mapping[str, str | bytes]]]) -> None:
+    def _written(self, batch: list[_Entry], writing: asyncio.Future[list[Exception | None]]) -> None:
+        self._is_writing = False
+        try:
+            answers = writing.result()
+        except Exception as error:
+            # Those behind have waited as long: they are not to wait for Redis again, batch by batch.
+            batch, self._pending = batch + self._pending, []
+            answers = [error] * len(batch)
+        for (_, _, future), answer in zip(batch, answers, strict=True):
+            _settle(future, answer)
+        if self._pending:
+            self._begin(writing.get_loop())
+
+    def _write(self, batch: list[tuple[str, Mapping[str, str | bytes]]]) -> list[Exception | None]:
+        """Of each entry why it is not written, or None."""
         client = self._connected()
         add, topics = client.register_script(_ADD), keys.letter_topics(settings.current().key_prefix)
         with client.pipeline(transaction=False) as pipeline:
             for stream, fields in batch:
                 entry = [part for pair in fields.items() for part in pair]
                 add(keys=[stream, topics], args=[_own_topic(fields), *entry], client=pipeline)
-            pipeline.execute()
+            answers = pipeline.execute(raise_on_error=False)
+        return [answer if isinstance(answer, Exception) else None for answer in answers]
 
     def _connected(self) -> Redis:
         chosen, pid = settings.current(), os.getpid()
@@ -134,11 +157,10 @@ def _own_topic(fields: Mapping[str, str | bytes]) -> str:
     return topic_of(str(fields["queue"]), str(suffix)) if suffix else ""
 
 
-def _settle(batch: list[tuple[str, Any, asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, _, future in batch:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+def _settle(future: asyncio.Future[None], error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from orchestrator.errors import InvalidEvent
@@ -19,8 +19,7 @@ _KEYS = ("key", "id", "correlation_id")
 _EVENTS = "a dict, a list, text, bytes, a dataclass, or an object with model_dump_json()"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What goes to Kafka."""
 
     topic: str

@@ -20,15 +20,56 @@ CAP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A client's terms; lengths of time are seconds. `suffix` is "" where it is the fleet's own."""
+    """A client's terms; lengths of time are seconds."""
 
-    servers: str
+    bootstrap_servers: str
     enable_dead_letter_queue: bool
-    suffix: str
+    dead_letter_topic_suffix: str
     max_retry_attempts: int
     retry_backoff_base: float
     timeout_seconds: float
     default_topic: str
+
+
+class Configured:
+    """What a client was made with, under the names of its arguments; lengths of time are seconds."""
+
+    _options: Options
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where Kafka is."""
+        return self._options.bootstrap_servers
+
+    @property
+    def enable_dead_letter_queue(self) -> bool:
+        """Whether what cannot be published becomes a dead letter."""
+        return self._options.enable_dead_letter_queue
+
+    @property
+    def dead_letter_topic_suffix(self) -> str:
+        """What a topic's name gets to become that of its dead letters."""
+        return self._options.dead_letter_topic_suffix
+
+    @property
+    def max_retry_attempts(self) -> int:
+        """How often it is tried again."""
+        return self._options.max_retry_attempts
+
+    @property
+    def retry_backoff_base(self) -> float:
+        """The longest wait before the first of these; each further one may wait twice as long, up to 30 s."""
+        return self._options.retry_backoff_base
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long one attempt may take."""
+        return self._options.timeout_seconds
+
+    @property
+    def default_topic(self) -> str:
+        """The topic of events that name none."""
+        return self._options.default_topic
 
 
 def read(given: dict[str, Any]) -> Options:
@@ -39,11 +80,10 @@ def read(given: dict[str, Any]) -> Options:
     """
     chosen = settings.current()
     wanted = {name: value for name, value in given.items() if value is not None}
-    suffix = wanted.get("dead_letter_topic_suffix", chosen.kafka_dlq_suffix)
     options = Options(
-        servers=wanted.get("bootstrap_servers", chosen.kafka_bootstrap_servers),
+        bootstrap_servers=wanted.get("bootstrap_servers", chosen.kafka_bootstrap_servers),
         enable_dead_letter_queue=wanted.get("enable_dead_letter_queue", True),
-        suffix=suffix,
+        dead_letter_topic_suffix=wanted.get("dead_letter_topic_suffix", chosen.kafka_dlq_suffix),
         max_retry_attempts=wanted.get("max_retry_attempts", chosen.kafka_max_retries),
         retry_backoff_base=wanted.get("retry_backoff_base", 1.0),
         timeout_seconds=wanted.get("timeout_seconds", chosen.kafka_timeout_seconds),
@@ -54,12 +94,13 @@ def read(given: dict[str, Any]) -> Options:
 
 
 def _check(options: Options) -> None:
-    _check_servers(options.servers)
+    _check_servers(options.bootstrap_servers)
     if not isinstance(options.enable_dead_letter_queue, bool):
         raise _wrong("enable_dead_letter_queue", options.enable_dead_letter_queue, "must be True or False")
-    if not isinstance(options.suffix, str) or not _SUFFIX.fullmatch(options.suffix):
+    suffix = options.dead_letter_topic_suffix
+    if not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
         allowed = "must be 1 to 100 letters, digits, dots, underscores and hyphens, such as '.dlq'"
-        raise _wrong("dead_letter_topic_suffix", options.suffix, allowed)
+        raise _wrong("dead_letter_topic_suffix", suffix, allowed)
     retries = options.max_retry_attempts
     if not isinstance(retries, int) or isinstance(retries, bool) or not 0 <= retries <= _MOST_RETRIES:
         raise _wrong("max_retry_attempts", retries, "must be a whole number, 0 or more")

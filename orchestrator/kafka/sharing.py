@@ -37,14 +37,14 @@ class Shared:
             threading.Thread(target=ended.clear, daemon=True).start()
         return found
 
-    async def release(self, producer: Delivering, within_seconds: float) -> None:
-        """Its last user's leaving closes it, once what is under way has ended."""
+    async def release(self, producer: Delivering) -> None:
+        """Its last user's leaving closes it."""
         with self._lock:
             producer.users -= 1
             if producer.users > 0:
                 return
             self._all = {place: each for place, each in self._all.items() if each is not producer}
-        await producer.close(within_seconds)
+        await producer.close()
 
     def after_fork(self) -> None:
         """In a forked child librdkafka's threads are missing, and to free what they serve would hang."""
