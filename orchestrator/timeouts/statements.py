@@ -23,6 +23,8 @@ _LONGEST_MS = 2**31 - 1
 _SHORTEST_MS = 100
 # A limit that is this much too long is left as it is: it costs a round trip to shorten it.
 _TOLERANCE = 0.01
+# So much longer a limit is set at the most: a next task that begins with the same time finds it long enough.
+_MORE_MS = 1000
 
 
 @dataclass(slots=True)
@@ -71,7 +73,8 @@ def limit(connection: Connection[Any], *, is_bounded: bool) -> None:
     if known.usual_ms and known.usual_ms <= left_ms:
         left_ms = known.usual_ms
     if not left_ms <= known.now_ms <= left_ms * (1 + _TOLERANCE):
-        _set(connection, known, left_ms)
+        more_ms = min(_MORE_MS, int(left_ms * _TOLERANCE), _LONGEST_MS - left_ms)
+        _set(connection, known, known.usual_ms if left_ms == known.usual_ms else left_ms + more_ms)
 
 
 def _usual(connection: Connection[Any]) -> _Limit:

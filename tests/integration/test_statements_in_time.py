@@ -1,7 +1,6 @@
 """What is done in PostgreSQL keeps to the deadline of the task that does it."""
 
 import re
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,7 @@ from psycopg.pq import TransactionStatus
 from orchestrator import postgres
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.settings import Settings
-from orchestrator.timeouts import deadline_left
-from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline_left
 from tests.servers import clean_redis, environment_of
 from tests.within_task import within_task
 
@@ -80,13 +78,18 @@ def test_without_a_deadline_nothing_is_asked_of_the_server(environment: Settings
         assert _limit(connection) == "0"
 
 
+def test_a_task_with_as_much_time_as_the_one_before_it_sets_no_limit_anew(environment: Settings) -> None:
+    with within_task(3600), postgres.transaction() as connection:
+        connection.execute("SELECT set_config('statement_timeout', '3600777', false)")
+
+    with within_task(3600), postgres.transaction() as connection:
+        assert _limit(connection) == "3600777ms"
+
+
 def test_a_timeout_context_bounds_statements_as_well(environment: Settings) -> None:
-    token = CONTEXT_ENDS_AT.set(time.monotonic() + 3600.999)
-    try:
-        with postgres.transaction() as connection:
-            assert re.fullmatch(r"3600\d{3}ms|1h", _limit(connection))
-    finally:
-        CONTEXT_ENDS_AT.reset(token)
+    manager = TimeoutManager(TimeoutConfig(global_timeout=7200, enable_progressive_timeout=False))
+    with manager.timeout_context("read", 3600.999), postgres.transaction() as connection:
+        assert re.fullmatch(r"360[01](\d{3}m)?s|1h", _limit(connection))
 
 
 def _limit(connection: Any) -> str:
