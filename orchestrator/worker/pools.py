@@ -110,6 +110,12 @@ class PreforkPool(prefork.TaskPool):  # type: ignore[misc]
 
     Pool = Children
 
+    def on_start(self) -> None:
+        """Begin with children that know the limits which the worker's command line may have changed."""
+        conf, options = self.app.conf, self.options
+        conf.task_soft_time_limit, conf.task_time_limit = options.get("soft_timeout"), options.get("timeout")
+        super().on_start()
+
     def register_with_event_loop(self, loop: Any) -> None:
         """Join the event loop; a child that has just died is replaced first."""
         for _ in range(_REGISTRATIONS):

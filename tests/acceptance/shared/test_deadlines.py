@@ -31,7 +31,9 @@ _ENVIRONMENT = {
 @pytest.fixture(scope="module")
 def worker(environment: Settings) -> Iterator[Worker]:
     assert environment
-    with start_worker("--queues", _QUEUE, environment=_ENVIRONMENT, concurrency=2) as started:
+    # Other limits than the environment's: by these it is judged what has struck.
+    limits = ("--soft-time-limit", "60", "--time-limit", "100")
+    with start_worker("--queues", _QUEUE, *limits, environment=_ENVIRONMENT, concurrency=2) as started:
         yield started
         # Whatever became of them, none of these tasks is shown as one that still runs.
         with redis.connect(environment.redis_url) as client:
@@ -165,7 +167,7 @@ def test_a_task_whose_deadline_is_over_is_never_begun(app: Celery, server: Any) 
 
 
 def test_at_its_deadline_it_is_told_to_stop_and_is_not_tried_again(app: Celery, server: Any) -> None:
-    sent = _send(app, "sleeps", deadline=1.2)
+    sent = _send(app, "sleeps", deadline=2)
 
     (letter,) = _letters(server, sent)
 
