@@ -24,7 +24,7 @@ from orchestrator.timeouts.left import within
 
 _MOST_BYTES = 1_000_000
 _POLL_SECONDS = 0.1
-# One at a time in a process: a report is waited for by whoever polls.
+# A process has one producer, also where threads ask for it at once.
 _turn = threading.Lock()
 
 
@@ -59,16 +59,15 @@ def _deliver(topic: str, key: bytes | None, value: bytes) -> Message:
     ends_at = time.monotonic() + seconds
     with _turn:
         producer = _producer(os.getpid(), chosen.kafka_bootstrap_servers, chosen.kafka_timeout_seconds)
-        try:
-            producer.produce(
-                topic, value, key, on_delivery=lambda error, record: reports.append((error, record))
-            )
-        except KafkaException as error:
-            raise faults.translate(error.args[0], topic) from None
-        except BufferError as error:
-            raise KafkaUnavailable(str(error)) from error
-        while not reports and time.monotonic() < ends_at:
-            producer.poll(_POLL_SECONDS)
+    try:
+        producer.produce(topic, value, key, on_delivery=lambda error, record: reports.append((error, record)))
+    except KafkaException as error:
+        raise faults.translate(error.args[0], topic) from None
+    except BufferError as error:
+        raise KafkaUnavailable(str(error)) from error
+    # Where several threads poll, any of them may be given the report.
+    while not reports and time.monotonic() < ends_at:
+        producer.poll(_POLL_SECONDS)
     if not reports:
         raise KafkaUnavailable(f"Kafka has not taken it within {seconds:g} s")
     refused, record = reports[0]

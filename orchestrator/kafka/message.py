@@ -11,11 +11,14 @@ from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from orchestrator import redaction
 from orchestrator.errors import InvalidEvent
 from orchestrator.kafka.naming import topic_refusal
 
 # What an event itself may call its key, the first that is there.
 _KEYS = ("key", "id", "correlation_id")
+# A letter keeps a key whole in a header, of which Kafka takes no more than of a record altogether.
+_LONGEST_KEY = 4096
 _EVENTS = "a dict, a list, text, bytes, a dataclass, or an object with model_dump_json()"
 
 
@@ -33,13 +36,21 @@ def write(event: Any, topic: Any, key: Any, default_topic: str) -> Message:
     Raises:
         InvalidEvent: it cannot be written as JSON, or what is given as topic or key is none.
     """
-    chosen = topic if topic is not None else _topic_of(event) or default_topic
-    if refusal := topic_refusal(chosen):
-        raise InvalidEvent(f"topic {chosen!r:.80} {refusal}")
     if key is not None and not isinstance(key, bytes | str):
-        raise InvalidEvent(f"key {key!r:.80} must be text or bytes")
-    found = _key_of(event) if key is None else key
-    return Message(chosen, _bytes(found, "its key") if isinstance(found, str) else found, _value_of(event))
+        raise InvalidEvent(f"key {_shown(key)} must be text or bytes")
+    try:
+        chosen = topic if topic is not None else _topic_of(event) or default_topic
+        found = _key_of(event) if key is None else key
+    except Exception as error:
+        # An event's own code has raised it.
+        said = redaction.text(f"{type(error).__name__}: {error}")
+        raise InvalidEvent(f"the event does not say its topic or its key: {said}") from error
+    if refusal := topic_refusal(chosen):
+        raise InvalidEvent(f"topic {_shown(chosen)} {refusal}")
+    written = _bytes(found, "its key") if isinstance(found, str) else found
+    if written is not None and len(written) > _LONGEST_KEY:
+        raise InvalidEvent(f"its key has {len(written)} bytes, and may have {_LONGEST_KEY}: let it be a name")
+    return Message(chosen, written, _value_of(event))
 
 
 def _topic_of(event: Any) -> str | None:
@@ -48,15 +59,8 @@ def _topic_of(event: Any) -> str | None:
     if isinstance(event, Mapping):
         return _text(event.get("topic"))
     ask = getattr(event, "to_kafka_topic", None)
-    if callable(ask):
-        try:
-            named = _text(ask())
-        except Exception as error:
-            raise InvalidEvent(
-                f"the event does not say its topic: {type(error).__name__}: {error}"
-            ) from error
-        if named is not None:
-            return named
+    if callable(ask) and (named := _text(ask())) is not None:
+        return named
     return _text(getattr(event, "topic", None))
 
 
@@ -71,6 +75,10 @@ def _key_of(event: Any) -> str | bytes | None:
         if isinstance(named, UUID):
             return str(named)
     return None
+
+
+def _shown(value: Any) -> str:
+    return redaction.text(f"{value!r}")[:80]
 
 
 def _text(value: Any) -> str | None:
@@ -102,7 +110,7 @@ def _json(event: Any) -> str:
         return _ENCODER.encode(asdict(event))
     if isinstance(event, Mapping):
         return _ENCODER.encode(dict(event))
-    raise InvalidEvent(f"an event is {_EVENTS}, not {event!r:.80}")
+    raise InvalidEvent(f"an event is {_EVENTS}, not {_shown(event)}")
 
 
 def _plain(value: Any) -> Any:

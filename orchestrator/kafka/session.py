@@ -9,7 +9,7 @@ from orchestrator.kafka.options import Options
 from orchestrator.kafka.sharing import shared
 
 # Beyond its attempt an event may have to become a letter, in a Redis that is slow to answer.
-_LETTER_SECONDS = 15.0
+_LETTER_SECONDS = 25.0
 
 
 class Session:

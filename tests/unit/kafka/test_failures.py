@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from orchestrator.kafka.failures import Failure, Failures
+from orchestrator.kafka.failures import MOST_BYTES, Failure, Failures
 from orchestrator.kafka.message import Message
 
 
@@ -32,6 +32,15 @@ def test_what_is_kept_nowhere_else_never_gives_way() -> None:
     assert (len(kept), kept.dropped) == (1000, 0)
 
 
+def test_an_event_that_fits_nowhere_drives_no_other_one_out() -> None:
+    kept = Failures()
+    kept.add(_failure("small"))
+
+    assert not kept.add(_failure("large", b"x" * (MOST_BYTES + 1)))
+    assert [each["letter_id"] for each in kept.as_dicts()] == ["small"]
+    assert kept.dropped == 1
+
+
 def test_what_one_caller_has_taken_another_one_does_not_get() -> None:
     kept = Failures()
     kept.add(_failure())
@@ -46,6 +55,10 @@ def test_what_one_caller_has_taken_another_one_does_not_get() -> None:
 
 def test_secrets_are_masked_in_what_is_shown() -> None:
     shown = _failure(value=b'{"password": "hush"}').as_dict()
+    keyed = Failure(
+        Message("t", b"token=hush-hush", b"x"), "", 1, "", datetime(2026, 1, 1, tzinfo=UTC)
+    ).as_dict()
 
     assert "hush" not in shown["preview"]
+    assert "hush" not in keyed["key"]
     assert shown["failed_at"] == "2026-01-01T00:00:00.000+00:00"

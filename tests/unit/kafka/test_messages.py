@@ -1,7 +1,9 @@
 """What is made of an event: its topic, its key, its bytes; and what is refused."""
 
+import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +88,50 @@ def test_what_is_no_topic_is_refused_by_name(topic: Any) -> None:
 def test_a_key_that_is_neither_text_nor_bytes_is_refused() -> None:
     with pytest.raises(InvalidEvent, match="key 7 must be text or bytes"):
         _written("text", key=7)
+
+
+def test_a_key_that_no_letter_could_keep_is_refused() -> None:
+    assert _written("text", key=b"k" * 4096).key == b"k" * 4096
+    with pytest.raises(InvalidEvent, match="its key has 4097 bytes, and may have 4096"):
+        _written("text", key=b"k" * 4097)
+
+
+def test_what_an_event_s_own_code_raises_makes_it_no_event() -> None:
+    class Odd(BaseModel):
+        @property
+        def topic(self) -> str:
+            raise LookupError("nowhere")
+
+    with pytest.raises(InvalidEvent, match="does not say its topic or its key: LookupError: nowhere"):
+        _written(Odd())
+
+
+def test_what_json_has_no_word_for_is_written_in_the_usual_spelling() -> None:
+    event = {
+        "on": date(2026, 1, 2),
+        "at": datetime(2026, 1, 2, 3, 4, 5, 6, UTC),
+        "of": UUID(int=7),
+        "total": Decimal("12.50"),
+        "paid": Paid(),
+        7: True,
+    }
+
+    assert json.loads(_written(event).value) == {
+        "on": "2026-01-02",
+        "at": "2026-01-02T03:04:05.000006+00:00",
+        "of": "00000000-0000-0000-0000-000000000007",
+        "total": "12.50",
+        "paid": {"correlation_id": "00000000-0000-0000-0000-000000000007", "amount": 1.5},
+        "7": True,
+    }
+
+
+def test_a_client_says_what_it_was_made_with() -> None:
+    client = KafkaClient("localhost:29092", False, ".dead", 2, 0.5, 7, "orders")
+
+    assert (client.bootstrap_servers, client.enable_dead_letter_queue) == ("localhost:29092", False)
+    assert (client.dead_letter_topic_suffix, client.default_topic) == (".dead", "orders")
+    assert (client.max_retry_attempts, client.retry_backoff_base, client.timeout_seconds) == (2, 0.5, 7)
 
 
 @pytest.mark.parametrize(
