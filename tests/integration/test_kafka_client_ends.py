@@ -2,7 +2,6 @@
 
 # ruff: noqa: SLF001 (a producer that fails, and a Redis that takes one entry of two, can be had nowhere else)
 import asyncio
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -34,49 +33,37 @@ def _letters(client: Redis) -> list[dict[bytes, bytes]]:
     return [fields for _, fields in entries]
 
 
-def _last_words(client: KafkaClient, others: int = 0) -> PublishOutcome | None:
-    """What became of an event that is published as the loop ends; None where it was waited for in vain."""
-    told: list[PublishOutcome] = []
-
-    async def works(is_ready: asyncio.Event) -> None:
-        is_ready.set()
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    told.append(await client.publish_event("last"))
-            raise
-
-    async def main() -> None:
-        await client.publish_event("first")
-        is_ready = asyncio.Event()
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(works(is_ready))]
-        await is_ready.wait()
-        tasks += [asyncio.create_task(client.publish_event("other")) for _ in range(others)]
-        await asyncio.sleep(0)
-        # The end: this cancels all that is there, the client's own tasks as well.
-
-    asyncio.run(main())
-    asyncio.run(client.disconnect())
-    return told[0] if told else None
+async def _though_all_tasks_are_cancelled(client: KafkaClient, number: int) -> list[PublishOutcome]:
+    """Of so many events, while whoever ends the loop cancels its tasks: theirs are the last to go on."""
+    publishing = [asyncio.create_task(client.publish_event(f"event {n}")) for n in range(number)]
+    async with asyncio.timeout(10):
+        while not all(task.done() for task in publishing):
+            for other in asyncio.all_tasks() - {*publishing, asyncio.current_task()}:
+                other.cancel()
+            await asyncio.sleep(0.1)
+    return [task.result() for task in publishing]
 
 
 def test_an_event_is_published_also_while_the_loop_ends(environment: Settings, topic: str) -> None:
-    outcome = _last_words(KafkaClient(default_topic=topic), others=1)
+    async def main() -> list[PublishOutcome]:
+        async with KafkaClient(default_topic=topic) as client:
+            return await _though_all_tasks_are_cancelled(client, 2)
 
-    assert outcome
-    assert outcome.offset is not None
+    assert all(asyncio.run(main()))
 
 
 def test_an_event_becomes_a_letter_also_while_the_loop_ends(outbox: Redis, topic: str) -> None:
-    client = KafkaClient(NOBODY, max_retry_attempts=0, timeout_seconds=0.1, default_topic=topic)
+    async def main() -> list[PublishOutcome]:
+        client = KafkaClient(NOBODY, max_retry_attempts=0, timeout_seconds=0.1, default_topic=topic)
+        try:
+            return await _though_all_tasks_are_cancelled(client, 20)
+        finally:
+            await client.disconnect()
 
-    outcome = _last_words(client, others=20)
+    outcomes = asyncio.run(main())
 
-    assert outcome is not None
-    assert outcome.dead_lettered
-    assert outcome.letter_id.encode() in {letter[b"id"] for letter in _letters(outbox)}
+    assert [outcome.dead_lettered for outcome in outcomes] == [True] * 20
+    assert {letter[b"id"].decode() for letter in _letters(outbox)} == {each.letter_id for each in outcomes}
 
 
 def test_disconnecting_begins_no_attempt_anew(outbox: Redis, topic: str) -> None:
@@ -101,7 +88,7 @@ def test_disconnecting_begins_no_attempt_anew(outbox: Redis, topic: str) -> None
 def test_an_event_whose_producer_fails_is_published_by_another_one(
     monkeypatch: pytest.MonkeyPatch, environment: Settings, topic: str
 ) -> None:
-    async def fail(_timeout: float) -> int:
+    async def fail(_timeout: float = -1) -> int:
         raise RuntimeError("no more")
 
     async def main() -> PublishOutcome:
