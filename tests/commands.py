@@ -35,7 +35,7 @@ def omninode(
 ) -> Done:
     """Run the command to its end."""
     variables = os.environ | dict(environment or {})
-    if arguments and arguments[0] not in _OF_THEIR_OWN and forked.can_be_forked(variables):
+    if arguments and arguments[0] not in _OF_THEIR_OWN and forked.is_possible(variables):
         return _run_forked(arguments, variables, stdin, within_seconds)
     done = subprocess.run(
         [str(_OMNINODE), *arguments],
@@ -57,7 +57,7 @@ def _run_forked(
         with os.fdopen(readable, "rb") as reads:
             streams = (reads.fileno(), out.fileno(), err.fileno())
             command = [str(_OMNINODE), *arguments]
-            process = forked.start(command, environment, streams, path=_OMNINODE.parent)
+            process = forked.start(command, environment, streams)
         writer = Thread(target=_write, args=(writable, stdin), daemon=True)
         writer.start()
         try:

@@ -1,5 +1,6 @@
 """Starts processes as forks of one that has done the imports, and follows them as those of `subprocess`."""
 
+import atexit
 import json
 import os
 import signal
@@ -56,7 +57,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def can_be_forked(environment: Mapping[str, str]) -> bool:
+def is_possible(environment: Mapping[str, str]) -> bool:
     """Whether a fork can be a process of this environment: what is read early is as here."""
     return _early(environment) == _early(os.environ)
 
@@ -66,18 +67,16 @@ def start(
     environment: Mapping[str, str],
     streams: tuple[int, int, int],
     *,
-    path: Path,
     alone: bool = False,
 ) -> Forked:
-    """Start `celery` or `omninode`: the first argument ends with its name.
+    """Start `-m` and a module, or the script `omninode`, as Python does with these arguments.
 
-    `path` is where it looks for modules first. One that is `alone` is the first of a session of its own.
+    One that is `alone` is the first of a session of its own.
     """
     asked = {
         "arguments": list(arguments),
         "environment": dict(environment),
         "folder": str(Path.cwd()),
-        "path": str(path),
         "alone": alone,
     }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -105,3 +104,10 @@ def _prepared() -> socket.socket:
                 command = [sys.executable, str(_PREPARED)]
                 _started[early] = ours, subprocess.Popen(command, stdin=theirs.fileno())
         return _started[early][0]
+
+
+@atexit.register
+def _end_prepared() -> None:
+    for way, process in _started.values():
+        way.close()
+        process.wait(10)

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -45,20 +46,26 @@ _IMPORTED = (
 
 def serve(starts: socket.socket) -> None:
     """Fork for each start that is asked for, until whoever asks has ended; the forks return and run it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # Ctrl-C is for those who ask and for what they have started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         received, streams, _, _ = socket.recv_fds(starts, 1, 4)
+        _reap()
         if not received:
             os._exit(0)
         if os.fork() == 0:
             starts.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             break
         for stream in streams:
             os.close(stream)
     _attend(*streams)
+
+
+def _reap() -> None:
+    # Rather than never: what they have used of the processor is counted so.
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _attend(answers: int, *streams: int) -> None:
@@ -81,21 +88,22 @@ def _attend(answers: int, *streams: int) -> None:
     _become(**asked)
 
 
-def _become(arguments: list[str], environment: dict[str, str], folder: str, path: str) -> None:
+def _become(arguments: list[str], environment: dict[str, str], folder: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     time.tzset()
     tempfile.tempdir = None
+    # As Python does: a module is looked for in the folder first, a script's modules beside it.
+    sys.path.insert(0, folder if arguments[0] == "-m" else os.path.dirname(arguments[0]))  # noqa: PTH120 (a text)
     sys.argv = arguments
-    sys.path.insert(0, path)
 
 
 def _run() -> None:
-    if os.path.basename(sys.argv[0]) == "celery":  # noqa: PTH119 (a command is a text)
-        from celery.__main__ import main as celery  # noqa: PLC0415 (after the environment is set)
-
-        celery()
+    if sys.argv[0] == "-m":
+        del sys.argv[0]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        sys.exit()
 
     from orchestrator.cli import main  # noqa: PLC0415 (after the environment is set)
 

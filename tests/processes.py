@@ -15,7 +15,7 @@ from typing import IO
 from uuid import uuid4
 
 from tests import forked
-from tests.forked import Forked, can_be_forked
+from tests.forked import Forked
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,27 @@ def let_pass(seconds: float) -> None:
     wait_until(lambda: time.monotonic() > until, seconds + 20)
 
 
+def start_module(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    fresh: bool = False,
+) -> subprocess.Popen[bytes] | Forked:
+    """Start `python -m module` in a session of its own; the environment is beside this process's.
+
+    One that is `fresh` does all of its imports itself; the others are forks of a process that has done most.
+    """
+    command = ["-m", module, *arguments]
+    variables = os.environ | environment
+    if fresh or not forked.is_possible(variables):
+        return subprocess.Popen(
+            [sys.executable, *command], stdout=log, stderr=log, env=variables, start_new_session=True
+        )
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (no file, but its name)
+        return forked.start(command, variables, (nothing.fileno(), log.fileno(), log.fileno()), alone=True)
+
+
 @contextmanager
 def start_worker(
     *options: str,
@@ -58,19 +79,18 @@ def start_worker(
 
     A test of how workers stop stops it itself: to wait for that everywhere takes two seconds a worker.
     One that `mingles` waits a second for other workers' answers first, as it does by default.
-    One that is `fresh` does all of its imports itself; the others are forks of a process that has done most.
+    One that is `fresh` does all of its imports itself.
     """
     node = f"test-{uuid4().hex[:8]}@localhost"
     with TemporaryDirectory(prefix="omninode-test-") as folder:
         log_file = Path(folder) / "worker.log"
         with log_file.open("wb") as log:
-            process = _start(
-                [
-                    *("-A", app, "worker", "--concurrency", str(concurrency), "--loglevel", "info"),
-                    *("--hostname", node, *([] if mingles else ["--without-mingle"]), *options),
-                ],
-                os.environ | {"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),
-                log,
+            process = start_module(
+                "celery",
+                *("-A", app, "worker", "--concurrency", str(concurrency), "--loglevel", "info"),
+                *("--hostname", node, *([] if mingles else ["--without-mingle"]), *options),
+                environment={"OMNINODE_LOG_FORMAT": "json"} | dict(environment or {}),
+                log=log,
                 fresh=fresh,
             )
         started = Worker(process, node, log_file)
@@ -79,17 +99,6 @@ def start_worker(
             yield started
         finally:
             _kill(process)
-
-
-def _start(
-    arguments: list[str], environment: dict[str, str], log: IO[bytes], *, fresh: bool
-) -> subprocess.Popen[bytes] | Forked:
-    if fresh or not can_be_forked(environment):
-        command = [sys.executable, "-m", "celery", *arguments]
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (no file, but its name)
-        streams = (nothing.fileno(), log.fileno(), log.fileno())
-        return forked.start(["celery", *arguments], environment, streams, path=Path.cwd(), alone=True)
 
 
 def _is_ready(worker: Worker) -> bool:

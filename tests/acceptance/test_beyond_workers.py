@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -27,7 +26,8 @@ from orchestrator.settings import Settings
 from orchestrator.stamp import enqueued_at
 from tests.chaos.transport.servers import Server
 from tests.commands import omninode
-from tests.processes import wait_until
+from tests.forked import Forked
+from tests.processes import start_module, wait_until
 from tests.servers import environment_of
 
 # Refused at once; Celery itself needs 20 seconds where results are awaited.
@@ -255,17 +255,14 @@ def _wire(server: Server) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def _beat(folder: Path, variables: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def _beat(folder: Path, variables: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes] | Forked, Path]]:
     log = folder / "beat.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "celery", "-A", "orchestrator", "beat", "--pidfile="),
-                *("--schedule", str(folder / "schedule"), "--loglevel", "info"),
-            ],
-            stdout=file,
-            stderr=file,
-            env=os.environ | variables,
+        process = start_module(
+            *("celery", "-A", "orchestrator", "beat", "--pidfile="),
+            *("--schedule", str(folder / "schedule"), "--loglevel", "info"),
+            environment=variables,
+            log=file,
         )
         try:
             yield process, log

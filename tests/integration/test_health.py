@@ -1,11 +1,9 @@
 """Health on real servers: the command, the task in a real worker, and beat's heartbeat."""
 
 import json
-import os
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,7 +25,7 @@ from orchestrator.policy import Policy
 from orchestrator.settings import Settings
 from tests.asides import set_aside
 from tests.commands import Done, omninode
-from tests.processes import Worker, start_worker, wait_until
+from tests.processes import Worker, start_module, start_worker, wait_until
 from tests.servers import fresh_database
 
 NOBODY = f"{LOOPBACK}:1"
@@ -74,13 +72,11 @@ def _check_by_task(environment: Settings) -> dict[str, Any]:
 @contextmanager
 def _beat(folder: Path, **variables: str) -> Iterator[None]:
     with (folder / "beat.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "orchestrator", "beat", "--pidfile=",
-             "--schedule", str(folder / "schedule")],
-            env=os.environ | variables,
-            stdout=log,
-            stderr=log,
-        )  # fmt: skip
+        process = start_module(
+            *("celery", "-A", "orchestrator", "beat", "--pidfile=", "--schedule", str(folder / "schedule")),
+            environment=variables,
+            log=log,
+        )
         try:
             yield
         finally:

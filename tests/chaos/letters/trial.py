@@ -41,7 +41,7 @@ class LettersRig(Rig):
     def run(self, quiet_within_seconds: float) -> None:
         """Start the relays first."""
         for number in range(RELAYS):
-            command = [sys.executable, "-m", "orchestrator.cli", "relay", "--json"]
+            command = ["orchestrator.cli", "relay", "--json"]
             self.fleet.start(f"relay-{number}", command, self.environment())
         super().run(quiet_within_seconds)
 

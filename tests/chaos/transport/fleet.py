@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.transport.conditions import STACKS_SIGNAL
+from tests.forked import Forked
+from tests.processes import start_module
 
 # A warm shutdown has to wait for the longest task.
 SHUTDOWN_SECONDS = 20.0
@@ -34,7 +35,7 @@ class Member:
     command: list[str]
     log: Path
     environment: Mapping[str, str]
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     hit_by: str = ""
     ready_from: int = 0
     must_end_by: float | None = None
@@ -62,29 +63,25 @@ class Fleet:
     """Every member is alive again soon after its death, unless it has done its work."""
 
     folder: Path
+    # Stock Celery has nothing of ours imported.
+    is_stock: bool = False
     members: dict[str, Member] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
-        """Start a member under this name."""
+        """Start a member under this name: a module and its arguments."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             ready_from = output.tell()
-            process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=output,
-                env=os.environ | dict(environment),
-                start_new_session=True,
-            )
+            process = start_module(*command, environment=environment, log=output, fresh=self.is_stock)
         self.members[name] = Member(name, command, log, environment, process, ready_from=ready_from)
 
     def start_worker(self, name: str, environment: Mapping[str, str]) -> None:
         """Start the worker of this name."""
         app = ["-A", "tests.chaos.transport.tasks", "worker", "--hostname", f"{name}@chaos"]
         options = [*WORKERS[name], "--loglevel", "info", "--without-gossip", "--without-mingle"]
-        self.start(name, [sys.executable, "-m", "celery", *app, *options], environment)
+        self.start(name, ["celery", *app, *options], environment)
 
     def workers(self) -> list[Member]:
         """Those that run tasks."""

@@ -81,7 +81,7 @@ class Rig:
         self.slow_to_end = self.fleet.close()
 
     def _start_producer(self, number: int, begin_at: float) -> None:
-        command = [sys.executable, "-m", "tests.chaos.transport.producer", str(number), str(begin_at)]
+        command = ["tests.chaos.transport.producer", str(number), str(begin_at)]
         # Past the proxy: a lost answer would leave many messages unconfirmed, and prove less.
         self.fleet.start(f"producer-{number}", command, self.conditions.environment(self.broker.url))
 
@@ -154,7 +154,7 @@ def rigged(
     broker_port, results_port, proxy_port = free(3)
     broker, results = Server("broker", broker_port, folder), Server("results", results_port, folder)
     conditions = Conditions(seed, messages, per_second, stock, folder, results.url, calm)
-    fleet = Fleet(folder)
+    fleet = Fleet(folder, stock)
     proxy = None
     try:
         broker.start()
