@@ -13,7 +13,7 @@ Envelope = dict[str, Any]
 
 
 def decode(raw: bytes) -> Envelope:
-    """Read an envelope.
+    """Read an envelope; the headers, which one of Celery's older format may go without, are a mapping then.
 
     Raises:
         ValueError: it is none: no JSON object, or without what every message of kombu has.
@@ -31,6 +31,8 @@ def decode(raw: bytes) -> Envelope:
         raise ValueError("the envelope has no delivery_tag")  # noqa: TRY004
     if not isinstance(properties.get("delivery_info"), dict):
         raise ValueError("the envelope has no delivery_info")  # noqa: TRY004
+    if envelope.get("headers") is None:
+        envelope["headers"] = {}
     return envelope
 
 

@@ -35,6 +35,7 @@ class Report:
 
     tell: Callable[[], None]
     then: Callable[[], None]
+    instead: Callable[[], None] | None = None
     failures: int = 0
     is_settled: bool = False
 
@@ -56,8 +57,13 @@ class Reporter:
         for number in range(_THREADS):
             threading.Thread(target=self._work, name=f"omninode-reports-{number}", daemon=True).start()
 
-    def report(self, tell: Callable[[], None], then: Callable[[], None]) -> None:
-        """Call `tell` until it does not raise, and then `then`.
+    def report(
+        self,
+        tell: Callable[[], None],
+        then: Callable[[], None],
+        instead: Callable[[], None] | None = None,
+    ) -> None:
+        """Call `tell` until it does not raise, and then `then`; or `instead`, where that never works.
 
         While Redis or the result backend is away it is tried again for as long as that lasts; what fails for
         another reason, a few times. A full Redis is told first (`then` settles, which frees memory) and hears
@@ -65,7 +71,7 @@ class Reporter:
         """
         with self._changed:
             self._pending += 1
-            self._put(Report(tell, then), time.monotonic())
+            self._put(Report(tell, then, instead), time.monotonic())
 
     def close(self, timeout_seconds: float) -> None:
         """Give what is under way this long; what is untold by then stays unsettled, to be told again."""
@@ -106,6 +112,8 @@ class Reporter:
             report.failures += 1
             if not _is_away(error) and report.failures >= _CHANCES:
                 _LOG.exception("outcome_never_told", exc_info=error)
+                if report.instead is not None:
+                    report.then, report.is_settled = report.instead, False
             else:
                 _LOG.warning("outcome_not_told", error=str(error), again_in_seconds=report.pause_seconds)
                 if isinstance(error, OutOfMemoryError):

@@ -209,7 +209,7 @@ class Request(stock.Request):  # type: ignore[misc]
         blame.on(self, error)
         # Looking into the result backend takes a while: not in the event loop.
         self._tried_before = True
-        reporter.current().report(lambda: lost.report(self, error, exc_info), _nothing)
+        self._decide_beside(lambda: lost.report(self, error, exc_info), lambda: error)
 
     def _fail(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:
         """Nobody has reported this failure yet: tell it, then bury the message."""
@@ -219,7 +219,7 @@ class Request(stock.Request):  # type: ignore[misc]
         if isinstance(error, TimeLimitExceeded):
             blame.on(self, error)
             # Looking into the result backend takes a while: not in the event loop.
-            reporter.current().report(lambda: lost.report_killed(self, error, exc_info), _nothing)
+            self._decide_beside(lambda: lost.report_killed(self, error, exc_info), lambda: error)
         else:
             self.tell_then_bury(error, exc_info, hooks=hooks)
 
@@ -233,7 +233,11 @@ class Request(stock.Request):  # type: ignore[misc]
     def fail_unrun(self, of: Callable[[], BaseException]) -> None:
         """It will not run: beside the event loop find out what it dies of, tell it, and bury the message."""
         state.task_ready(self)
-        reporter.current().report(lambda: self._report_unrun(of()), _nothing)
+        self._decide_beside(lambda: self._report_unrun(of()), of)
+
+    def _decide_beside(self, decide: Callable[[], None], of: Callable[[], BaseException]) -> None:
+        """Decide beside the event loop; what it died of is the letter's where that fails again and again."""
+        reporter.current().report(decide, _nothing, lambda: self._bury(of(), ""))
 
     def _report_unrun(self, error: BaseException) -> None:
         if lost.has_succeeded(self):
@@ -344,4 +348,4 @@ def _retries(request: Mapping[str, Any]) -> int:
 
 
 def _nothing() -> None:
-    """All is settled in the report itself."""
+    """All that is settled is settled in the report itself."""
