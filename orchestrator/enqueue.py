@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from kombu.exceptions import OperationalError
@@ -48,7 +49,8 @@ def enqueue_many(
             other rows; the row, which it names, and what follows were not sent, nor perhaps up to 499 rows
             before it.
         EnqueueInterrupted: Redis is away or full; it says how many rows were accepted, and how to go on.
-        InvalidDeadline: there is no such deadline, or it has passed; nothing was enqueued.
+        InvalidDeadline: there is no such deadline, or it has passed; nothing was enqueued. Rows that come
+            after it are enqueued, and not begun.
     """
     if options.get(published.OPTION) is not None:
         options[published.OPTION] = published.moment_of(options[published.OPTION])
@@ -64,7 +66,9 @@ def enqueue_many(
             pushed = Chunk(f"{batch}:{number}", "".join([digest.add(row) for row in read]))
             try:
                 messages = _render(task, producer, zip(ids, read, strict=True), options)
-                _push(producer, pushed, messages, first)
+                with published.forgiving() if first else nullcontext():
+                    # Rows that come late are the worker's to judge: the first ones are on their way.
+                    _push(producer, pushed, messages, first)
             except OtherRows:
                 raise InvalidArguments(
                     f"batch_id {batch!r} was used before, with other rows or more of them: row "

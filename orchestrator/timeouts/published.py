@@ -28,8 +28,8 @@ UNLOCK = "celery.chord_unlock"
 _followed: ContextVar[Any] = ContextVar("omninode_followed", default=None)
 # The request of a chord's last part, while its body may be published.
 _last_part: ContextVar[Any] = ContextVar("omninode_last_part", default=None)
-# Whether what is published now is told of a failure.
-_failed: ContextVar[bool] = ContextVar("omninode_failed", default=False)
+# Whether it is too late to refuse what is published now.
+_forgiving: ContextVar[bool] = ContextVar("omninode_forgiving", default=False)
 # That of the canvas which is being enqueued, as a signature carries it.
 _canvas: ContextVar[str | None] = ContextVar("omninode_canvas", default=None)
 
@@ -55,13 +55,13 @@ def returning_part(request: Any) -> Iterator[None]:
 
 
 @contextmanager
-def after_failure() -> Iterator[None]:
-    """Errbacks are published within the block: they inherit nothing, and are lost for no deadline."""
-    token = _failed.set(True)
+def forgiving() -> Iterator[None]:
+    """What is published within the block, such as errbacks, is lost for no deadline."""
+    token = _forgiving.set(True)
     try:
         yield
     finally:
-        _failed.reset(token)
+        _forgiving.reset(token)
 
 
 @contextmanager
@@ -108,6 +108,9 @@ def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> 
     if given == deadline.INHERIT:
         parent = followed or _running()
         return deadline.inherited(parent, time.time()) if parent else {}
+    if given is _canvas.get():
+        # It was looked at before the first member was enqueued: a part of a canvas is worse than none.
+        return deadline.Deadline(deadline.moment(given, time.time(), may_have_passed=True)).headers()
     at = _forgiven(partial(deadline.moment, given))
     return _by_default(task, followed) if at is None else deadline.Deadline(at).headers()
 
@@ -192,11 +195,11 @@ def _by_default(task: Any, followed: Any) -> dict[str, Any]:
 
 def _forgiven(read: Callable[..., Any]) -> Any:
     """What follows an outcome is lost for no deadline: one that has passed is the worker's to judge."""
-    follows = _followed.get() is not None or _failed.get()
+    forgives = _followed.get() is not None or _forgiving.get()
     try:
-        return read(time.time(), may_have_passed=follows)
+        return read(time.time(), may_have_passed=forgives)
     except InvalidDeadline as error:
-        if not follows:
+        if not forgives:
             raise
         _LOG.warning("deadline_not_read", error=str(error))
         return None

@@ -120,7 +120,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
 
         def tell() -> None:
-            with published.after_failure():
+            with published.forgiving():
                 self.app.backend.mark_as_failure(fields["task_id"], error, request=_context(message))
             if self.event_dispatcher and self.event_dispatcher.enabled:
                 self.event_dispatcher.send("task-failed", uuid=fields["task_id"], exception=repr(error))

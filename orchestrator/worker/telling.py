@@ -21,7 +21,7 @@ _LOG = structlog.get_logger(__name__)
 def failure(request: Any, error: BaseException, exc_info: Any, *, hooks: bool) -> None:
     """Do what the child would have done: store, errbacks, chord; then hooks and signals, which fail alone."""
     task, context = request.task, request._context  # noqa: SLF001 (Celery's)
-    with published.after_failure():
+    with published.forgiving():
         task.backend.mark_as_failure(
             request.id, error, str(exc_info.traceback), request=context, store_result=request.store_errors
         )
@@ -54,7 +54,7 @@ def unstored(request: Any, outcome: Unstored) -> None:
     if outcome.error is None:
         backend.mark_as_done(request.id, outcome.result, context, not request.ignore_result)
         return
-    with published.after_failure():
+    with published.forgiving():
         backend.mark_as_failure(
             request.id, outcome.error, outcome.traceback, request=context, store_result=request.store_errors
         )

@@ -76,7 +76,7 @@ class SteadyBackend:
         if getattr(request, "omninode_returned", False) and self._may_be_sent_later(exc, request):
             raise Unsent from exc
         try:
-            with published.after_failure():
+            with published.forgiving():
                 return self._backend.mark_as_failure(task_id, exc, traceback, request=request, **kwargs)
         except Exception as error:
             return _keep(request, Unstored(FAILURE, None, exc, str(traceback or "")), error)

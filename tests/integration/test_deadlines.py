@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from orchestrator.timeouts import deadline, published
 from orchestrator.worker import telling
 from orchestrator.worker.unstored import SteadyBackend, Unstored
 from tests.acceptance.shared_place import app_in
+from tests.processes import wait_until
 from tests.servers import clean_redis, environment_of
 from tests.within_task import within_task
 
@@ -136,6 +137,25 @@ def test_all_of_a_canvas_has_one_moment_and_a_member_may_have_its_own(app: Celer
     # What the caller made is as it was: it may be enqueued again, later.
     assert "deadline" not in canvas.options
     assert [each.options.get("deadline") for each in steps] == [None, timedelta(seconds=5), None]
+
+
+def test_what_is_enqueued_in_part_as_its_deadline_passes_is_enqueued_whole(app: Celery, server: Any) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+
+    def late(many: int, made: Callable[[], Any]) -> Iterator[Any]:
+        for number in range(many):
+            if number == many - 1:
+                wait_until(lambda: time.time() > ends_at, what="the deadline")
+            yield made()
+
+    ends_at = time.time() + 0.3
+    group(late(2, plain.s)).apply_async(deadline=0.3)
+    ends_at = time.time() + 0.3
+    enqueue_many(plain, late(501, list), deadline=0.3)
+
+    messages = _messages(server)
+    assert len(messages) == 503
+    assert len({each["headers"][_DEADLINE] for each in messages}) == 2
 
 
 def test_a_canvas_may_say_it_itself(app: Celery, server: Any) -> None:
