@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from confluent_kafka import KafkaException, Message
@@ -71,7 +72,7 @@ class Delivering:
         except Exception as error:
             raise self._broken(error) from error
         self._is_fresh = True
-        self._waiting[future] = self.loop.time()
+        self._waiting[future] = monotonic()
         # Nearly none has less time than the producer gives to all.
         timer = within_seconds and self.loop.call_later(within_seconds, _strike, future, within_seconds)
         if self._nap is not None or self._pump is None:
@@ -93,8 +94,8 @@ class Delivering:
 
         Nobody waits for it: it was reported as failed, or whoever waited was cancelled.
         """
-        ends_at = self.loop.time() + _MOMENT_SECONDS
-        while len(self._aio) and self.loop.time() < ends_at and not self.is_broken:
+        ends_at = monotonic() + _MOMENT_SECONDS
+        while len(self._aio) and monotonic() < ends_at and not self.is_broken:
             await self._aio.flush(0)
             await asyncio.sleep(_MOST_PAUSE_SECONDS)
         if len(self._aio):
@@ -131,7 +132,7 @@ class Delivering:
 
     async def _work(self) -> None:
         """Send and poll while anybody waits."""
-        ended, since = self._ended, self.loop.time()
+        ended, since = self._ended, monotonic()
         while self._waiting:
             try:
                 await (self._flush() if self._is_fresh else self._aio.poll(0))
@@ -139,7 +140,7 @@ class Delivering:
                 self._fail_all(self._broken(error))
                 await self._aio.purge()
                 return
-            now = self.loop.time()
+            now = monotonic()
             self._look(now)
             if ended != self._ended:
                 ended, since = self._ended, now

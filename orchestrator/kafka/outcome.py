@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class PublishOutcome:
+class PublishOutcome(NamedTuple):
     """True only when the event is on its own topic: `if await client.publish_event(event): …`.
 
     Then `partition` and `offset` say where. Otherwise `error` says why not, and `dead_lettered` whether a
