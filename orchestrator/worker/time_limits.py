@@ -28,6 +28,8 @@ def within(soft: float | None, hard: float | None, left_seconds: float, grace_se
     by the grace period, but not before half of what is left. A soft limit that comes after the hard one would
     only put it off (billiard counts the hard limit from the soft one), and is none.
     """
+    # Celery takes 0 for none: `celery worker --time-limit 0`.
+    soft, hard = soft or None, hard or None
     if soft is not None and hard is not None and soft >= hard:
         soft = None
     between = hard - soft if soft is not None and hard is not None else grace_seconds

@@ -32,6 +32,10 @@ def test_a_task_without_limits_is_told_the_grace_period_before_its_deadline() ->
     assert within(None, 20, 100, 30) == Limits(None, 20)
 
 
+def test_a_limit_of_zero_is_none_as_celery_means_it() -> None:
+    assert within(0, 0, 100, 30) == within(None, None, 100, 30)
+
+
 def test_a_soft_limit_behind_the_hard_one_is_none() -> None:
     assert within(20, 1, 100, 30) == Limits(None, 1)
 
