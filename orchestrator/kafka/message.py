@@ -110,12 +110,24 @@ def _json(event: Any) -> str:
     dump = getattr(event, "model_dump_json", None)
     if callable(dump) and not isinstance(event, type):
         dumped = dump()
-        return dumped if isinstance(dumped, str) else bytes(dumped).decode()
+        return _checked(dumped if isinstance(dumped, str) else bytes(dumped).decode())
     if is_dataclass(event) and not isinstance(event, type):
         return _ENCODER.encode(asdict(event))
     if isinstance(event, Mapping):
         return _ENCODER.encode(dict(event))
     raise InvalidEvent(f"an event is {_EVENTS}, not {_shown(event)}")
+
+
+def _checked(text: str) -> str:
+    """What a model has written, which may choose to write NaN."""
+    if "NaN" in text or "Infinity" in text:
+        json.loads(text, parse_constant=_refuse)
+    return text
+
+
+def _refuse(constant: str) -> None:
+    message = f"{constant} is no JSON"
+    raise ValueError(message)
 
 
 def _plain(value: Any) -> Any:

@@ -106,6 +106,15 @@ def test_what_an_event_s_own_code_raises_makes_it_no_event() -> None:
         _written(Odd())
 
 
+def test_a_model_that_writes_nan_is_refused_and_one_that_speaks_of_it_is_not() -> None:
+    class Measured(BaseModel, ser_json_inf_nan="constants"):
+        value: float | str
+
+    with pytest.raises(InvalidEvent, match="NaN is no JSON"):
+        _written(Measured(value=float("nan")))
+    assert _written(Measured(value="NaN")).value == b'{"value":"NaN"}'
+
+
 def test_what_json_has_no_word_for_is_written_in_the_usual_spelling() -> None:
     event = {
         "on": date(2026, 1, 2),
