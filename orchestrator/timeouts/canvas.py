@@ -8,7 +8,7 @@ from typing import Any
 from celery import canvas as stock
 from celery.utils.functional import _regen  # type: ignore[attr-defined]
 
-from orchestrator.timeouts import published
+from orchestrator.timeouts import carried, published
 
 
 def register() -> None:
@@ -43,7 +43,7 @@ def _knowing(apply_async: Callable[..., Any]) -> Callable[..., Any]:
 def _check(canvas: Any) -> None:
     """Before the first member is enqueued; those that a generator has yet to make are read one at a time."""
     if not isinstance(getattr(canvas.tasks, "tasks", canvas.tasks), _regen):
-        published.carried(canvas)
+        carried.carried(canvas)
 
 
 def _without(canvas: Any) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import celery
 from celery.app.task import Context
-from celery.utils.functional import maybe_list
 
 from orchestrator import logger
 from orchestrator.errors import InvalidDeadline
@@ -78,6 +77,11 @@ def of_canvas(given: Any) -> Iterator[None]:
         _canvas.reset(token)
 
 
+def of_this_canvas() -> str | None:
+    """The deadline of the canvas that is being enqueued, as a signature carries it; None outside one."""
+    return _canvas.get()
+
+
 def moment_of(given: Any) -> str | None:
     """A caller's deadline as a moment in text, the same for many messages; "inherit" stays that.
 
@@ -86,7 +90,7 @@ def moment_of(given: Any) -> str | None:
     """
     if given is None or given == deadline.INHERIT:
         return given  # type: ignore[no-any-return]
-    at = _forgiven(partial(deadline.moment, given))
+    at = forgiven(partial(deadline.moment, given))
     return None if at is None else deadline.exact(at)
 
 
@@ -111,73 +115,8 @@ def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> 
     if given is _canvas.get():
         # It was looked at before the first member was enqueued: a part of a canvas is worse than none.
         return deadline.Deadline(deadline.moment(given, time.time(), may_have_passed=True)).headers()
-    at = _forgiven(partial(deadline.moment, given))
+    at = forgiven(partial(deadline.moment, given))
     return _by_default(task, followed) if at is None else deadline.Deadline(at).headers()
-
-
-def embed(embedded: dict[str, Any]) -> None:
-    """Make the deadlines in what a message carries along ready to be written, in the message's own mapping.
-
-    A chain's next steps and a chord's body get the canvas's deadline where they have none of their own.
-
-    Raises:
-        InvalidDeadline: one of them is none, or has passed.
-    """
-    canvas = _canvas.get()
-    for name in ("callbacks", "errbacks", "chain"):
-        if embedded.get(name):
-            embedded[name] = _all(embedded[name], canvas if name == "chain" else None)
-    if embedded.get("chord"):
-        embedded["chord"] = carried(embedded["chord"], canvas)
-
-
-def with_body(args: Any) -> Any:
-    """The arguments of what polls for a chord's parts: the body among them as a part's message carries it."""
-    group_id, body, *others = args
-    return (group_id, carried(body, _canvas.get()), *others)
-
-
-def carried(signature: Any, canvas: str | None = None) -> Any:
-    """A signature as a message carries it; the same one where there is nothing to change.
-
-    Raises:
-        InvalidDeadline: it, or one that it is made of, has a deadline that is none, or has passed.
-    """
-    if not isinstance(signature, dict):
-        return signature
-    options, parts = signature.get("options") or {}, _PARTS.get(signature.get("subtask_type") or "", ())
-    changed: dict[str, Any] = {}
-    own = options.get(OPTION)
-    if own is not None:
-        changed[OPTION] = _forgiven(partial(deadline.portable, own)) or own
-    elif canvas and not parts:
-        changed[OPTION] = canvas
-    changed |= {name: _all(options[name], None) for name in ("link", "link_error") if options.get(name)}
-    changed |= {name: _each(options[name], canvas) for name in ("chain", "chord") if options.get(name)}
-    kwargs = signature.get("kwargs") or {}
-    inner = canvas if own is None else None
-    made_of = {name: _each(kwargs[name], inner) for name in parts if kwargs.get(name)}
-    if _same(changed, options) and _same(made_of, kwargs):
-        return signature
-    return {**signature, "options": {**options, **changed}, "kwargs": {**kwargs, **made_of}}
-
-
-# Where the signatures are that another one is made of.
-_PARTS = {"chain": ("tasks",), "group": ("tasks",), "chord": ("header", "body")}
-
-
-def _all(signatures: Any, canvas: str | None) -> Any:
-    given = maybe_list(signatures)
-    made = [carried(each, canvas) for each in given]
-    return signatures if all(new is old for new, old in zip(made, given, strict=True)) else made
-
-
-def _each(one_or_many: Any, canvas: str | None) -> Any:
-    return carried(one_or_many, canvas) if isinstance(one_or_many, dict) else _all(one_or_many, canvas)
-
-
-def _same(changed: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    return all(before.get(name) is value for name, value in changed.items())
 
 
 def _by_default(task: Any, followed: Any) -> dict[str, Any]:
@@ -193,7 +132,7 @@ def _by_default(task: Any, followed: Any) -> dict[str, Any]:
     return own.headers() if at is None or own.at < at else handed
 
 
-def _forgiven(read: Callable[..., Any]) -> Any:
+def forgiven(read: Callable[..., Any]) -> Any:
     """What follows an outcome is lost for no deadline: one that has passed is the worker's to judge."""
     forgives = _followed.get() is not None or _forgiving.get()
     try:

@@ -12,7 +12,7 @@ from kombu import connection as stock
 from kombu.exceptions import InconsistencyError, OperationalError
 
 from orchestrator import stamp
-from orchestrator.timeouts import published
+from orchestrator.timeouts import carried, published
 from orchestrator.timeouts.deadline import HEADERS
 
 _PATIENCE_SECONDS = 60.0
@@ -91,14 +91,14 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         """
         given = options.pop(published.OPTION, None)
         if name == published.UNLOCK:
-            args = published.with_body(args)
+            args = carried.with_body(args)
         message = super().as_task_v2(task_id, name, args, kwargs, *rest, **options)
         # Where the producer does not know the task, the worker works it out.
         task = self.app.tasks.get(name)
         if task is not None and (breaker := stamp.dependency(task, args or (), kwargs or {})):
             message.headers[stamp.BREAKER] = breaker
         message.headers.update(published.headers(task, name, given, options.get("headers")))
-        published.embed(message.body[2])
+        carried.embed(message.body[2])
         return message
 
     def as_task_v1(self, task_id: str, name: str, *rest: Any, **options: Any) -> Any:
@@ -107,7 +107,7 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         message = super().as_task_v1(task_id, name, *rest, **options)
         task = self.app.tasks.get(name)
         message.headers.update(published.headers(task, name, given, options.get("headers")))
-        published.embed(message.body)
+        carried.embed(message.body)
         return message
 
     def _create_task_sender(self) -> Callable[..., Any]:

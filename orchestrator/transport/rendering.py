@@ -17,7 +17,7 @@ from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
 
 from orchestrator import stamp
-from orchestrator.timeouts import published
+from orchestrator.timeouts import carried, published
 from orchestrator.timeouts.deadline import HEADERS
 from orchestrator.transport.envelope import delay_ms, encode, held
 
@@ -124,7 +124,7 @@ def _message(task: Any, options: dict[str, Any]) -> Any:
     if options.get(published.OPTION) is not None:
         own = {name: value for name, value in own.items() if name not in HEADERS}
     message.headers.update(own)
-    published.embed(message.body[2])
+    carried.embed(message.body[2])
     return message
 
 
