@@ -1,6 +1,10 @@
 """Imports the modules in which an app's tasks, handlers and checks are; one that cannot be is named."""
 
 import traceback
+from collections.abc import Iterable
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
 
 from celery import Celery
 
@@ -20,6 +24,19 @@ def import_modules(app: Celery) -> None:
         except Exception as error:
             raise SettingsError(redaction.text(_explain(module, error))) from error
     app.loader.import_default_modules()
+
+
+def find_modules(names: Iterable[str]) -> None:
+    """Look for the packages of these modules where a worker of this folder would, without importing anything.
+
+    Raises:
+        SettingsError: a module of OMNINODE_IMPORTS is in no package that is here.
+    """
+    for name in names:
+        package = name.partition(".")[0]
+        if find_spec(package) is None and PathFinder.find_spec(package, [str(Path.cwd())]) is None:
+            missing = ModuleNotFoundError(f"No module named {package!r}", name=package)
+            raise SettingsError(_explain(name, missing))
 
 
 def _explain(module: str, error: Exception) -> str:

@@ -16,6 +16,7 @@ from orchestrator.dev.processes.interrupts import Interrupted, Interrupts
 from orchestrator.dev.report import Report, Step, silent
 from orchestrator.dev.stack import Stack, start
 from orchestrator.dev.supervisor import Supervisor, supervising
+from orchestrator.modules import find_modules
 
 NAMES = (roles.WORKER, roles.BEAT, roles.RELAY, roles.FLOWER)
 _POLL_SECONDS = 0.05
@@ -100,13 +101,15 @@ def running_fleet(
     once. `directory` and `who` are those of `stack.running`.
 
     Raises:
-        SettingsError: the environment holds values that are not allowed; nothing was started.
+        SettingsError: the environment holds values that are not allowed, or names a module that is not here;
+            nothing was started.
         StackError: something did not start, with its last lines.
     """
     for name in environment.foreign_names():
         report(Step("settings", f"{name} is not passed on: the stack has a broker of its own", remark=True))
     with environment.entered({}):
-        settings.load()
+        # Before anything is started: without them there would be no worker.
+        find_modules(settings.load().imports)
         with Interrupts() as interrupts, supervising(directory, report, who, interrupts) as supervisor:
             stack = start(supervisor)
             with (

@@ -233,11 +233,14 @@ def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(tmp
         _assert_nothing_is_left(dev, known, 1.0)
 
 
-def test_a_module_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
-    environment = {"TMPDIR": str(tmp_path), "OMNINODE_IMPORTS": "no_such_module"}
+def test_a_module_that_cannot_be_found_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    environment = {"TMPDIR": str(tmp_path), "OMNINODE_IMPORTS": "no_such_module.tasks"}
     refused = omninode("dev", environment=environment)
-    assert refused.code == 1
-    assert refused.stderr.endswith("ModuleNotFoundError: No module named 'no_such_module'\n")
+    assert refused.code == 2
+    assert refused.stderr == (
+        "omninode: OMNINODE_IMPORTS names no_such_module.tasks, which cannot be found here: "
+        "No module named 'no_such_module'\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
