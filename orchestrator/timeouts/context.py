@@ -63,6 +63,11 @@ class Context(Blocking):
         """Tell it to stop."""
         if not isinstance(self.flow, asyncio.Task):
             return super().strike()
+        if self.flow.done():
+            # It was entered in a task of its own, as in a fixture or in a generator that is not used any
+            # more: whoever still leaves it is told then.
+            self.leave()
+            return True
         self._cancels += 1
         self.flow.cancel()
         return True

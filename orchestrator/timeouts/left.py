@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from contextvars import ContextVar
+from typing import Protocol
 
 from orchestrator.timeouts import deadline
 
-# By the monotonic clock: when the innermost timeout context around this ends, or one that encloses it,
-# whichever is earlier. `TimeoutManager` sets it.
-CONTEXT_ENDS_AT: ContextVar[float | None] = ContextVar("omninode_context_ends_at", default=None)
+
+class Around(Protocol):
+    """A timeout context; it ends at `ends_at` by its clock, no later than those around it."""
+
+    ends_at: float
+    is_over: bool
+
+    @property
+    def parent(self) -> Around | None:
+        """The one around it."""
+
+    def clock(self) -> float:
+        """What its moments are measured by."""
+
+
+# The innermost one that was entered here, or where this was begun; `TimeoutManager` sets it.
+INNERMOST: ContextVar[Around | None] = ContextVar("omninode_timeout_context", default=None)
+
+
+def innermost() -> Around | None:
+    """The innermost one around this that has not been left: what was begun in a block may outlive it."""
+    around = INNERMOST.get()
+    while around is not None and around.is_over:
+        around = around.parent
+    return around
 
 
 def deadline_left() -> float | None:
@@ -18,10 +40,10 @@ def deadline_left() -> float | None:
     It is the least of what the running task's deadline and the enclosing timeout contexts leave. Pass it on
     to whatever is waited for: `httpx.get(url, timeout=deadline_left())`.
     """
-    of_task, ends_at = deadline.left_of_task(), CONTEXT_ENDS_AT.get()
-    if ends_at is None:
+    of_task, around = deadline.left_of_task(), innermost()
+    if around is None:
         return of_task
-    of_context = max(0.0, ends_at - time.monotonic())
+    of_context = max(0.0, around.ends_at - around.clock())
     return of_context if of_task is None else min(of_task, of_context)
 
 

@@ -58,7 +58,8 @@ class TimeoutManager:
         if timeout is None:
             return Context(self._terms, name, self.config.operation_timeout, None, on_warning)
         if isinstance(timeout, AdaptiveTimeout):
-            return Context(self._terms, name, timeout.seconds(), timeout, on_warning)
+            seconds = config.seconds(timeout.seconds(), "timeout")
+            return Context(self._terms, name, seconds, timeout, on_warning)
         return Context(self._terms, name, config.seconds(timeout, "timeout"), None, on_warning)
 
     async def timeout_operation(

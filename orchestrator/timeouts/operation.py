@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from celery import _state
 
 from orchestrator.errors import TimeoutExceeded
 from orchestrator.timeouts import deadline
-from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from orchestrator.timeouts.left import INNERMOST, innermost
 from orchestrator.timeouts.running import Running, table
 from orchestrator.timeouts.terms import AdaptiveTimeout, Terms
 from orchestrator.timeouts.warning import OnWarning
@@ -31,8 +30,6 @@ _DETAILS: dict[Cause, str] = {
 # What comes next for it.
 WARN, LIMIT, END = range(3)
 
-_current: ContextVar[Operation | None] = ContextVar("omninode_timeout_context", default=None)
-
 
 class Operation(Running):
     """As it runs; its moments are those of `clock`. `outcome` is empty until it has ended.
@@ -47,6 +44,7 @@ class Operation(Running):
         "clock",
         "end_of",
         "end_seconds",
+        "ended_at",
         "flow",
         "is_following",
         "is_over",
@@ -62,6 +60,8 @@ class Operation(Running):
     # Here it always has both.
     limit_at: float
     ends_at: float
+    clock: Callable[[], float]
+    parent: Operation | None
 
     def __init__(
         self,
@@ -88,17 +88,22 @@ class Operation(Running):
         self.tally = terms.tallies.of(name)
         self.was_struck = self.is_over = self.is_following = False
         self.outcome: Outcome = ""
+        self.ended_at: float | None = None
         self.flow: Any = None
 
     @property
     def limit_seconds(self) -> float:
         """How long it may take: its timeout, or what those around it leave."""
-        return self.limit_at - self.began if self.pid else self.timeout_seconds
+        # As it was given: of a difference of moments the last digits are the clock's.
+        is_given = not self.pid or self.limit_at == self.began + self.timeout_seconds
+        return self.timeout_seconds if is_given else self.limit_at - self.began
 
     @property
     def elapsed_seconds(self) -> float:
-        """Since its beginning; 0 before that."""
-        return self.clock() - self.began if self.pid else 0.0
+        """Since its beginning, to its end where that has come; 0 before it has begun."""
+        if not self.pid:
+            return 0.0
+        return (self.clock() if self.ended_at is None else self.ended_at) - self.began
 
     @property
     def left_seconds(self) -> float:
@@ -119,10 +124,8 @@ class Operation(Running):
         terms = self.terms
         limit_at = now + self.timeout_seconds
         ends_at = limit_at + terms.grace_seconds
-        parent = _current.get()
-        while parent is not None and parent.is_over:
-            parent = parent.parent
-        self.parent: Operation | None = parent
+        # Only operations are entered.
+        self.parent = parent = cast("Operation | None", innermost())
         self.end_of: Operation = self
         self.cause: Cause = "operation"
         self.end_seconds = self.timeout_seconds
@@ -171,20 +174,15 @@ class Operation(Running):
 
     def enter(self) -> None:
         """What is done from here on is part of it."""
-        _current.set(self)
-        CONTEXT_ENDS_AT.set(self.ends_at)
+        INNERMOST.set(self)
         table.enter(self)
 
     def leave(self) -> None:
         """What is done from here on is not part of it; doing so again changes nothing."""
         self.is_over = True
         # Elsewhere than where it was entered there is nothing to take back.
-        if _current.get() is self:
-            parent = self.parent
-            while parent is not None and parent.is_over:
-                parent = parent.parent
-            _current.set(parent)
-            CONTEXT_ENDS_AT.set(None if parent is None else parent.ends_at)
+        if INNERMOST.get() is self:
+            INNERMOST.set(innermost())
         table.leave(self)
 
     def exceeded(self) -> TimeoutExceeded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,9 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import InvalidTimeout, TimeoutExceeded
 from orchestrator.events import GraceRecovered, TimeoutNear, TimeoutStruck
-from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline
+from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline, deadline_left
 from orchestrator.timeouts.adaptive import Adaptive
 from orchestrator.timeouts.context import Context
-from orchestrator.timeouts.left import CONTEXT_ENDS_AT
 from orchestrator.timeouts.running import table
 from tests.unit.timeouts.told import told, unpublished
 from tests.unit.timeouts.virtual import run
@@ -250,8 +250,8 @@ def test_what_runs_is_told_with_what_it_is_nested_in() -> None:
         async with manager.timeout_context("outer", 20.0), manager.timeout_context("inner", 8.0):
             await asyncio.sleep(7)
             told = await manager.get_active_operations()
-            assert CONTEXT_ENDS_AT.get() == 12.0
-        assert CONTEXT_ENDS_AT.get() is None
+            assert deadline_left() == 5.0
+        assert deadline_left() is None
         return told
 
     outer, inner = run(main())
@@ -339,3 +339,79 @@ def test_a_context_is_used_once() -> None:
                 pass
 
     run(main())
+
+
+def test_what_was_begun_in_a_block_and_outlives_it_is_no_longer_limited_by_it() -> None:
+    async def main() -> tuple[float | None, float | None]:
+        async def beside() -> float | None:
+            await asyncio.sleep(20)
+            return deadline_left()
+
+        async with _manager().timeout_context("read", 8.0):
+            task, meanwhile = asyncio.ensure_future(beside()), deadline_left()
+        return meanwhile, await task
+
+    assert run(main()) == (12.0, None)
+
+
+def test_after_its_end_a_context_says_what_it_took() -> None:
+    async def main() -> tuple[float, float, float]:
+        async with _manager().timeout_context("read", 0.1) as context:
+            await asyncio.sleep(0.06)
+        await asyncio.sleep(50)
+        return context.limit_seconds, context.elapsed_seconds, round(context.left_seconds, 6)
+
+    assert run(main()) == (0.1, 0.06, 0.04)
+
+
+def test_a_recovery_tells_the_limit_that_was_given() -> None:
+    async def main() -> None:
+        await asyncio.sleep(0.3)
+        async with _manager().timeout_context("read", 0.01):
+            await asyncio.sleep(0.02)
+
+    with told() as heard:
+        run(main())
+
+    assert [event.limit_seconds for event in heard if isinstance(event, GraceRecovered)] == [0.01]
+
+
+def test_one_that_was_entered_in_a_task_that_has_ended_is_not_told_for_ever() -> None:
+    async def main() -> list[int]:
+        context = _manager().timeout_context("fixture", 8.0)
+
+        async def enter() -> None:
+            await context.__aenter__()
+
+        await asyncio.ensure_future(enter())
+        shown = [len(table)]
+        await asyncio.sleep(20)
+        shown.append(len(table))
+        with pytest.raises(TimeoutExceeded):
+            await context.__aexit__(None, None, None)
+        return shown
+
+    assert run(main()) == [1, 0]
+
+
+class _Wrong:
+    def seconds(self) -> float:
+        return math.nan
+
+    def observe(self, duration_seconds: float, timed_out: bool) -> None:  # noqa: FBT001
+        """Learns nothing."""
+
+    def explained(self) -> dict[str, Any]:
+        return {}
+
+
+def test_an_adaptive_timeout_that_says_what_is_no_length_of_time_is_refused() -> None:
+    with pytest.raises(InvalidTimeout, match="timeout=nan"):
+        _manager().timeout_context("read", _Wrong())
+
+
+def test_a_timeout_that_is_pickled_says_the_same() -> None:
+    error = run(_times_out(_manager()))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 (its own)
+
+    assert (str(again), again.operation, again.limit_seconds) == ("read took longer than 8 s", "read", 8.0)
