@@ -96,11 +96,6 @@ def attach(listener: Listener) -> Callable[[], None]:
     return detach
 
 
-def is_anybody_listening() -> bool:
-    """Whether an event would be told to anybody: what happens often is not even made where not."""
-    return bool(_listeners)
-
-
 def is_heard() -> bool:
     """Whether anybody listens: where events are many, making them for nobody is what costs."""
     return bool(_listeners)
@@ -112,6 +107,9 @@ def emit(event: Event) -> None:
         try:
             listener(event)
         except Exception as error:
-            _LOG.warning(
-                "listener_failed", what=type(event).__name__, error=f"{type(error).__name__}: {error}"
+            _LOG.tell(
+                "warning",
+                "listener_failed",
+                what=type(event).__name__,
+                error=f"{type(error).__name__}: {error}",
             )

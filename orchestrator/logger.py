@@ -5,6 +5,7 @@ structlog's own default is to print there, where a command's `--json` stands.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import MutableMapping
 from typing import Any
@@ -29,6 +30,11 @@ class Logger:
         """The method of whichever it is now."""
         chosen = structlog.get_logger(self._name) if structlog.is_configured() else self._plain
         return getattr(chosen, method)
+
+    def tell(self, method: str, event: str, **details: Any) -> None:
+        """Log by this method where that can be: for what must go on, also where nothing can be written."""
+        with contextlib.suppress(Exception):
+            getattr(self, method)(event, **details)
 
 
 def get(name: str) -> Logger:

@@ -16,7 +16,8 @@ def near(operation: Operation) -> None:
     elapsed_seconds, limit_seconds = operation.elapsed_seconds, operation.limit_seconds
     operation.was_warned = True
     operation.tally.warnings += 1
-    _LOG.warning(
+    _LOG.tell(
+        "warning",
         "operation_near_its_limit",
         operation=operation.name,
         limit_seconds=round(limit_seconds, 3),
@@ -32,7 +33,8 @@ def struck(operation: Operation) -> None:
     if operation.was_struck or not _is_its_own(operation):
         return
     operation.was_struck = True
-    _LOG.warning(
+    _LOG.tell(
+        "warning",
         "operation_timed_out",
         operation=operation.name,
         limit=operation.cause,
@@ -44,7 +46,9 @@ def struck(operation: Operation) -> None:
 
 def ignored(operation: str, elapsed_seconds: float) -> None:
     """It was told to stop, and goes on."""
-    _LOG.warning("ignores_cancellation", operation=operation, elapsed_seconds=round(elapsed_seconds, 3))
+    _LOG.tell(
+        "warning", "ignores_cancellation", operation=operation, elapsed_seconds=round(elapsed_seconds, 3)
+    )
 
 
 def ended(operation: Operation, error: BaseException | None, now: float) -> None:
@@ -53,6 +57,7 @@ def ended(operation: Operation, error: BaseException | None, now: float) -> None
     No interrupt comes between a count and the outcome that says that it was counted.
     """
     tally = operation.tally
+    operation.ended_at = now
     if error is None:
         tally.completed += 1
         operation.outcome = "completed"
@@ -76,6 +81,7 @@ def timed_out(operation: Operation, now: float) -> None:
     """It has ended because its time was over, or that of one around it."""
     is_its_own = _is_its_own(operation)
     tally = operation.tally
+    operation.ended_at = now
     tally.failed += 1
     operation.outcome = "failed"
     if is_its_own:
@@ -93,7 +99,8 @@ def _is_its_own(operation: Operation) -> bool:
 
 def _recovered(operation: Operation, now: float) -> None:
     elapsed_seconds = now - operation.began
-    _LOG.info(
+    _LOG.tell(
+        "info",
         "operation_ended_in_grace",
         operation=operation.name,
         limit_seconds=round(operation.limit_seconds, 3),
@@ -103,7 +110,7 @@ def _recovered(operation: Operation, now: float) -> None:
 
 
 def _tell(operation: Operation, now: float, error: BaseException | None = None) -> None:
-    if events.is_anybody_listening():
+    if events.is_heard():
         events.emit(
             events.CallEnded(
                 operation.name,

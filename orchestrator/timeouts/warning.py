@@ -57,4 +57,4 @@ def _ended(scheduled: asyncio.Future[Any], operation: str) -> None:
 
 def _say(operation: str, error: BaseException) -> None:
     words = redaction.text(f"{type(error).__name__}: {error}")
-    _LOG.warning("warning_callback_failed", operation=operation, error=words)
+    _LOG.tell("warning", "warning_callback_failed", operation=operation, error=words)

@@ -56,7 +56,8 @@ def _warn(entry: Running, now: float, unix_now: float) -> None:
         left_seconds=max(0.0, at - now),
         pid=entry.pid,
     )
-    _LOG.warning(
+    _LOG.tell(
+        "warning",
         "task_near_its_limit",
         task=near.task,
         task_id=near.task_id,
@@ -71,4 +72,4 @@ def _warn(entry: Running, now: float, unix_now: float) -> None:
     try:
         announce(near)
     except Exception as error:
-        _LOG.info("warning_not_announced", error=redaction.text(f"{type(error).__name__}: {error}"))
+        _LOG.tell("info", "warning_not_announced", error=redaction.text(f"{type(error).__name__}: {error}"))
