@@ -27,16 +27,20 @@ class Alarm:
         if threading.current_thread() is not threading.main_thread():
             return False
         handler = signal.getsignal(signal.SIGALRM)
-        if self._is_handling:
-            if handler != self._on_signal:
-                return False
-        elif handler is not signal.SIG_DFL or any(signal.getitimer(signal.ITIMER_REAL)):
+        if handler == self._on_signal:
+            # Also where somebody has put back what he found within a block.
+            self._is_handling = True
+        elif self._is_handling or handler is not signal.SIG_DFL or any(signal.getitimer(signal.ITIMER_REAL)):
             return False
         else:
             signal.signal(signal.SIGALRM, self._on_signal)
             self._is_handling = True
         self._targets.append(target)
         return True
+
+    def is_ours(self) -> bool:
+        """Whether it comes to us: within a block others may handle it, if only for a while."""
+        return bool(signal.getsignal(signal.SIGALRM) == self._on_signal)
 
     def ring(self, target: Any) -> None:
         """Interrupt it; called from another thread, never by two at once nor while one is released."""
@@ -49,6 +53,12 @@ class Alarm:
         """It is over."""
         if target in self._targets:
             self._targets.remove(target)
+        self._give_back()
+
+    def forget(self) -> None:
+        """Nobody is interrupted: this process was forked, and what was under way does not come here."""
+        self.is_missed = self._is_under_way = False
+        self._targets.clear()
         self._give_back()
 
     def _give_back(self) -> None:

@@ -12,10 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from orchestrator.errors import TimeoutExceeded
 from orchestrator.timeouts import interrupts, telling
 from orchestrator.timeouts.course import Course
 from orchestrator.timeouts.watchdog import watchdog
+
+# A signal's handler that raises may come each time, but not this often.
+_MOST_TRIES = 100
 
 
 class Blocking(Course):
@@ -27,17 +29,25 @@ class Blocking(Course):
     def __enter__(self) -> Any:
         """Begin."""
         self.is_rung = self.is_wanted = False
-        was_shielded = interrupts.is_shielded()
+        thread = threading.get_ident()
+        was_shielded = interrupts.is_shielded(thread)
         try:
-            interrupts.shield()
-            due = self.begin(self.terms.clock, threading.get_ident())
+            interrupts.shield(thread)
+            due = self.begin(self.terms.clock, thread)
             self.is_rung = interrupts.alarm.take(self)
             self.enter()
             watchdog.watch(self, due)
+        except BaseException as error:
+            if self.pid:
+                self._withdraw()
+                telling.ended(self, error, self.clock())
+            self._has_left()
+            raise
         finally:
-            if not self.pid:
-                self._has_left()
-            interrupts.unshield(unless=was_shielded)
+            if not was_shielded:
+                interrupts.unshield(thread)
+                if interrupts.alarm.is_missed:
+                    interrupts.alarm.catch_up()
         return self
 
     def strike(self) -> bool:
@@ -46,23 +56,37 @@ class Blocking(Course):
 
     def finish(self, error: BaseException | None) -> None:
         """It has been left with this error."""
-        was_shielded = interrupts.is_shielded()
+        thread = threading.get_ident()
+        was_shielded = interrupts.is_shielded(thread)
         try:
-            interrupts.shield()
+            interrupts.shield(thread)
             self._finish(error)
         finally:
-            interrupts.unshield(unless=was_shielded)
+            if not was_shielded:
+                interrupts.unshield(thread)
+                if interrupts.alarm.is_missed:
+                    interrupts.alarm.catch_up()
 
     def give_up(self) -> None:
-        """It was left without that: its time was over."""
-        was_shielded = interrupts.is_shielded()
+        """It was left without that: its time was over, or a signal came on its way out."""
+        thread = threading.get_ident()
+        was_shielded = interrupts.is_shielded(thread)
         try:
-            interrupts.shield()
+            interrupts.shield(thread)
             self._withdraw()
-            if not self.outcome:
-                telling.timed_out(self, self.clock())
+            now = self.clock()
+            if self.outcome:
+                return
+            if now < self.ends_at and self.state != "stopping":
+                # By what a signal's handler raised.
+                telling.ended(self, InterruptedError(), now)
+            else:
+                telling.timed_out(self, now)
         finally:
-            interrupts.unshield(unless=was_shielded)
+            if not was_shielded:
+                interrupts.unshield(thread)
+                if interrupts.alarm.is_missed:
+                    interrupts.alarm.catch_up()
 
     def _finish(self, error: BaseException | None) -> None:
         self._withdraw()
@@ -122,10 +146,12 @@ class _Leaving(partial[None]):
 
     def __del__(self) -> None:
         """Finish, where the error came on the way out of the block, or into it."""
-        context = self.args[0]
-        while context.pid and not (context.is_over and context.outcome):
+        for _ in range(_MOST_TRIES):
             try:
+                context = self.args[0]
+                if not context.pid or (context.is_over and context.outcome):
+                    return
                 context.give_up()
-            except TimeoutExceeded:
-                # One around it ends at this very moment: it raises it again.
+            except BaseException:  # noqa: S112 (nothing that is raised here gets any further)
+                # One around it ends at this very moment, which raises it again; or a signal's handler raises.
                 continue

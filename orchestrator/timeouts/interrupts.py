@@ -45,7 +45,7 @@ def strike(target: Target) -> bool:
             return True
         if target.flow in _shielded:
             return False
-        if target.is_rung:
+        if target.is_rung and alarm.is_ours():
             alarm.ring(target)
             return True
         _last[target.flow] = target
@@ -53,24 +53,20 @@ def strike(target: Target) -> bool:
         return True
 
 
-def is_shielded() -> bool:
-    """Whether this thread is not interrupted."""
-    return threading.get_ident() in _shielded
+def is_shielded(thread: int) -> bool:
+    """Whether it is not interrupted."""
+    return thread in _shielded
 
 
-def shield() -> None:
+def shield(thread: int) -> None:
     """From here on this thread is not interrupted: it may take Python's locks."""
     with _lock:
-        _shielded.add(threading.get_ident())
+        _shielded.add(thread)
 
 
-def unshield(*, unless: bool) -> None:
-    """It may be interrupted again, unless it was shielded before."""
-    if unless:
-        return
-    _shielded.discard(threading.get_ident())
-    if alarm.is_missed:
-        alarm.catch_up()
+# It may be interrupted again. One of C: a signal's handler that raises, as Celery's for a soft limit, comes
+# before a `finally` or after the call in it, and so never leaves a thread shielded for ever.
+unshield = _shielded.discard
 
 
 def withdraw(target: Target) -> None:
@@ -79,7 +75,7 @@ def withdraw(target: Target) -> None:
         target.is_over = True
         if target.is_rung:
             alarm.release(target)
-        elif _last.get(target.flow) is target:
+        if _last.get(target.flow) is target:
             del _last[target.flow]
             _raise_in_thread(ctypes.c_ulong(target.flow), None)
 
@@ -99,6 +95,7 @@ def _forget() -> None:
     _lock = threading.Lock()
     _last.clear()
     _shielded.clear()
+    alarm.forget()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -7,10 +7,12 @@ command nor, before the first time, a thread. What a killed process has written 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 
 from orchestrator import logger, redaction, settings
 from orchestrator.forks import keep_apart, threads_at_work
@@ -44,7 +46,8 @@ class Publisher:
 
     def __init__(self, what: Table) -> None:
         self._table = what
-        self._woken = threading.Event()
+        # One of C: a signal's handler that raises while something begins leaves no lock of Python's taken.
+        self._woken: SimpleQueue[None] = SimpleQueue()
         self._is_ending = False
         self._is_away = False
         self._told_at = -_TELL_SECONDS
@@ -58,17 +61,17 @@ class Publisher:
         try:
             self._thread.start()
         except RuntimeError as error:
-            _LOG.info("running_not_shown", error=str(error))
+            _LOG.tell("info", "running_not_shown", error=str(error))
 
     def wake(self) -> None:
         """There is something."""
         # Only its thread says that nobody need call any more: it may be asleep again before this returns.
-        self._woken.set()
+        self._woken.put(None)
 
     def close(self) -> None:
         """The process ends: take back what was told, within limits."""
         self._is_ending = True
-        self._woken.set()
+        self._woken.put(None)
         if self._thread.ident is not None:
             self._thread.join(_CLOSE_SECONDS)
 
@@ -80,7 +83,7 @@ class Publisher:
                     self._look()
             except Exception:
                 # Without this thread nobody would be warned of a limit any more.
-                _LOG.exception("running_not_looked_at")
+                _LOG.tell("exception", "running_not_looked_at")
         self._tell([])
 
     def _rest(self) -> None:
@@ -88,13 +91,19 @@ class Publisher:
         self._table.on_first = wake
         # After that: what was entered before it said nothing, and is seen here.
         if not (len(self._table) or self._sheet.is_out):
-            self._woken.wait()
+            self._woken.get()
         self._table.on_first = None
-        self._woken.clear()
+        self._drain()
         # However often something begins and ends, it is looked at only so often.
         if not self._is_ending:
-            self._woken.wait(_LOOK_SECONDS)
-            self._woken.clear()
+            with contextlib.suppress(Empty):
+                self._woken.get(timeout=_LOOK_SECONDS)
+            self._drain()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._woken.get_nowait()
 
     def _look(self) -> None:
         now, entries = time.monotonic(), self._table.entries()
@@ -118,7 +127,9 @@ class Publisher:
         except Exception as error:
             if not self._is_away:
                 self._is_away = True
-                _LOG.info("running_not_shown", error=redaction.text(f"{type(error).__name__}: {error}"))
+                _LOG.tell(
+                    "info", "running_not_shown", error=redaction.text(f"{type(error).__name__}: {error}")
+                )
 
 
 def _begin_anew() -> None:

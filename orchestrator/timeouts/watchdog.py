@@ -40,9 +40,8 @@ class Watchdog:
     """Of one process; its thread is made when it is first needed."""
 
     def __init__(self) -> None:
-        self._starting = threading.Lock()
         self._wakes_at = math.inf
-        self._reset()
+        self.forget()
 
     def watch(self, watched: Watched, due: float) -> None:
         """Have it advance when it is due, by its own clock."""
@@ -57,14 +56,12 @@ class Watchdog:
     def forget(self) -> None:
         """Nothing is watched: this process was forked."""
         self._starting = threading.Lock()
-        self._reset()
-
-    def _reset(self) -> None:
         self._numbers = count()
         self._coming: deque[tuple[float, int, Watched]] = deque()
         self._heap: list[tuple[float, int, Watched]] = []
         self._woken: SimpleQueue[None] = SimpleQueue()
         self._wakes_at = math.inf
+        self._tidied_at = -math.inf
         self._thread: threading.Thread | None = None
 
     def _start(self) -> None:
@@ -72,12 +69,14 @@ class Watchdog:
             if self._thread is not None:
                 return
             forks.keep_apart()
-            self._thread = threading.Thread(target=self._run, name="omninode-timeouts", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="omninode-timeouts", daemon=True)
+            # Where there can be no more threads the next one that is watched tries again.
+            thread.start()
+            self._thread = thread
 
     def _run(self) -> None:
         while True:
-            self._tidy()
+            self._take_in()
             self._wakes_at = self._heap[0][0] if self._heap else math.inf
             # What came since it was last looked at may have gone by when it would wake before.
             if self._coming:
@@ -85,19 +84,24 @@ class Watchdog:
             self._sleep()
             self._advance_all()
 
-    def _tidy(self) -> None:
-        alive = [entry for entry in self._heap if not entry[2].is_over]
+    def _take_in(self) -> None:
         while self._coming:
             entry = self._coming.popleft()
             if not entry[2].is_over:
-                alive.append(entry)
-        heapq.heapify(alive)
-        self._heap = alive
+                heapq.heappush(self._heap, entry)
+        now = time.monotonic()
+        if now - self._tidied_at >= _TIDY_SECONDS:
+            self._tidied_at = now
+            self._heap = [entry for entry in self._heap if not entry[2].is_over]
+            heapq.heapify(self._heap)
 
     def _sleep(self) -> None:
         seconds = min(max(0.0, self._wakes_at - time.monotonic()), _TIDY_SECONDS)
         try:
             self._woken.get(timeout=None if math.isinf(self._wakes_at) else seconds)
+            # However many have called: once is enough.
+            while True:
+                self._woken.get_nowait()
         except Empty:
             return
 
@@ -113,8 +117,8 @@ class Watchdog:
             with forks.threads_at_work():
                 return watched.advance()
         except Exception:
-            _LOG.exception("timeout_not_kept")
-            return None
+            _LOG.tell("exception", "timeout_not_kept")
+            return watched.clock() + _TIDY_SECONDS
 
 
 watchdog = Watchdog()

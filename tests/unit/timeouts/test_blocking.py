@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import logging
 import os
 import random
 import signal
@@ -18,9 +21,10 @@ import pytest
 
 from orchestrator.errors import TimeoutExceeded
 from orchestrator.events import GraceRecovered, TimeoutNear, TimeoutStruck
-from orchestrator.timeouts import TimeoutConfig, TimeoutManager
-from orchestrator.timeouts.left import CONTEXT_ENDS_AT
+from orchestrator.timeouts import TimeoutConfig, TimeoutManager, blocking, deadline_left, interrupts
+from orchestrator.timeouts.left import INNERMOST
 from orchestrator.timeouts.running import table
+from orchestrator.timeouts.watchdog import Watchdog
 from tests.processes import wait_until
 from tests.unit.timeouts.told import told, unpublished
 
@@ -34,7 +38,7 @@ _BARE = TimeoutConfig(10, 100, enable_progressive_timeout=False)
 def alone() -> Iterator[None]:
     with unpublished():
         yield
-    assert CONTEXT_ENDS_AT.get() is None
+    assert INNERMOST.get() is None
     assert len(table) == 0
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 
@@ -91,6 +95,116 @@ def test_where_sigalrm_is_taken_the_main_thread_is_interrupted_without() -> None
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     assert error.operation == "outer"
+
+
+def test_whoever_handles_sigalrm_within_a_block_is_not_called_and_the_block_is_interrupted() -> None:
+    called: list[int] = []
+
+    def block() -> None:
+        before = signal.signal(signal.SIGALRM, lambda number, _frame: called.append(number))
+        try:
+            _spin()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    assert _timed_out(TimeoutManager(_BARE), block).operation == "outer"
+    assert called == []
+
+
+def test_sigalrm_is_used_again_after_somebody_has_put_our_handler_back() -> None:
+    manager = TimeoutManager(_BARE)
+    with manager.timeout_context("read", 50):
+        ours = signal.getsignal(signal.SIGALRM)
+    signal.signal(signal.SIGALRM, ours)
+
+    assert _timed_out(manager, _sleep).operation == "outer"
+
+
+def test_a_signals_handler_that_raises_leaves_no_thread_without_limits() -> None:
+    manager, chance = TimeoutManager(_BARE), random.Random(7)
+    is_over = threading.Event()
+
+    def on_signal(_number: int, _frame: Any) -> None:
+        if not is_over.is_set():
+            raise InterruptedError
+
+    def send() -> None:
+        while not is_over.wait(chance.uniform(1e-4, 6e-4)):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    sender = threading.Thread(target=send)
+    before = signal.signal(signal.SIGUSR1, on_signal)
+    with contextlib.suppress(InterruptedError):
+        sender.start()
+    ends_at = time.monotonic() + 0.4
+    while time.monotonic() < ends_at:
+        with contextlib.suppress(InterruptedError):
+            while time.monotonic() < ends_at:
+                with manager.timeout_context("read", 50):
+                    pass
+    is_over.set()
+    sender.join(30)
+    signal.signal(signal.SIGUSR1, before)
+    table.forget()
+    INNERMOST.set(None)
+
+    assert not interrupts.is_shielded(threading.get_ident())
+    assert manager.metrics["timeouts"] == 0
+    assert _timed_out(manager, _sleep).operation == "outer"
+
+
+def test_where_no_thread_can_be_made_the_block_is_not_begun_and_the_next_one_has_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    manager, dog = TimeoutManager(_BARE), Watchdog()
+    monkeypatch.setattr(blocking, "watchdog", dog)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"), manager.timeout_context("read", 0.02):
+            pytest.fail("it was begun")
+
+    assert (manager.metrics["failed"], manager.metrics["timeouts"]) == (1, 0)
+    assert _timed_out(manager, _sleep).operation == "outer"
+
+
+def test_what_comes_earlier_and_earlier_wakes_the_watchdog_once() -> None:
+    class Later:
+        is_over = False
+
+        def advance(self) -> None:
+            """Nothing is due."""
+
+        def clock(self) -> float:
+            return time.monotonic()
+
+    class Last(Later):
+        def advance(self) -> None:
+            ended.set()
+
+    ended, dog = threading.Event(), Watchdog()
+    for number in range(5000):
+        dog.watch(Later(), time.monotonic() + 5000 - number)
+    dog.watch(Last(), time.monotonic())
+
+    assert ended.wait(30)
+    # With a turn for each of them it would still have thousands to make.
+    assert dog._woken.qsize() < 100  # noqa: SLF001
+
+
+def test_a_log_that_cannot_be_written_changes_nothing_of_a_limit() -> None:
+    class Closed(logging.Handler):
+        def emit(self, _record: logging.LogRecord) -> None:
+            raise ValueError("closed")
+
+    closed, log = Closed(), logging.getLogger("orchestrator")
+    log.addHandler(closed)
+    try:
+        assert _timed_out(TimeoutManager(TimeoutConfig(10, 100, 0.01, 0.5)), _sleep).operation == "outer"
+    finally:
+        log.removeHandler(closed)
 
 
 def test_it_is_warned_and_may_end_in_its_grace_period() -> None:
@@ -176,7 +290,7 @@ def test_a_plain_function_has_the_callers_arguments_context_and_errors() -> None
         assert threading.current_thread() is not threading.main_thread()
         if number < 0:
             raise OSError("negative")
-        return number + more + (CONTEXT_ENDS_AT.get() or 0)
+        return number + more + (deadline_left() or 0)
 
     async def main() -> None:
         manager = TimeoutManager(_BARE)
@@ -191,10 +305,13 @@ def test_a_plain_function_has_the_callers_arguments_context_and_errors() -> None
 def test_the_error_never_comes_after_its_block(in_thread: bool) -> None:  # noqa: FBT001
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
+    # What Python itself calls while it collects cannot pass the error on: the block would be told again.
+    gc.disable()
     try:
         ends = _in_thread(_hammer) if in_thread else _hammer()
     finally:
         sys.setswitchinterval(interval)
+        gc.enable()
 
     assert ends["after"] == 0
     assert ends["unclean"] == 0
@@ -215,7 +332,7 @@ def _hammer() -> dict[str, int]:
                     _count(steps)
             except TimeoutExceeded as error:
                 ends["timed out"] += error.operation in {"outer", "inner"}
-            ends["unclean"] += CONTEXT_ENDS_AT.get() is not None
+            ends["unclean"] += INNERMOST.get() is not None
             _count(1000)
         except TimeoutExceeded:
             ends["after"] += 1
