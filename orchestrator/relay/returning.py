@@ -99,13 +99,15 @@ class Returner:
         told = [outcome for outcome in read.values() if outcome]
         published = [each for each in told if each.outcome == outcomes.PUBLISHED]
         with postgres.cut_off_after(_WRITE_SECONDS, connection):
-            self._returned += outcomes.apply(connection, [each for each in told if each not in published])
+            replayed = [each for each in told if each.outcome != outcomes.PUBLISHED]
+            self._returned += outcomes.apply(connection, replayed)
             changed, missing = outcomes.publish(connection, published)
         self._returned += changed
         # Only now: whoever is killed before has them read again.
-        waiting = [entry_id for entry_id, one in read.items() if _waits(one, missing)]
-        self._awaits = self._awaits or bool(waiting)
-        self._forget(client, [entry_id for entry_id in read if entry_id not in waiting])
+        done = [entry_id for entry_id, one in read.items() if not _waits(one, missing)]
+        self._awaits = self._awaits or len(done) < len(read)
+        if done:
+            self._forget(client, done)
         return len(entries)
 
     def _join(self, client: Any) -> None:

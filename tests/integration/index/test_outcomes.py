@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -174,3 +174,21 @@ def _others(database: psycopg.Connection[Any]) -> int:
         " AND backend_type = 'client backend'"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def test_the_outcome_of_an_event_waits_for_its_letter_and_no_other_one_waits_with_it(
+    environment: Settings, database: Database
+) -> None:
+    _add(database, "task's")
+    now = datetime.now(UTC).isoformat()
+    with redis.connect(environment.redis_url) as client, _running(environment) as returner:
+        key: Any = keys.outcomes()
+        _tell(client, letter_id="event's", outcome="published", at=now)
+        wait_until(lambda: sum(group["pending"] for group in client.xinfo_groups(key)) == 1)
+
+        _tell(client, letter_id="task's", replay="1", outcome="resolved")
+        wait_until(lambda: letters(database)["task's"] == ("resolved", 1))
+        assert returner.state()["error"] == ""
+        _add(database, "event's", "open", 0)
+        wait_until(lambda: letters(database)["event's"] == ("resolved", 0))
+        wait_until(lambda: client.xlen(key) == 0)
