@@ -87,8 +87,7 @@ def judge(snapshot: Snapshot, thresholds: Thresholds, surroundings: Surroundings
     for component in recent.components():
         reasons += _component(recent, component, thresholds)
     for name, words in surroundings.circuits.items():
-        sentence = f"the circuit of {name!r} {words}: calls of it are not made"
-        reasons.append(Reason(f"circuit:{name}", "warning", sentence, name))
+        reasons.append(Reason(f"circuit:{name}", "warning", f"the circuit of {name!r} {words}", name))
     reasons += _of_itself(snapshot)
     status = _status([reason.severity for reason in reasons if not _is_of_component(reason)])
     if status == "healthy" and any(reason.severity != "info" for reason in reasons):

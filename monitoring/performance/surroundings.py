@@ -46,5 +46,7 @@ def _circuits() -> dict[str, str]:
 
 def _words(state: State) -> str:
     if state.mode == "isolated":
-        return "is isolated by hand"
-    return "is open" if state.circuit == "open" else "was open, and is being tried"
+        return "is isolated by hand: calls of it are not made"
+    if state.circuit == "open":
+        return "is open: calls of it are not made"
+    return "was open, and is being tried: few calls of it are made"

@@ -12,6 +12,10 @@ from orchestrator.kafka.failures import Failures
 from orchestrator.kafka.options import CAP_SECONDS, Options
 
 
+# Events may name their topics themselves: what is beyond is counted together.
+_MOST_TOPICS, _OTHERS = 1000, "other"
+
+
 @dataclass
 class Figures:
     """Counts since the client was made. A retry is an attempt after the first one of the same call."""
@@ -36,6 +40,12 @@ class Figures:
             return
         self.by_reason[ended.reason] += 1
         self.by_error[type(ended.error).__name__] += 1
+
+    def count_letter(self, topic: str) -> None:
+        """A letter is written, which goes to this topic."""
+        self.dead_lettered += 1
+        is_kept = topic in self.by_topic or len(self.by_topic) < _MOST_TOPICS
+        self.by_topic[topic if is_kept else _OTHERS] += 1
 
     def as_dict(
         self, options: Options, failures: Failures, breaker: Breaker, *, is_connected: bool

@@ -89,6 +89,5 @@ class Unpublished:
             return
         failure.letter_id = failure.identity
         topic = topic_of(failure.message.topic, suffix)
-        self._figures.dead_lettered += 1
-        self._figures.by_topic[topic] += 1
+        self._figures.count_letter(topic)
         events.emit(events.DeadLettered(COMPONENT, topic))

@@ -64,7 +64,7 @@ def test_health_forgets_what_is_longer_ago_than_its_window() -> None:
 
 
 def test_an_open_circuit_that_is_known_degrades() -> None:
-    driven = Driven(around=Surroundings(circuits={"payments": "is open"}))
+    driven = Driven(around=Surroundings(circuits={"payments": "is open: calls of it are not made"}))
 
     assert driven.monitor.health()["reasons"] == [
         "the circuit of 'payments' is open: calls of it are not made"
