@@ -11,7 +11,6 @@ from orchestrator.kafka.attempts import Delivered, Failed
 from orchestrator.kafka.failures import Failures
 from orchestrator.kafka.options import CAP_SECONDS, Options
 
-
 # Events may name their topics themselves: what is beyond is counted together.
 _MOST_TOPICS, _OTHERS = 1000, "other"
 
