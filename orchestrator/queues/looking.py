@@ -96,12 +96,13 @@ def _held_back(client: Any, times: str, messages: str) -> Iterator[tuple[str, st
 
 
 def _deadline(headers: Mapping[str, Any]) -> dict[str, Any]:
-    found = deadline.read(headers, 0.0)
+    now = time.time()
+    found = deadline.read(headers, now)
     if found is None:
         return {}
     if found.is_default and headers.get(deadline.IS_DEFAULT) is not True:
         # It begins to count with the next claim.
-        return {"left_seconds": found.at}
+        return {"left_seconds": round(found.at - now, 3)}
     return {"deadline": deadline.text(found.at)}
 
 
