@@ -26,7 +26,9 @@ R = TypeVar("R")
 
 _logger = logging.getLogger(__name__)
 
-_BATCH = 1000
+# Its buffer is sent by nobody but the task that does it for all: who publishes may be cancelled meanwhile,
+# and would leave what the library has taken out of the buffer and not sent yet.
+_NEVER_FULL = 2**31
 # What nobody waits for any more may still be on its way when a producer is closed.
 _MOMENT_SECONDS = 0.2
 # Between two looks for what was waited for long enough.
@@ -46,7 +48,7 @@ class Delivering:
         self._aio = AIOProducer(
             connections.asyncio_options(servers, timeout_seconds),
             executor=_AtOnce(),
-            batch_size=_BATCH,
+            batch_size=_NEVER_FULL,
             buffer_timeout=0,
         )
         process.track("kafka", self, lambda one: int(one.users > 0))

@@ -122,3 +122,20 @@ def test_an_entry_that_redis_refuses_takes_no_other_one_with_it(outbox: Redis, t
     assert written == [None, None, None]
     assert isinstance(told, RedisError)
     assert len(_letters(outbox)) == 3
+
+
+def test_who_is_cancelled_takes_no_other_event_with_it(environment: Settings, topic: str) -> None:
+    async def main() -> list[PublishOutcome]:
+        async with KafkaClient(timeout_seconds=3) as client:
+            await client.publish_event("first", f"{topic}-0")
+            publishing = [
+                asyncio.create_task(client.publish_event("event", f"{topic}-{n % 3}")) for n in range(1200)
+            ]
+            await asyncio.sleep(0)
+            for task in publishing[600:]:
+                task.cancel()
+            return await asyncio.gather(*publishing[:600])
+
+    outcomes = asyncio.run(main())
+
+    assert {(bool(each), each.attempts) for each in outcomes} == {(True, 1)}
