@@ -12,7 +12,7 @@ from tests.pages import ROOT, Block, blocks, run, running
 from tests.processes import wait_until
 
 READY = "Ctrl-C"
-EXPORTS = 'export PATH="$PWD/.venv/bin:$PATH"; eval "$(omninode stack status --export)"\n'
+PATH = 'export PATH="$PWD/.venv/bin:$PATH"\n'
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +26,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def dev(alone: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    log_file = tmp_path_factory.mktemp("dev") / "log"
-    with running(".venv/bin/omninode dev", alone, log_file, READY) as log:
-        yield log
-
-
-def _with_exports(block: Block) -> Block:
-    if block.info == "sh":
-        return Block("sh", EXPORTS + block.body)
-    return Block("sh", f"{EXPORTS}.venv/bin/python - <<'PYTHON'\n{block.body}\nPYTHON\n")
-
-
-def test_every_block_of_the_readme_runs_in_its_order(alone: dict[str, str], tmp_path: Path) -> None:
-    log_file = tmp_path / "log"
+def readme(alone: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The README, read to its end: what was started last stays up; yields how many of its blocks have run."""
+    log_file = tmp_path_factory.mktemp("readme") / "log"
+    have_run = 0
     with ExitStack() as background:
         for block in blocks("README.md"):
             if block.info == "sh background":
@@ -48,21 +38,44 @@ def test_every_block_of_the_readme_runs_in_its_order(alone: dict[str, str], tmp_
             elif block.info == "sh":
                 run(block, alone)
             elif block.info == "python":
-                run(_with_exports(block), alone)
+                run(_led(block, _exports(alone)), alone)
+            have_run += 1
+        yield have_run
+
+
+@pytest.fixture(scope="module")
+def exports(readme: int, alone: dict[str, str]) -> str:
+    """The lines that lead a shell to the stack that is up."""
+    return _exports(alone)
+
+
+def _exports(alone: dict[str, str]) -> str:
+    return run(Block("sh", f"{PATH}omninode stack status --export"), alone)
+
+
+def _led(block: Block, exports: str) -> Block:
+    """The block, in a shell that leads to a stack."""
+    if block.info == "sh":
+        return Block("sh", PATH + exports + block.body)
+    return Block("sh", f"{exports}.venv/bin/python - <<'PYTHON'\n{block.body}\nPYTHON\n")
+
+
+def test_every_block_of_the_readme_runs_in_its_order(readme: int) -> None:
+    assert readme == len(blocks("README.md"))
 
 
 @pytest.mark.parametrize("number", range(len(blocks("docs/how-to.md"))))
-def test_a_block_of_the_how_to_runs(dev: Path, alone: dict[str, str], number: int) -> None:
-    run(_with_exports(blocks("docs/how-to.md")[number]), alone)
+def test_a_block_of_the_how_to_runs(exports: str, alone: dict[str, str], number: int) -> None:
+    run(_led(blocks("docs/how-to.md")[number], exports), alone)
 
 
 def test_the_hook_that_an_application_of_the_how_to_sends_is_received(
-    dev: Path, alone: dict[str, str]
+    exports: str, alone: dict[str, str]
 ) -> None:
     (block,) = [each for each in blocks("docs/how-to.md") if "hooks.process" in each.body]
-    run(_with_exports(block), alone)
+    run(_led(block, exports), alone)
 
-    with psycopg.connect(run(Block("sh", f'{EXPORTS}printf %s "$DATABASE_URL"'), alone)) as database:
+    with psycopg.connect(run(Block("sh", f'{exports}printf %s "$DATABASE_URL"'), alone)) as database:
         query = "SELECT event FROM hook_events WHERE delivery_id = 'from an application'"
         wait_until(lambda: database.execute(query).fetchall() == [("push",)], what="the hook")
 
