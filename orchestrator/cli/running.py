@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _NEAR_PERCENT = 80.0
 _LEAST_NAME, _MOST_WORKER = 16, 30
+# Below this a row says neither when it began (how long ago follows) nor the moment of its deadline.
+_WIDE_COLUMNS, _MOST_WORKER_NARROW = 120, 13
 _HEADER = ["what", "worker", "pid", "started", "elapsed", "limit", "used", "state"]
 _RIGHT = ["pid", "elapsed", "used"]
 
@@ -78,12 +80,14 @@ def _told(fleet: Fleet, found: int) -> dict[str, Any]:
 def _print(found: list[Entry], *, explain: bool) -> None:
     from orchestrator.cli.deadletters.rendering import columns, short, table
 
-    rows = [_row(each) for each in found]
-    taken = sum(2 + max(map(len, column)) for column in zip(_HEADER[1:], *rows, strict=True))
+    is_wide = columns() >= _WIDE_COLUMNS
+    header = [name for name in _HEADER if is_wide or name != "started"]
+    rows = [_row(each, is_wide=is_wide) for each in found]
+    taken = sum(2 + max(map(len, column)) for column in zip(header[1:], *rows, strict=True))
     most = max(_LEAST_NAME, columns() - taken)
     notes = [_explanation(each) if explain else "" for each in found]
     table(
-        _HEADER,
+        header,
         [[short(_what(each), most), *row] for each, row in zip(found, rows, strict=True)],
         _RIGHT,
         notes,
@@ -94,24 +98,24 @@ def _what(entry: Entry) -> str:
     return f"{entry.name} {entry.task_id}" if entry.kind == "task" and entry.task_id else entry.name
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry, *, is_wide: bool) -> list[str]:
     from orchestrator.cli.deadletters.rendering import short
 
     return [
-        short(entry.worker or entry.host, _MOST_WORKER),
+        short(entry.worker or entry.host, _MOST_WORKER if is_wide else _MOST_WORKER_NARROW),
         str(entry.pid),
-        _clock(entry.started_at),
+        *([_clock(entry.started_at)] if is_wide else []),
         times.length(entry.elapsed_seconds),
-        _limit(entry),
+        _limit(entry, is_wide=is_wide),
         "-" if entry.percent is None else f"{entry.percent:.0f}%{'!' if _is_near(entry) else ''}",
         entry.state,
     ]
 
 
-def _limit(entry: Entry) -> str:
-    """The length until its next limit and whose that is, and the moment of its deadline."""
+def _limit(entry: Entry, *, is_wide: bool) -> str:
+    """The length until its next limit and whose that is, and where there is room the deadline's moment."""
     told = [] if entry.limit_seconds is None else [f"{times.length(entry.limit_seconds)} {entry.limit}"]
-    if entry.deadline is not None:
+    if entry.deadline is not None and is_wide:
         told.append(f"until {_clock(entry.deadline)}")
     return ", ".join(told) or "-"
 

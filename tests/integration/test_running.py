@@ -217,8 +217,8 @@ def test_what_cannot_be_read_is_passed_over(client: Any, written: Callable[..., 
 
 @pytest.fixture
 def run(client: Any) -> Callable[..., Any]:
-    def invoke(*arguments: str, code: int = 0) -> Any:
-        result = CliRunner().invoke(cli, ["running", *arguments], env={"COLUMNS": "160"})
+    def invoke(*arguments: str, code: int = 0, columns: int = 160) -> Any:
+        result = CliRunner().invoke(cli, ["running", *arguments], env={"COLUMNS": f"{columns}"})
         assert result.exit_code == code, result.output
         return result
 
@@ -250,6 +250,17 @@ def test_the_command_shows_who_runs_what_and_marks_what_is_near_its_limit(
     ]
     assert told["found"] == 2
     assert [each["worker"] for each in told["processes"]] == ["shop@host"]
+
+
+def test_a_row_fits_into_eighty_columns(
+    run: Callable[..., Any], written: Callable[..., Sheet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.timeouts.running.worker_name", "shop-worker@host.example.internal")
+    now, more = time.monotonic(), {"kind": "task", "task_id": "an-id" * 7, "deadline": time.time() + 3600}
+    written(entry("shop.pay_the_invoice", 30, pid=471_123, limit_at=now + 270, ends_at=now + 300, **more))
+
+    assert max(map(len, run(columns=80).output.splitlines())) == 80
+    assert ", until " in run().output
 
 
 def test_the_command_explains_adaptive_limits(run: Callable[..., Any], written: Callable[..., Sheet]) -> None:
