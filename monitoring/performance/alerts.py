@@ -1,4 +1,4 @@
-"""Alerts: raised at once, cleared after two looks without their reason, each told once in the log."""
+"""Alerts: raised by the first look, cleared after two without their reason, each told once in the log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Alert:
             "name": self.reason.name,
             "severity": self.reason.severity,
             "message": self.reason.sentence,
-            "component": self.reason.component or None,
+            "component": self.reason.component,
             "since": times.iso(self.since),
         }
 
@@ -45,12 +45,13 @@ class Alerts:
             sorted(self._raised.values(), key=lambda alert: (order.index(alert.reason.severity), alert.since))
         )
 
-    def look(self, reasons: Iterable[Reason], now: float) -> None:
-        """Raise what is new, clear what was absent twice; `now` in Unix seconds."""
+    def look(self, reasons: Iterable[Reason], now: float, *, may_clear: bool = True) -> None:
+        """Raise what is new, clear what was absent twice where this look counts; `now` in Unix seconds."""
         present = {reason.name: reason for reason in reasons}
         raised: dict[str, Alert] = {}
         for name, alert in self._raised.items():
-            kept = _looked_at(alert, present.get(name), now)
+            is_kept = not may_clear and name not in present
+            kept = alert if is_kept else _looked_at(alert, present.get(name), now)
             if kept is not None:
                 raised[name] = kept
         for name, reason in present.items():

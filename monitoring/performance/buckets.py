@@ -7,7 +7,7 @@ It is that of Prometheus' native histograms of schema 3. Bucket i holds what is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, log2
+from math import ceil, inf, log2
 
 PER_DOUBLING = 8
 # From a microsecond to twelve days; what is shorter or longer goes to the first or the last one.
@@ -28,16 +28,23 @@ def bound_seconds(index: float) -> float:
     return float(2.0 ** (index / PER_DOUBLING))
 
 
-def quantile_seconds(counts: Mapping[int, int], share: float) -> float | None:
+def quantile_seconds(
+    counts: Mapping[int, int], share: float, least_seconds: float = 0.0, most_seconds: float = inf
+) -> float | None:
     """The duration that this share (0 to 1) of them does not exceed; None where there are none.
 
-    Within a bucket they count as spread evenly on a logarithmic scale: against the exact quantile the error
-    is about half a percent, and never more than a bucket, which is nine.
+    Within a bucket, or the part of it that the least and the longest of them leave, they count as spread
+    evenly on a logarithmic scale: of durations that vary the error is about half a percent, and it is never
+    more than a bucket, which is nine. It is exact where all are equal.
     """
     left = share * sum(counts.values())
     for index, count in sorted(counts.items()):
         if count and left <= count:
-            return bound_seconds(index - 1 + left / count)
+            shortest = max(bound_seconds(index - 1), least_seconds)
+            longest = min(bound_seconds(index), most_seconds)
+            found = shortest * float((longest / shortest) ** (left / count))
+            # What was measured is rounded, and may lie beside its bucket.
+            return min(max(found, least_seconds), most_seconds)
         left -= count
     # Rounding has left a rest beyond the last one.
-    return bound_seconds(max(counts)) if counts else None
+    return min(bound_seconds(max(counts)), most_seconds) if counts else None

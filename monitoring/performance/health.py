@@ -19,12 +19,12 @@ _CRITICAL_TIMES = 2
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something is not as it should be. `name` tells it apart, `component` is "" for the whole."""
+    """Why something is not as it should be. `name` tells it apart, `component` is None for the whole."""
 
     name: str
     severity: Severity
     sentence: str
-    component: str = ""
+    component: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def _whole(recent: Sums, thresholds: Thresholds) -> list[Reason]:
-    return _errors(recent.of(), error_percent(recent, None), thresholds, "")
+    return _errors(recent.of(), error_percent(recent, None), thresholds, None)
 
 
 def _component(recent: Sums, name: str, thresholds: Thresholds) -> list[Reason]:
@@ -124,16 +124,16 @@ def _component(recent: Sums, name: str, thresholds: Thresholds) -> list[Reason]:
     return reasons
 
 
-def _errors(calls: Calls, percent: float, thresholds: Thresholds, component: str) -> list[Reason]:
+def _errors(calls: Calls, percent: float, thresholds: Thresholds, component: str | None) -> list[Reason]:
     if calls.count < LEAST_CALLS or percent <= thresholds.error_percent:
         return []
     is_critical = percent >= min(100.0, _CRITICAL_TIMES * thresholds.error_percent)
-    of = f"calls of {component!r}" if component else "all calls"
+    of = "all calls" if component is None else f"calls of {component!r}"
     sentence = (
         f"{percent:.1f} % of {of} failed ({calls.count} in the last {WINDOW_MINUTES} minutes), "
         f"which is above {thresholds.error_percent:g} %"
     )
-    name = f"error_rate:{component}" if component else "error_rate"
+    name = "error_rate" if component is None else f"error_rate:{component}"
     return [Reason(name, "critical" if is_critical else "warning", sentence, component)]
 
 
@@ -148,7 +148,7 @@ def _of_itself(snapshot: Snapshot) -> list[Reason]:
 
 
 def _is_of_component(reason: Reason) -> bool:
-    return bool(reason.component)
+    return reason.component is not None
 
 
 def _status(severities: list[Severity]) -> Status:

@@ -18,10 +18,13 @@ def label(what: str, text: object) -> str:
     """The text as a label, its secrets masked; more than 200 characters are cut, and a hash tells them apart.
 
     Raises:
-        InvalidMeasure: it is no text; `what` says of which argument.
+        InvalidMeasure: it is no text, or nothing but spaces; `what` says of which argument.
     """
     if not isinstance(text, str):
         message = f"{what} must be text, not {text!r:.80}"
+        raise InvalidMeasure(message)
+    if not text or text.isspace():
+        message = f"{what} must not be empty, but {text!r:.80} is: say what was called"
         raise InvalidMeasure(message)
     # Half a surrogate pair cannot be sent to anybody.
     text = redaction.text(text.encode("utf-8", "backslashreplace").decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from math import inf
 
 from monitoring.performance.sums import Calls, Key, Sums
 
@@ -10,17 +11,19 @@ from monitoring.performance.sums import Calls, Key, Sums
 class Cell:
     """The calls of one key in the minute."""
 
-    __slots__ = ("buckets", "component", "micros")
+    __slots__ = ("buckets", "component", "least", "micros", "most")
 
     def __init__(self, component: str) -> None:
         self.component = component
         self.micros = 0
+        self.least: float = inf
+        self.most = 0
         self.buckets: defaultdict[int, int] = defaultdict(int)
 
     def calls(self) -> Calls:
         """As they are now."""
         buckets = dict(self.buckets)
-        return Calls(sum(buckets.values()), self.micros, buckets)
+        return Calls(sum(buckets.values()), self.micros, buckets, int(self.least), self.most)
 
 
 class Minute:

@@ -7,34 +7,30 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from monitoring.performance import dashboard
-from monitoring.performance.alerts import Alerts
 from monitoring.performance.health import Health, judge
 from monitoring.performance.listening import listener
 from monitoring.performance.recorder import Recorder
-from monitoring.performance.sampler import Sampler
-from monitoring.performance.samples import Sample, sample
 from monitoring.performance.source import Source
+from monitoring.performance.sums import Snapshot
 from monitoring.performance.surroundings import Surroundings, of_this_process
 from monitoring.performance.thresholds import Given, Thresholds
+from monitoring.performance.watch import Watch
 from orchestrator import events
-
-_MOST_SAMPLES = 60
 
 
 class PerformanceMonitor:
     """Sums of what a process records, and what follows from them; the settings say what is not given.
 
-    Nothing runs before `start`, which only alerts and samples need. Every method may be called from any
-    thread; a forked child has its own sums, and begins at zero.
+    Nothing runs before `start`, which only samples, and alerts that nobody asks for, need. Every method may
+    be called from any thread; a forked child has its own sums, and begins at zero.
 
     Args:
         metrics_retention_hours: how long what was measured stays in the dashboard.
-        sampling_interval_seconds: how often health is looked at, and alerts are raised or cleared.
+        sampling_interval_seconds: how often a sample is taken, and alerts are raised or cleared.
         alert_threshold_error_rate: above which percentage of errors health is degraded; critical at twice it.
         alert_threshold_response_time_ms: above which average or p95 of a component health is degraded.
         source: where the sums are read that are told; by default those that are recorded here.
@@ -67,13 +63,12 @@ class PerformanceMonitor:
             alert_threshold_response_time_ms,
         )
         given = self._given
-        self._wall = wall
+        self._clock, self._wall = clock, wall
         self._surroundings = surroundings
         self.recorder = Recorder(lambda: given.resolved().retention_hours, clock, wall)
         self._source: Source = source or self.recorder
         self.record = self.recorder.record
         self._listening: weakref.finalize[Any, Any] | None = None
-        self._sampler: Sampler | None = None
         self._begin_anew()
         _monitors.add(self)
         if listens:
@@ -118,7 +113,8 @@ class PerformanceMonitor:
     async def get_performance_dashboard(self) -> dict[str, Any]:
         """`{"system_health", "resilience_metrics", "component_performance", "alerts", "samples", …}`.
 
-        `system_health` is that of the last five minutes, the rest of all that is kept.
+        `system_health` is that of the last five minutes, the rest of all that is kept. Alerts are raised here
+        too, not only by the next sample.
         """
         return await asyncio.to_thread(self.dashboard)
 
@@ -133,12 +129,12 @@ class PerformanceMonitor:
     def dashboard(self) -> dict[str, Any]:
         """`get_performance_dashboard`, for code that is not asynchronous."""
         snapshot = self._source.snapshot()
-        health = judge(snapshot, self.thresholds, self._surroundings())
-        return dashboard.dashboard(snapshot, health, self._alerts, list(self._samples), self._wall())
+        health = self._asked(snapshot)
+        return dashboard.dashboard(snapshot, health, self._watch.alerts, self._watch.samples, self._wall())
 
     def health(self) -> dict[str, Any]:
         """`get_system_health`, for code that is not asynchronous."""
-        return self._judged().as_json()
+        return self._asked(self._source.snapshot()).as_json()
 
     def prometheus(self) -> str:
         """`get_prometheus_metrics`, for code that is not asynchronous."""
@@ -146,7 +142,7 @@ class PerformanceMonitor:
         from monitoring.performance import prometheus  # noqa: PLC0415
 
         snapshot = self._source.snapshot()
-        return prometheus.text(snapshot.total, judge(snapshot, self.thresholds, self._surroundings()))
+        return prometheus.text(snapshot.total, self._judged(snapshot))
 
     # -- watching
 
@@ -154,26 +150,19 @@ class PerformanceMonitor:
         """Listen to the events of this process, and look at its health each interval; once is enough."""
         with self._starting:
             self._listen()
-            if self._sampler is None:
-                self._sampler = Sampler(self.look, self.thresholds.sampling_seconds)
-                self._sampler.start()
+            self._watch.start(self.look, self.thresholds.sampling_seconds)
 
     def stop(self) -> None:
         """Do neither any more; what was recorded stays."""
         with self._starting:
             listening, self._listening = self._listening, None
-            sampler, self._sampler = self._sampler, None
         if listening:
             listening()
-        if sampler:
-            sampler.stop()
+        self._watch.stop()
 
     def look(self) -> None:
         """Take one sample, and raise or clear alerts."""
-        with self._looking:
-            health, now = self._judged(), self._wall()
-            self._samples.append(sample(health, now))
-            self._alerts.look(health.reasons, now)
+        self._watch.take(self._judged(self._source.snapshot()))
 
     def after_fork(self) -> None:
         """This is a forked child: nothing was recorded in it, and no thread of it looks."""
@@ -188,13 +177,15 @@ class PerformanceMonitor:
 
     def _begin_anew(self) -> None:
         self._starting = threading.Lock()
-        self._looking = threading.Lock()
-        self._sampler = None
-        self._samples: deque[Sample] = deque(maxlen=_MOST_SAMPLES)
-        self._alerts = Alerts()
+        self._watch = Watch(self._clock, self._wall)
 
-    def _judged(self) -> Health:
-        return judge(self._source.snapshot(), self.thresholds, self._surroundings())
+    def _judged(self, snapshot: Snapshot) -> Health:
+        return judge(snapshot, self.thresholds, self._surroundings())
+
+    def _asked(self, snapshot: Snapshot) -> Health:
+        health = self._judged(snapshot)
+        self._watch.ask(health, self.thresholds.sampling_seconds)
+        return health
 
 
 def _after_fork() -> None:

@@ -63,9 +63,11 @@ class Recorder:
     ) -> None:
         """A call has ended. What takes longer than twelve days counts as that; see `label` for long names.
 
+        A call that has failed is an error of the type `unknown` where `error_type` is None or "".
+
         Raises:
-            InvalidMeasure: the duration is no number from 0 up, a name is no text, or `success` is neither
-                True nor False: nothing is recorded.
+            InvalidMeasure: the duration is no number from 0 up, a name is no text or empty, or `success` is
+                neither True nor False: nothing is recorded.
         """
         if type(duration_ms) is not float:
             duration_ms = self._number(duration_ms)
@@ -87,13 +89,18 @@ class Recorder:
             if not success:
                 self._count_error(cell.component, error_type)
             cell.micros += micros
+            # A call of `min` or `max` costs more than that.
+            if micros < cell.least:  # noqa: PLR1730
+                cell.least = micros
+            if micros > cell.most:  # noqa: PLR1730
+                cell.most = micros
             cell.buckets[index] += 1
 
     def record_event(self, event_type: str, component: str, topic: str | None = None) -> None:
         """Something else has happened: one of `KINDS`; a dead letter counts by its topic, where it is given.
 
         Raises:
-            InvalidMeasure: there is no such event, or a name is no text: nothing is recorded.
+            InvalidMeasure: there is no such event, or a name is no text or empty: nothing is recorded.
         """
         try:
             what, name = kind(event_type), label("component", component)
@@ -169,7 +176,7 @@ class Recorder:
 
     def _count_error(self, component: str, error_type: str | None) -> None:
         try:
-            name = label("error_type", "unknown" if error_type is None else error_type)
+            name = label("error_type", "unknown" if error_type in (None, "") else error_type)
         except InvalidMeasure as error:
             self._refuse(str(error))
         self._open.errors[component, self._labels.error_type(component, name)] += 1

@@ -22,24 +22,26 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How many, their durations' sum in microseconds, and how many in each bucket of the grid."""
+    """How many, their durations' sum in microseconds, and how many in each bucket of the grid.
+
+    The shortest and the longest of them are known in whole microseconds; both are 0 where there are none.
+    """
 
     count: int
     micros: int
     buckets: Mapping[int, int]
+    least_micros: int
+    most_micros: int
 
     def quantile_ms(self, share: float) -> float | None:
         """The duration that this share of them does not exceed; None where there are none."""
-        seconds = quantile_seconds(self.buckets, share)
+        seconds = quantile_seconds(self.buckets, share, self.least_micros / 1e6, self.most_micros / 1e6)
         return None if seconds is None else seconds * 1000
 
     @property
     def average_ms(self) -> float | None:
         """Their mean duration; None where there are none."""
         return self.micros / 1000 / self.count if self.count else None
-
-
-NO_CALLS = Calls(0, 0, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,17 @@ def together(sums: Iterable[Sums]) -> Sums:
 
 def joined(parts: Iterable[Calls]) -> Calls:
     """All these calls."""
-    count = micros = 0
+    count = micros = least = most = 0
     buckets: dict[int, int] = {}
     for part in parts:
+        if not part.count:
+            continue
+        least = min(least, part.least_micros) if count else part.least_micros
+        most = max(most, part.most_micros)
         count += part.count
         micros += part.micros
         _add(buckets, part.buckets)
-    return Calls(count, micros, buckets)
+    return Calls(count, micros, buckets, least, most)
 
 
 def added(some: Mapping[K, int], more: Mapping[K, int]) -> dict[K, int]:

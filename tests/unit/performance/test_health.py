@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.sums import Snapshot
+from monitoring.performance.sums import Calls, Key, Snapshot, Sums
 from monitoring.performance.surroundings import Surroundings
 from orchestrator import events, settings
 from orchestrator.errors import InvalidMeasure
@@ -96,6 +96,56 @@ def test_an_alert_is_raised_at_once_and_cleared_after_two_clean_looks() -> None:
 
     driven.monitor.look()
     assert driven.alerts == {}
+
+
+def test_asking_raises_an_alert_and_clears_none_while_samples_are_taken() -> None:
+    driven = Driven({"sampling_interval_seconds": 3600})
+    driven.monitor.start()
+    wait_until(lambda: driven.monitor.dashboard()["samples"] != [], what="the first sample")
+    driven.call(0, 10)
+    driven.monitor.health()
+    raised = {"error_rate": "critical", "error_rate:shop": "critical"}
+    assert driven.alerts == raised
+
+    driven.clock.now = 10_000
+    assert [driven.alerts for _ in range(5)] == [raised] * 5
+    driven.monitor.look()
+    driven.monitor.look()
+    driven.monitor.stop()
+    assert driven.alerts == {}
+
+
+def test_where_no_samples_are_taken_being_asked_clears_an_alert_after_two_intervals() -> None:
+    driven = Driven()
+    driven.call(0, 10)
+    assert driven.alerts == {"error_rate": "critical", "error_rate:shop": "critical"}
+
+    driven.clock.now = 6 * 60
+    assert [len(driven.alerts) for _ in range(3)] == [2, 2, 2]
+    driven.clock.now += 60
+    assert driven.alerts == {}
+
+
+def test_a_letter_of_a_task_without_a_name_is_counted_too() -> None:
+    monitor = PerformanceMonitor()
+    events.emit(DeadLettered("", "orders.dlq"))
+    monitor.stop()
+
+    assert monitor.dashboard()["resilience_metrics"]["dead_letter_queue_messages"] == 1
+
+
+def test_a_source_s_component_without_a_name_is_not_the_whole() -> None:
+    key, calls = Key("", "order", "error"), Calls(10, 10, {0: 10}, 1, 1)
+
+    class Nameless:
+        def snapshot(self) -> Snapshot:
+            return Snapshot(0, 0.0, minutes={0: Sums({key: calls, Key("x", "y", "success"): calls})})
+
+    health = PerformanceMonitor(source=Nameless(), listens=False).health()
+
+    assert health["components"][""]["status"] == "critical"
+    assert health["reasons"][0].startswith("50.0 % of all calls failed")
+    assert health["reasons"][1].startswith("100.0 % of calls of '' failed")
 
 
 def test_an_alert_is_told_once_and_keeps_the_moment_since_when(caplog: pytest.LogCaptureFixture) -> None:

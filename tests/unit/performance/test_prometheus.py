@@ -90,7 +90,7 @@ def test_any_text_is_a_label() -> None:
     monitor = PerformanceMonitor(listens=False)
     names = ['say "hi"', "two\nlines", "back\\slash", "日本", "half \ud800", "nul \0"]
     for name in names:
-        monitor.record(name, "", 1.0, True)
+        monitor.record(name, name, 1.0, True)
 
     counts = _samples(asyncio.run(monitor.get_prometheus_metrics()))["omninode_requests_total"]
 

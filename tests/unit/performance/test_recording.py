@@ -51,6 +51,8 @@ def test_an_enormous_duration_counts_as_the_longest(monitor: PerformanceMonitor,
         ({"component": 7}, "component must be text, not 7"),
         ({"component": ["shop"]}, r"component must be text, not \['shop'\]"),
         ({"operation": None}, "operation must be text, not None"),
+        ({"component": ""}, "component must not be empty"),
+        ({"operation": " "}, "operation must not be empty, but ' ' is"),
         ({"success": "false"}, "success must be True or False, not 'false'"),
         ({"success": False, "error_type": ValueError}, "error_type must be text"),
     ],
@@ -65,6 +67,18 @@ def test_what_is_no_measure_is_refused_in_words_and_nothing_is_recorded(
 
     assert _shown(monitor) == {}
     assert monitor.dashboard()["refused_measures"] == 1
+
+
+def test_an_error_without_a_type_is_of_an_unknown_one(monitor: PerformanceMonitor) -> None:
+    monitor.record("shop", "order", 1.0, False, "")
+    monitor.record("shop", "order", 1.0, False)
+
+    assert 'omninode_errors_total{component="shop",error_type="unknown"} 2.0' in monitor.prometheus()
+
+
+def test_an_event_of_something_without_a_name_is_refused(monitor: PerformanceMonitor) -> None:
+    with pytest.raises(InvalidMeasure, match="component must not be empty"):
+        monitor.record_event("timeout", "")
 
 
 def test_an_event_that_there_is_not_is_refused_with_those_that_there_are(monitor: PerformanceMonitor) -> None:

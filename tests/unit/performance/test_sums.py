@@ -2,9 +2,11 @@
 
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitoring.performance import PerformanceMonitor
 from monitoring.performance.buckets import FIRST, LAST, bucket, quantile_seconds
 from monitoring.performance.recorder import Recorder
 from monitoring.performance.sums import Snapshot
@@ -53,6 +55,33 @@ def test_a_quantile_is_within_a_bucket_of_the_exact_one(seconds: list[float], sh
     exact = sorted(seconds)[max(0, -int(-share * len(seconds) // 1) - 1)]
     assert found is not None
     assert exact / 1.0906 <= found <= exact * 1.0906
+
+
+@pytest.mark.parametrize("ms", [1.0, 150.0, 0.0, 0.0002, 1e12])
+def test_percentiles_of_equal_calls_are_what_each_took(ms: float) -> None:
+    monitor = PerformanceMonitor(metrics_retention_hours=24, listens=False)
+    for _ in range(200):
+        monitor.record("shop", "order", ms, True)
+
+    shown = monitor.dashboard()["component_performance"]["shop"]
+
+    percentiles = {shown[f"p{percent}_duration_ms"] for percent in (50, 95, 99)}
+    assert percentiles == {shown["average_duration_ms"]}
+
+
+@given(st.lists(st.floats(0, 1e7), min_size=1), st.floats(0, 1))
+def test_no_percentile_is_beyond_the_least_or_the_longest(durations_ms: list[float], share: float) -> None:
+    clock = Clock()
+    recorder = Recorder(lambda: 24, clock.seconds, clock.unix)
+    for number, each in enumerate(durations_ms):
+        recorder.record("shop", f"order {number % 3}", each, True)
+        clock.now += 30
+
+    found = recorder.snapshot().total.of("shop").quantile_ms(share)
+
+    micros = [round(each * 1000) for each in durations_ms]
+    assert found is not None
+    assert min(micros) - 1 <= found * 1000 <= max(micros) + 1
 
 
 def test_a_bucket_holds_its_upper_bound_and_not_its_lower_one() -> None:
