@@ -23,6 +23,8 @@ from orchestrator import redaction, urls
 from orchestrator.errors import SettingsError
 from orchestrator.policy import Policy
 
+_SUFFIX = r"^[A-Za-z0-9._-]{1,100}$"
+_BASE_URL = r"^https?://[^/]+"
 DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
 
 
@@ -38,7 +40,7 @@ class ModelEndpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+")]
+    base_url: Annotated[str, Field(pattern=_BASE_URL)]
     model: str
     api_key: SecretStr | None = None
     connect_timeout_seconds: Seconds = 5.0
@@ -84,7 +86,7 @@ class Settings(BaseSettings):
     """How often a KafkaClient tries again to publish an event."""
     kafka_timeout_seconds: Seconds = Field(30.0, alias="KAFKA_TIMEOUT_SECONDS")
     """How long an attempt to publish a dead letter or an event may take, in seconds."""
-    kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    kafka_dlq_suffix: str = Field(".dlq", alias="KAFKA_DLQ_SUFFIX", pattern=_SUFFIX)
     """What a queue's name gets to become its dead-letter topic's."""
 
     timeout_operation_default: Seconds = Field(300.0, alias="TIMEOUT_OPERATION_DEFAULT")
@@ -291,6 +293,10 @@ def load() -> Settings:
 
 
 _ALLOWED = {"bool_parsing": "must be true or false", "int_parsing": "must be a whole number"}
+_ALLOWED_BY_PATTERN = {
+    _SUFFIX: "must be 1 to 100 letters, digits, dots, underscores and hyphens, such as '.dlq'",
+    _BASE_URL: "must be a URL such as https://host/v1",
+}
 
 
 def _explain(error: ValidationError) -> str:
@@ -299,7 +305,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _explain_one(details: ErrorDetails) -> str:
-    message = _ALLOWED.get(details["type"], details["msg"].removeprefix("Value error, "))
+    found = _ALLOWED.get(details["type"]) or _ALLOWED_BY_PATTERN.get(
+        details.get("ctx", {}).get("pattern", "")
+    )
+    message = found or details["msg"].removeprefix("Value error, ")
     if not details["loc"]:
         return message
     variable, *inside = (str(part) for part in details["loc"])

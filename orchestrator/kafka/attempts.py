@@ -43,10 +43,26 @@ class Failed:
     cause: Exception | None = None
 
     @property
-    def sentence(self) -> str:
-        """What happened, with the class of the error."""
-        said = f"{type(self.error).__name__}: {self.error}"
-        return said if self.cause in {None, self.error} else f"{said}; before: {self.cause}"
+    def own(self) -> Exception | None:
+        """The error of its last attempt; None where none was made."""
+        return self.cause or (self.error if self.attempts else None)
+
+    def sentence(self, before: str = "", because: str = "") -> str:
+        """What happened, with the class of the error that the last attempt ended with.
+
+        `before` says it of the attempts of earlier calls, `because` what turned this one away without any.
+        """
+        own = said(self.own) if self.own else before
+        if self.own is self.error:
+            return own
+        if own:
+            return f"{own}; not tried again: {self.error}"
+        return f"{said(self.error)}; its last error: {because}" if because else said(self.error)
+
+
+def said(error: Exception) -> str:
+    """The error, with its class."""
+    return f"{type(error).__name__}: {error}"
 
 
 async def publish(
@@ -71,11 +87,13 @@ async def publish(
         except Exception as error:
             await permit.end_soon(error)
             last = error
+            session.failed(error)
         except BaseException as error:
             await permit.end_soon(error)
             raise
         else:
             await permit.end_soon()
+            session.answered()
             return Delivered(record, made)
         if not can_heal(last) or made > options.max_retry_attempts:
             return Failed(last, _reason(last, made), made)

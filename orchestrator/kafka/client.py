@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from orchestrator import events, settings
 from orchestrator.breaker import Breaker, breaker, builtin
-from orchestrator.kafka import attempts, message, options, reaching
+from orchestrator.kafka import attempts, message, options
 from orchestrator.kafka.attempts import COMPONENT, Delivered, Failed
 from orchestrator.kafka.failures import Failure
 from orchestrator.kafka.figures import Figures
@@ -57,7 +57,7 @@ class KafkaClient(Configured):
         self._breaker = _breaker_of(self._options.bootstrap_servers)
         self._session = Session(self._options)
         self._figures = Figures()
-        self._unpublished = Unpublished(self._options, self._figures)
+        self._unpublished = Unpublished(self._options, self._figures, self._breaker)
 
     def __repr__(self) -> str:
         return f"KafkaClient({self.bootstrap_servers!r})"
@@ -77,8 +77,7 @@ class KafkaClient(Configured):
         Raises:
             KafkaUnavailable: no broker answers within `timeout_seconds`, or what the deadline leaves.
         """
-        await reaching.reach(self.bootstrap_servers, self.timeout_seconds)
-        self._session.connect()
+        await self._session.reach()
 
     async def disconnect(self) -> None:
         """Wait for the attempts that are under way, and let go of the producer.
@@ -129,9 +128,9 @@ class KafkaClient(Configured):
         return outcome
 
     async def get_resilience_metrics(self) -> dict[str, Any]:
-        """What was published and what failed, the dead letters, the retries, and the circuit; as JSON."""
-        failures, is_connected = self._unpublished.failures, self._session.is_connected
-        return self._figures.as_dict(self._options, failures, self._breaker, is_connected=is_connected)
+        """What was published, what failed, letters, retries, the circuit, and if a broker answers; as JSON."""
+        knows = self._options, self._unpublished.failures, self._breaker
+        return self._figures.as_dict(*knows, is_connected=self._session.is_connected)
 
     async def get_failed_messages(self) -> list[dict[str, Any]]:
         """The last 1,000 events of this client that are not on their topics, the oldest first; as JSON."""
@@ -194,6 +193,6 @@ def _tell(began: float, ended: Delivered | Failed) -> None:
     if not events.is_heard():
         return
     is_published = isinstance(ended, Delivered)
-    error_type = "" if isinstance(ended, Delivered) else type(ended.cause or ended.error).__name__
+    error_type = "" if isinstance(ended, Delivered) else type(ended.own or ended.error).__name__
     seconds = time.monotonic() - began
     events.emit(events.CallEnded(COMPONENT, "publish_event", seconds, is_published, error_type))

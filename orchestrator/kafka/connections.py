@@ -1,4 +1,4 @@
-"""Connections to Kafka: librdkafka reports to this module's logger rather than to standard error."""
+"""Connections to Kafka: librdkafka reports to this module's logger, which says once what is repeated."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from orchestrator import connections
+from orchestrator.kafka.repeats import Repeats
 
 _logger = logging.getLogger(__name__)
+_logger.addFilter(Repeats())
 
 # A cluster that comes back is noticed within a second.
 _RECONNECT: dict[str, Any] = {"reconnect.backoff.ms": 100, "reconnect.backoff.max.ms": 1000}

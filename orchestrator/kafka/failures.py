@@ -19,6 +19,7 @@ class Failure:
     """An event, why it is not published, and its letter where one was written.
 
     `identity` is that of its letter, also before there is one: however often it is tried, there is one.
+    `cause` is what its last attempt failed by, which `error` says too.
     """
 
     message: Message
@@ -27,6 +28,7 @@ class Failure:
     letter_id: str
     failed_at: datetime
     identity: str = ""
+    cause: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As it is shown: of the event its size and its beginning, without secrets."""

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator import settings
 from orchestrator.breaker import Breaker
 from orchestrator.kafka.attempts import Delivered, Failed
 from orchestrator.kafka.failures import Failures
@@ -38,11 +39,13 @@ class Figures:
             self.recovered += ended.attempts > 1
             return
         self.by_reason[ended.reason] += 1
-        self.by_error[type(ended.error).__name__] += 1
+        self.by_error[type(ended.own or ended.error).__name__] += 1
 
     def count_letter(self, topic: str) -> None:
-        """A letter is written, which goes to this topic."""
+        """A letter is written, which goes to this topic, or to the index alone ("")."""
         self.dead_lettered += 1
+        if not topic:
+            return
         is_kept = topic in self.by_topic or len(self.by_topic) < _MOST_TOPICS
         self.by_topic[topic if is_kept else _OTHERS] += 1
 
@@ -61,6 +64,7 @@ class Figures:
             },
             "dead_letter_queue": {
                 "enabled": options.enable_dead_letter_queue,
+                "goes_to": _goes_to(options),
                 "suffix": options.dead_letter_topic_suffix,
                 "messages": self.dead_lettered,
                 "by_topic": dict(self.by_topic),
@@ -84,3 +88,9 @@ class Figures:
             },
             "timeout_seconds": options.timeout_seconds,
         }
+
+
+def _goes_to(options: Options) -> str | None:
+    if not options.enable_dead_letter_queue:
+        return None
+    return "topics" if settings.current().kafka_enable_dlq else "index"

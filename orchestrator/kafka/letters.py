@@ -17,7 +17,7 @@ from redis import Redis
 from orchestrator import broker, keys, settings
 from orchestrator.deadletter import event
 from orchestrator.deadletter.cutting import cut
-from orchestrator.deadletter.letter import class_of, message_of
+from orchestrator.deadletter.letter import class_of
 from orchestrator.deadletter.naming import topic_of
 from orchestrator.kafka.attempts import Failed
 from orchestrator.kafka.message import Message
@@ -46,10 +46,9 @@ def identity(message: Message) -> str:
     return sha256(b"\n".join(parts)).hexdigest()
 
 
-def letter(letter_id: str, message: Message, failed: Failed, suffix: str) -> Fields:
-    """The entry of an event's letter; `suffix` is "" where it is the fleet's own."""
+def letter(letter_id: str, message: Message, failed: Failed, sentence: str, suffix: str) -> Fields:
+    """The entry of an event's letter; `sentence` says why, `suffix` is "" where it is the fleet's own."""
     key = message.key or b""
-    error = failed.cause or failed.error
     texts = {
         "id": letter_id,
         "reason": failed.reason,
@@ -57,8 +56,8 @@ def letter(letter_id: str, message: Message, failed: Failed, suffix: str) -> Fie
         "task": event.TASK,
         "queue": message.topic,
         "exception": class_of(failed.error),
-        "message": message_of(failed.error) if error is failed.error else failed.sentence,
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": sentence.removeprefix(f"{type(failed.error).__name__}: "),
+        "traceback": "".join(traceback.format_exception(failed.own or failed.error)),
         "deliveries": "1",
         "attempts": str(failed.attempts),
         "worker": f"{socket.gethostname()}/{os.getpid()}",

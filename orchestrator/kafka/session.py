@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from orchestrator.errors import KafkaUnavailable
 from orchestrator.kafka.delivering import Delivering
 from orchestrator.kafka.options import Options
+from orchestrator.kafka.reaching import reach
 from orchestrator.kafka.sharing import shared
 
 # Beyond its attempt an event may have to become a letter, in a Redis that is slow to answer.
@@ -13,20 +15,19 @@ _LETTER_SECONDS = 25.0
 
 
 class Session:
-    """Once it `is_over`, attempts that are under way end, and none is begun anew."""
+    """Once it `is_over`, attempts that are under way end, and none is begun anew.
+
+    It `is_connected` from a broker's answer on, until an attempt finds none.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.is_over = False
+        self.is_connected = False
         self.under_way = 0
         self._producer: Delivering | None = None
         self._idle: asyncio.Future[None] | None = None
         self._naps: set[asyncio.Future[None]] = set()
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it has a producer that works."""
-        return self._producer is not None and not self._producer.is_broken
 
     def connect(self) -> Delivering:
         """The running loop's producer; it is made, or replaced, where that is necessary."""
@@ -35,6 +36,30 @@ class Session:
             options = self._options
             producer = self._producer = shared.acquire(options.bootstrap_servers, options.timeout_seconds)
         return producer
+
+    async def reach(self) -> None:
+        """See that a broker answers, and have a producer.
+
+        Raises:
+            KafkaUnavailable: none does within the time of an attempt, or what the deadline leaves.
+        """
+        options = self._options
+        try:
+            await reach(options.bootstrap_servers, options.timeout_seconds)
+        except KafkaUnavailable as error:
+            self.failed(error)
+            raise
+        self.connect()
+        self.answered()
+
+    def answered(self) -> None:
+        """A broker has."""
+        self.is_connected = True
+
+    def failed(self, error: Exception) -> None:
+        """An attempt has: a broker may have answered all the same, unless the error says that none did."""
+        if isinstance(error, KafkaUnavailable):
+            self.is_connected = False
 
     def leave(self) -> None:
         """An event is not under way any more."""

@@ -6,9 +6,11 @@ import asyncio
 from datetime import UTC, datetime
 
 from orchestrator import events, redaction, settings
+from orchestrator.breaker import Breaker
 from orchestrator.deadletter.naming import topic_of
 from orchestrator.kafka import letters
-from orchestrator.kafka.attempts import COMPONENT, Failed
+from orchestrator.kafka.attempts import COMPONENT, Failed, said
+from orchestrator.kafka.blame import Blame
 from orchestrator.kafka.failures import Failure, Failures
 from orchestrator.kafka.figures import Figures
 from orchestrator.kafka.message import Message
@@ -19,9 +21,10 @@ from orchestrator.kafka.outcome import PublishOutcome
 class Unpublished:
     """Those of one client."""
 
-    def __init__(self, options: Options, figures: Figures) -> None:
+    def __init__(self, options: Options, figures: Figures, breaker: Breaker) -> None:
         self._options = options
         self._figures = figures
+        self._blame = Blame(breaker)
         self._outbox = letters.Outbox()
         # Letters whose events are published after all.
         self._unresolved: list[str] = []
@@ -73,14 +76,19 @@ class Unpublished:
 
     async def _write(self, failure: Failure, ended: Failed) -> None:
         """Note what happened, and write its letter unless it has one."""
-        failure.error = redaction.text(ended.sentence)
+        sentence = ended.sentence(failure.cause, await self._blame.of(ended))
+        failure.error = redaction.text(sentence)
+        if ended.own is not None:
+            failure.cause = said(ended.own)
         failure.attempts += ended.attempts
         if failure.letter_id or not self._options.enable_dead_letter_queue:
             return
         suffix = self._options.dead_letter_topic_suffix
         own_suffix = "" if suffix == settings.current().kafka_dlq_suffix else suffix
         try:
-            await self._outbox.write(letters.letter(failure.identity, failure.message, ended, own_suffix))
+            await self._outbox.write(
+                letters.letter(failure.identity, failure.message, ended, sentence, own_suffix)
+            )
         except Exception as error:
             # Whatever it was, the event is kept here, and its caller hears of it.
             self._figures.unsaved += 1
@@ -89,5 +97,5 @@ class Unpublished:
             return
         failure.letter_id = failure.identity
         topic = topic_of(failure.message.topic, suffix)
-        self._figures.count_letter(topic)
+        self._figures.count_letter(topic if settings.current().kafka_enable_dlq else "")
         events.emit(events.DeadLettered(COMPONENT, topic))

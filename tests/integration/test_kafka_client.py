@@ -25,7 +25,7 @@ from tests.processes import start_worker, wait_until
 from tests.relays import start_relay
 from tests.within_task import within_task
 
-QUICK: dict[str, Any] = {"max_retry_attempts": 1, "retry_backoff_base": 0.01, "timeout_seconds": 0.3}
+QUICK: dict[str, Any] = {"max_retry_attempts": 1, "retry_backoff_base": 0.01, "timeout_seconds": 0.1}
 NOBODY = "127.0.0.1:1"
 
 
@@ -99,11 +99,15 @@ async def _door(port: int, servers: str) -> AsyncIterator[None]:
 
 def test_an_event_is_on_its_topic_with_its_key(environment: Settings, topic: str) -> None:
     async def publish() -> Any:
-        async with KafkaClient() as client:
-            return await client.publish_event({"id": "order-7", "total": 12.5}, topic)
+        client = KafkaClient()
+        before = (await client.get_resilience_metrics())["connected"]
+        async with client:
+            outcome = await client.publish_event({"id": "order-7", "total": 12.5}, topic)
+            return outcome, [before, (await client.get_resilience_metrics())["connected"]]
 
-    outcome = asyncio.run(publish())
+    outcome, connected = asyncio.run(publish())
 
+    assert connected == [False, True]
     (record,) = _records(environment, topic, 1)
     assert outcome
     assert (outcome.topic, outcome.partition, outcome.offset) == (topic, record.partition(), record.offset())
@@ -155,8 +159,12 @@ def test_what_kafka_never_takes_is_not_tried_again(outbox: Redis, topic: str) ->
 
 
 def test_where_kafka_is_away_connect_says_what_to_do(environment: Settings) -> None:
-    with pytest.raises(KafkaUnavailable, match=r"no Kafka answers at 127\.0\.0\.1:1 within 0\.3 s"):
-        asyncio.run(KafkaClient(NOBODY, **QUICK).connect())
+    client = KafkaClient(NOBODY, **QUICK)
+
+    with pytest.raises(KafkaUnavailable, match=r"no Kafka answers at 127\.0\.0\.1:1 within 0\.1 s"):
+        asyncio.run(client.connect())
+
+    assert asyncio.run(client.get_resilience_metrics())["connected"] is False
 
 
 def test_what_cannot_be_published_is_a_letter_with_all_that_is_known(outbox: Redis, topic: str) -> None:
@@ -187,17 +195,46 @@ def test_what_cannot_be_published_is_a_letter_with_all_that_is_known(outbox: Red
     assert (ended.operation, ended.success, ended.error_type) == ("publish_event", False, "KafkaUnavailable")
 
 
-def test_an_open_circuit_makes_a_letter_at_once(outbox: Redis, topic: str) -> None:
+def test_an_open_circuit_makes_a_letter_at_once_and_the_cause_stays_known(outbox: Redis, topic: str) -> None:
     async def publish() -> Any:
         async with _leaving(KafkaClient(NOBODY, **QUICK | {"max_retry_attempts": 5})) as client:
             await client.publish_event("first", topic)
-            return await client.publish_event("second", topic), await client.get_resilience_metrics()
+            second = await client.publish_event("second", topic)
+            metrics = await client.get_resilience_metrics()
+            await client.retry_failed_messages()
+            return second, metrics, await client.get_failed_messages()
 
-    outcome, metrics = asyncio.run(publish())
+    outcome, metrics, failed = asyncio.run(publish())
 
     assert (outcome.attempts, outcome.dead_lettered) == (0, True)
     assert metrics["circuit_breaker"]["state"] == "open"
-    assert [letter[b"reason"] for letter in _letters(outbox)] == [b"circuit_open", b"circuit_open"]
+    assert metrics["connected"] is False
+    assert metrics["failure_statistics"]["by_error"] == {"KafkaUnavailable": 1, "BreakerOpen": 1}
+    letters = _letters(outbox)
+    assert [letter[b"reason"] for letter in letters] == [b"circuit_open", b"circuit_open"]
+    is_open, away = "the circuit of 'kafka:127.0.0.1:1' is open", "Kafka has not taken it within 0.1 s"
+    said = [f"KafkaUnavailable: {away}; not tried again: {is_open}"]
+    said.append(f"{is_open}; its last error: KafkaUnavailable: {away}")
+    assert [letter[b"message"].decode() for letter in letters] == said
+    assert [each["error"] for each in failed] == [said[0], f"BreakerOpen: {said[1]}"]
+
+
+@pytest.mark.parametrize(("has_topics", "goes_to"), [("true", "topics"), ("false", "index")])
+def test_the_metrics_say_where_letters_go(
+    monkeypatch: pytest.MonkeyPatch, outbox: Redis, topic: str, has_topics: str, goes_to: str
+) -> None:
+    monkeypatch.setenv("KAFKA_ENABLE_DLQ", has_topics)
+    environment_settings.use(environment_settings.load())
+
+    async def publish() -> Any:
+        async with _leaving(KafkaClient(NOBODY, **QUICK | {"max_retry_attempts": 0})) as client:
+            await client.publish_event("event", topic)
+            return (await client.get_resilience_metrics())["dead_letter_queue"]
+
+    told = asyncio.run(publish())
+
+    assert (told["messages"], told["goes_to"]) == (1, goes_to)
+    assert told["by_topic"] == ({f"{topic}.dlq": 1} if goes_to == "topics" else {})
 
 
 def test_a_retry_that_comes_after_the_deadline_is_not_made(outbox: Redis, topic: str) -> None:

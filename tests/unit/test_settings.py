@@ -101,6 +101,7 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         ("KAFKA_BOOTSTRAP_SERVERS", "localhost", "must be host:port"),
         ("KAFKA_BOOTSTRAP_SERVERS", "localhost:99999", "must be host:port"),
         ("KAFKA_ENABLE_DLQ", "perhaps", "must be true or false"),
+        ("KAFKA_DLQ_SUFFIX", " ", "must be 1 to 100 letters, digits, dots, underscores and hyphens"),
         ("TIMEOUT_OPERATION_DEFAULT", "nan", "finite"),
         ("TIMEOUT_OPERATION_DEFAULT", "0", "greater than 0"),
         ("OMNINODE_IMPORTS", "shop.tasks, 9lives", "module names"),
@@ -202,3 +203,9 @@ def test_of_a_breakers_policy_what_was_set_is_shown(monkeypatch: pytest.MonkeyPa
     shown = {row.variable: row.value for row in rows(load())}
 
     assert shown["OMNINODE_BREAKERS"] == '{"health:*": {"open_seconds": 44.0}}'
+
+
+def test_a_model_s_address_that_is_none_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(monkeypatch, OMNINODE_MODELS='{"a": {"base_url": "h", "model": "m"}}')
+
+    assert "at [a][base_url]: must be a URL such as https://host/v1" in refusal
