@@ -19,7 +19,8 @@ from orchestrator.breaker import permit as permits
 from orchestrator.breaker.permit import Permit
 from orchestrator.errors import BreakerOpen, DeadlineExceeded, PostgresUnavailable
 from orchestrator.timeouts import statements
-from orchestrator.timeouts.left import deadline_left, within
+from orchestrator.timeouts.interruptible import Interruptible
+from orchestrator.timeouts.left import end_left
 
 # Opened only when they are wanted at the same time: a process of the prefork pool opens one or two. With
 # fewer, a worker's threads could hold them all and each wait for a second one, to record a model's call.
@@ -46,9 +47,9 @@ def transaction(*, in_time: bool = True) -> Iterator[Connection[TupleRow]]:
     restart. An error of SQL is none; nor is a connection that is lost within the block: each restart breaks
     as many as are in use, and whoever lost one comes again for another.
 
-    Where there is a deadline neither the wait for a connection nor a statement outlives it (its
-    `statement_timeout` is what was left when the block began), unless `in_time` is false: for what must be
-    written even so.
+    Where there is a deadline or a timeout context neither the wait for a connection nor a statement outlives
+    the end of that (its `statement_timeout` is what was left when the block began), unless `in_time` is
+    false: for what must be written even so. A statement that is interrupted is cancelled in the server.
 
     Raises:
         DeadlineExceeded: the task's deadline was over, or struck here.
@@ -59,11 +60,11 @@ def transaction(*, in_time: bool = True) -> Iterator[Connection[TupleRow]]:
     connection: Connection[TupleRow] | None = None
     with statements.bounded(in_time=in_time) as is_bounded, _permitted() as permit:
         try:
-            with pool().connection(within(_WAIT_SECONDS) if is_bounded else None) as connection:
+            with pool().connection(_wait_seconds() if is_bounded else None) as connection:
                 statements.limit(connection, is_bounded=is_bounded)
                 yield connection
         except PoolTimeout as error:
-            if is_bounded and deadline_left() == 0:
+            if is_bounded and end_left() == 0:
                 # It was given less time than a restart takes: nothing is known of the server.
                 permit.end(DeadlineExceeded())
                 raise
@@ -91,6 +92,11 @@ def session() -> Iterator[Connection[TupleRow]]:
     with statements.bounded() as is_bounded, _connected() as connection:
         statements.limit(connection, is_bounded=is_bounded)
         yield connection
+
+
+def _wait_seconds() -> float:
+    left_seconds = end_left()
+    return _WAIT_SECONDS if left_seconds is None else min(_WAIT_SECONDS, left_seconds)
 
 
 def _connected() -> Connection[TupleRow]:
@@ -142,7 +148,9 @@ def pool() -> ConnectionPool[Connection[TupleRow]]:
 
 def connect(url: str, timeout_seconds: float = _CONNECT_TIMEOUT_SECONDS) -> Connection[TupleRow]:
     """A connection outside the pool, in autocommit mode."""
-    return Connection.connect(url, autocommit=True, connect_timeout=max(1, int(timeout_seconds)), **_NOTICE)
+    return Interruptible.connect(
+        url, autocommit=True, connect_timeout=max(1, int(timeout_seconds)), **_NOTICE
+    )
 
 
 @contextmanager
@@ -205,6 +213,7 @@ def _cut(connected: socket.socket) -> None:
 def _pool(_pid: int, url: str) -> ConnectionPool[Connection[TupleRow]]:
     made: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
         url,
+        connection_class=Interruptible[TupleRow],
         min_size=0,
         max_size=_MAX_CONNECTIONS,
         timeout=_WAIT_SECONDS,

@@ -1,4 +1,4 @@
-"""Keeps what is done in PostgreSQL within the time that is left."""
+"""Keeps what is done in PostgreSQL within the time that is left until it would be stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.timeouts.deadline import left_of_task
-from orchestrator.timeouts.left import deadline_left, within
+from orchestrator.timeouts.left import end_left
 
 # PostgreSQL's largest statement_timeout, 24 days.
 _LONGEST_MS = 2**31 - 1
@@ -45,7 +45,7 @@ def bounded(*, in_time: bool = True) -> Iterator[bool]:
     Raises:
         DeadlineExceeded: the task's deadline was over, or is now, and has stopped a statement or a wait.
     """
-    if not in_time or deadline_left() is None:
+    if not in_time or end_left() is None:
         yield False
         return
     if left_of_task() == 0:
@@ -69,7 +69,9 @@ def limit(connection: Connection[Any], *, is_bounded: bool) -> None:
             _set(connection, known, known.usual_ms)
         return
     known = known or _limits.setdefault(connection, _usual(connection))
-    left_ms = max(_SHORTEST_MS, math.ceil(within(_LONGEST_MS / 1000) * 1000))
+    left_seconds = end_left()
+    left_ms = _LONGEST_MS if left_seconds is None else min(_LONGEST_MS, math.ceil(left_seconds * 1000))
+    left_ms = max(_SHORTEST_MS, left_ms)
     if known.usual_ms and known.usual_ms <= left_ms:
         left_ms = known.usual_ms
     if not left_ms <= known.now_ms <= left_ms * (1 + _TOLERANCE):

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 
 from orchestrator import postgres
-from orchestrator.errors import DeadlineExceeded
+from orchestrator.errors import DeadlineExceeded, TimeoutExceeded
 from orchestrator.settings import Settings
 from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline_left
 from tests.servers import clean_redis, environment_of
@@ -16,6 +18,9 @@ from tests.within_task import within_task
 
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
+
+# By a thread: SIGALRM, which it would take otherwise, is ours here.
+pytestmark = pytest.mark.timeout(60, method="thread")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,58 @@ def test_a_timeout_context_bounds_statements_as_well(environment: Settings) -> N
     manager = TimeoutManager(TimeoutConfig(global_timeout=7200, enable_progressive_timeout=False))
     with manager.timeout_context("read", 3600.999), postgres.transaction() as connection:
         assert re.fullmatch(r"360[01](\d{3}m)?s|1h", _limit(connection))
+
+
+def test_a_statement_may_take_the_grace_period_too(environment: Settings) -> None:
+    manager = TimeoutManager(TimeoutConfig(global_timeout=7200, grace_period=600))
+    with manager.timeout_context("read", 1200), postgres.transaction() as connection:
+        assert 1199 < (deadline_left() or 0) <= 1200
+        assert re.fullmatch(r"18\d\d(\d{3}m)?s|30min", _limit(connection))
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_an_interrupted_statement_is_cancelled_without_a_word(
+    environment: Settings, caplog: pytest.LogCaptureFixture, *, is_nested: bool
+) -> None:
+    manager = TimeoutManager(TimeoutConfig(enable_progressive_timeout=False))
+    with postgres.transaction() as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS interrupted (number int)")
+        process = connection.info.backend_pid
+
+    with (
+        pytest.raises(TimeoutExceeded, match=r"query took longer than 0\.2 s"),
+        manager.timeout_context("query", 0.2),
+        # As by psycopg alone: the server does not stop it by itself.
+        postgres.transaction(in_time=False) as connection,
+        postgres.nested(connection) if is_nested else nullcontext(),
+    ):
+        connection.execute("INSERT INTO interrupted SELECT 1 FROM pg_sleep(20)")
+
+    with postgres.transaction() as connection:
+        assert connection.info.backend_pid == process
+        assert connection.execute("SELECT count(*) FROM interrupted").fetchone() == (0,)
+    assert [each.getMessage() for each in caplog.records if each.name.startswith("psycopg")] == []
+
+
+def test_an_interrupted_statement_whose_server_does_not_answer_costs_its_connection(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = TimeoutManager(TimeoutConfig(enable_progressive_timeout=False))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("no route to the server")
+
+    monkeypatch.setattr(Connection, "cancel_safe", fail)
+    with (
+        pytest.raises(TimeoutExceeded),
+        manager.timeout_context("query", 0.2),
+        postgres.transaction(in_time=False) as connection,
+    ):
+        connection.execute("SELECT pg_sleep(0.7)")
+
+    assert connection.closed
+    with postgres.transaction() as another:
+        assert another.execute("SELECT 1").fetchone() == (1,)
 
 
 def _limit(connection: Any) -> str:

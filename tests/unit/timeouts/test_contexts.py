@@ -17,6 +17,7 @@ from orchestrator.events import GraceRecovered, TimeoutNear, TimeoutStruck
 from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline, deadline_left
 from orchestrator.timeouts.adaptive import Adaptive
 from orchestrator.timeouts.context import Context
+from orchestrator.timeouts.left import end_left
 from orchestrator.timeouts.running import table
 from tests.unit.timeouts.told import told, unpublished
 from tests.unit.timeouts.virtual import run
@@ -251,7 +252,7 @@ def test_what_runs_is_told_with_what_it_is_nested_in() -> None:
         async with manager.timeout_context("outer", 20.0), manager.timeout_context("inner", 8.0):
             await asyncio.sleep(7)
             told = await manager.get_active_operations()
-            assert deadline_left() == 5.0
+            assert deadline_left() == 1.0
         assert deadline_left() is None
         return told
 
@@ -352,7 +353,21 @@ def test_what_was_begun_in_a_block_and_outlives_it_is_no_longer_limited_by_it() 
             task, meanwhile = asyncio.ensure_future(beside()), deadline_left()
         return meanwhile, await task
 
-    assert run(main()) == (12.0, None)
+    assert run(main()) == (8.0, None)
+
+
+def test_what_is_left_is_the_time_to_the_limits_and_after_that_the_rest_of_the_grace_period() -> None:
+    async def main() -> list[tuple[float | None, float | None]]:
+        seen = []
+        manager = _manager()
+        async with manager.timeout_context("outer", 14.0), manager.timeout_context("inner", 11.0):
+            for at in (3, 11, 12.5, 14.5):
+                await asyncio.sleep(at - asyncio.get_running_loop().time())
+                seen.append((deadline_left(), end_left()))
+        return seen
+
+    # The inner one's limit, the outer one's, which is due first, and the inner one's end.
+    assert run(main()) == [(8.0, 12.0), (3.0, 4.0), (1.5, 2.5), (0.5, 0.5)]
 
 
 def test_after_its_end_a_context_says_what_it_took() -> None:
