@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from orchestrator.timeouts.fleet import Entry, Fleet
 
 _NEAR_PERCENT = 80.0
-_LEAST_NAME, _MOST_WORKER = 16, 30
+# Where there is too little room it is the worker that gives way: a name says more.
+_LEAST_NAME, _LEAST_WORKER, _MOST_WORKER = 16, 8, 30
 # Below this a row says neither when it began (how long ago follows) nor the moment of its deadline.
-_WIDE_COLUMNS, _MOST_WORKER_NARROW = 120, 13
+_WIDE_COLUMNS = 120
 _HEADER = ["what", "worker", "pid", "started", "elapsed", "limit", "used", "state"]
 _RIGHT = ["pid", "elapsed", "used"]
 
@@ -27,14 +28,15 @@ _RIGHT = ["pid", "elapsed", "used"]
     "-n", "--limit", "most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most."
 )
 @click.option("--task", "name", metavar="NAME", help="Only tasks and operations of this name.")
-@click.option("--near", "only_near", is_flag=True, help="Only what has used 80% of its time.")
+@click.option("--near", "only_near", is_flag=True, help="Only what is marked with !.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def running(*, explain: bool, most: int, name: str | None, only_near: bool, as_json: bool) -> None:
     """Show the tasks and operations that run now, oldest first, and how much of their time they have used.
 
     What has run for less than a second need not be shown yet, and what a killed process ran is gone a few
     seconds later. The limit is the one that comes next: a task's soft or hard one or its deadline, an
-    operation's own or the end of its grace period. Marked with ! is what has used 80% of its time.
+    operation's own or the end of its grace period. Marked with ! is what has used 80% of the time to it, or
+    is past one already (in its grace period, or stopping). A task's id is shown where it fits, and by --json.
     """
     from orchestrator.cli.deadletters.rendering import echo_json
 
@@ -83,26 +85,32 @@ def _print(found: list[Entry], *, explain: bool) -> None:
     is_wide = columns() >= _WIDE_COLUMNS
     header = [name for name in _HEADER if is_wide or name != "started"]
     rows = [_row(each, is_wide=is_wide) for each in found]
-    taken = sum(2 + max(map(len, column)) for column in zip(header[1:], *rows, strict=True))
-    most = max(_LEAST_NAME, columns() - taken)
+    taken = sum(2 + max(map(len, column)) for column in zip(header[2:], *rows, strict=True))
+    room = columns() - taken - 2
+    longest_name = max(len(each.name) for each in found)
+    most_worker = min(_MOST_WORKER, max(_LEAST_WORKER, room - longest_name))
+    workers = [short(each.worker or each.host, most_worker) for each in found]
+    most_name = max(_LEAST_NAME, room - max(map(len, ["worker", *workers])))
+    names = [_what(each, most_name) for each in found]
     notes = [_explanation(each) if explain else "" for each in found]
     table(
         header,
-        [[short(_what(each), most), *row] for each, row in zip(found, rows, strict=True)],
+        [[name, worker, *row] for name, worker, row in zip(names, workers, rows, strict=True)],
         _RIGHT,
         notes,
     )
 
 
-def _what(entry: Entry) -> str:
-    return f"{entry.name} {entry.task_id}" if entry.kind == "task" and entry.task_id else entry.name
+def _what(entry: Entry, most: int) -> str:
+    """Its name; with the task's id where that fits as a whole: a part of one finds nothing."""
+    from orchestrator.cli.deadletters.rendering import short
+
+    whole = f"{entry.name} {entry.task_id}" if entry.kind == "task" and entry.task_id else entry.name
+    return whole if len(whole) <= most else short(entry.name, most)
 
 
 def _row(entry: Entry, *, is_wide: bool) -> list[str]:
-    from orchestrator.cli.deadletters.rendering import short
-
     return [
-        short(entry.worker or entry.host, _MOST_WORKER if is_wide else _MOST_WORKER_NARROW),
         str(entry.pid),
         *([_clock(entry.started_at)] if is_wide else []),
         times.length(entry.elapsed_seconds),
@@ -114,10 +122,13 @@ def _row(entry: Entry, *, is_wide: bool) -> list[str]:
 
 def _limit(entry: Entry, *, is_wide: bool) -> str:
     """The length until its next limit and whose that is, and where there is room the deadline's moment."""
-    told = [] if entry.limit_seconds is None else [f"{times.length(entry.limit_seconds)} {entry.limit}"]
-    if entry.deadline is not None and is_wide:
-        told.append(f"until {_clock(entry.deadline)}")
-    return ", ".join(told) or "-"
+    told = "" if entry.limit_seconds is None else f"{times.length(entry.limit_seconds)} {entry.limit}"
+    if entry.deadline is None or not is_wide:
+        return told or "-"
+    moment = _clock(entry.deadline)
+    if entry.limit == "deadline":
+        return f"{told} {moment}"
+    return f"{told}, deadline {moment}" if told else f"deadline {moment}"
 
 
 def _clock(at: float) -> str:

@@ -50,8 +50,11 @@ class Running:
         return "grace" if self.limit_at is not None and now >= self.limit_at else "running"
 
     def next_limit(self, now: float, unix_now: float) -> tuple[Next, float] | None:
-        """Which limit comes next, and when by the monotonic clock; the last one where all are over."""
-        deadline_at = None if self.deadline is None else self.deadline - unix_now + now
+        """Which limit comes next, and when by the monotonic clock; the last one where all are over.
+
+        An end that a deadline has brought forward is called that; a soft limit before it stays one.
+        """
+        deadline_at = self._deadline_at(now, unix_now)
         is_task = self.kind == "task"
         ends: list[tuple[float, Next]] = []
         if self.limit_at is not None:
@@ -64,10 +67,17 @@ class Running:
             return None
         coming = [end for end in ends if end[0] > now]
         at, name = min(coming) if coming else max(ends)
-        is_shrunk = deadline_at is not None and (
+        return ("deadline" if at == self.ends_at and self.is_shrunk(now, unix_now) else name), at
+
+    def is_shrunk(self, now: float, unix_now: float) -> bool:
+        """Whether it ends when its deadline does: that may have shortened its other limits too."""
+        deadline_at = self._deadline_at(now, unix_now)
+        return deadline_at is not None and (
             self.ends_at is None or deadline_at - self.ends_at < _SAME_SECONDS
         )
-        return ("deadline" if is_task and is_shrunk else name), at
+
+    def _deadline_at(self, now: float, unix_now: float) -> float | None:
+        return None if self.deadline is None else self.deadline - unix_now + now
 
 
 class Table:

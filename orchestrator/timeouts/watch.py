@@ -47,6 +47,9 @@ def _warn(entry: Running, now: float, unix_now: float) -> None:
     if coming is None:
         return
     limit, at = coming
+    if entry.is_shrunk(now, unix_now):
+        # Whichever of its limits comes next: what strikes is told so too.
+        limit = "deadline"
     near = Near(
         task=entry.name,
         task_id=entry.task_id,

@@ -39,6 +39,14 @@ def test_it_is_warned_of_once(heard: list[events.Event]) -> None:
     assert heard == [events.TimeoutNear("shop.pay", "soft", 120.0, 100.0)]
 
 
+def test_of_a_limit_that_the_deadline_has_shrunk_it_is_warned_as_it_would_strike(
+    heard: list[events.Event],
+) -> None:
+    watch.look([task(deadline=UNIX_NOW + 50)], NOW, UNIX_NOW)
+
+    assert heard == [events.TimeoutNear("shop.pay", "deadline", 120.0, 100.0)]
+
+
 def test_the_warning_says_which_task_and_how_much_is_left() -> None:
     told: list[watch.Near] = []
     with pytest.MonkeyPatch.context() as patched, capture_logs() as logged:
@@ -68,11 +76,13 @@ def test_who_announces_may_fail(heard: list[events.Event], monkeypatch: pytest.M
         (task(limit_at=990.0, ends_at=999.0), "hard", 999.0),
         (task(deadline=UNIX_NOW + 51), "soft", 1020.0),
         # The deadline has shrunk the hard limit, and the soft one with it.
-        (task(deadline=UNIX_NOW + 50), "deadline", 1020.0),
+        (task(deadline=UNIX_NOW + 50), "soft", 1020.0),
+        (task(limit_at=999.0, deadline=UNIX_NOW + 50.1), "deadline", 1050.0),
         (task(limit_at=None, ends_at=None, deadline=UNIX_NOW + 30), "deadline", 1030.0),
         (task(kind="operation"), "operation", 1020.0),
         (task(kind="operation", limit_at=999.0), "grace", 1050.0),
         (task(kind="operation", deadline=UNIX_NOW + 10), "deadline", 1010.0),
+        (task(kind="operation", limit_at=1050.0, deadline=UNIX_NOW + 50.1), "deadline", 1050.0),
     ],
 )
 def test_the_limit_that_comes_next_is_named(entry: Running, limit: str, at: float) -> None:
