@@ -1,9 +1,7 @@
 """A real relay for tests: `omninode relay` as a process, with what it has logged."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.processes import wait_until
+from tests.forked import Forked
+from tests.processes import start_module, wait_until
 
 READY = "relay_ready"
 
@@ -20,7 +19,7 @@ READY = "relay_ready"
 class Relay:
     """A running `omninode relay --json`."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log_file: Path
 
     def log(self) -> str:
@@ -50,12 +49,8 @@ def start_relay(
     with TemporaryDirectory(prefix="omninode-test-") as folder:
         log_file = Path(folder) / "relay.log"
         with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator.cli", "relay", "--json", *options],
-                stdout=log,
-                stderr=log,
-                env=os.environ | dict(environment or {}),
-                start_new_session=True,
+            process = start_module(
+                "orchestrator.cli", "relay", "--json", *options, environment=dict(environment or {}), log=log
             )
         relay = Relay(process, log_file)
         try:
