@@ -128,7 +128,7 @@ class KafkaClient(Configured):
         return outcome
 
     async def get_resilience_metrics(self) -> dict[str, Any]:
-        """What was published, what failed, letters, retries, the circuit, and if a broker answers; as JSON."""
+        """What was published and what failed, letters, retries, the circuit, if a broker answers; as JSON."""
         knows = self._options, self._unpublished.failures, self._breaker
         return self._figures.as_dict(*knows, is_connected=self._session.is_connected)
 
