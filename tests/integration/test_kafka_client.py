@@ -11,16 +11,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from confluent_kafka import Message
 from redis import Redis
 
-from orchestrator import broker, events, kafka, keys
+from orchestrator import broker, events, keys
 from orchestrator import settings as environment_settings
 from orchestrator.errors import KafkaUnavailable
 from orchestrator.kafka import KafkaClient
 from orchestrator.kafka.sharing import shared
 from orchestrator.settings import Settings
 from tests.commands import omninode
+from tests.integration.relay.moved import records
 from tests.processes import start_worker, wait_until
 from tests.relays import start_relay
 from tests.within_task import within_task
@@ -51,21 +51,6 @@ def outbox(environment: Settings) -> Any:
 def _letters(client: Redis) -> list[dict[bytes, bytes]]:
     entries: Any = client.xrange(keys.outbox())
     return [fields for _, fields in entries]
-
-
-def _records(environment: Settings, topic: str, number: int) -> list[Message]:
-    reader = kafka.consumer(environment.kafka_bootstrap_servers, f"test-{uuid4()}")
-    reader.subscribe([topic])
-    found: list[Message] = []
-    try:
-        wait_until(
-            lambda: len(found.__iadd__([m for m in reader.consume(100, 0.2) if not m.error()])) >= number,
-            20,
-            f"{number} records",
-        )
-    finally:
-        reader.close()
-    return found
 
 
 @asynccontextmanager
@@ -108,7 +93,7 @@ def test_an_event_is_on_its_topic_with_its_key(environment: Settings, topic: str
     outcome, connected = asyncio.run(publish())
 
     assert connected == [False, True]
-    (record,) = _records(environment, topic, 1)
+    (record,) = records(environment, topic, 1)
     assert outcome
     assert (outcome.topic, outcome.partition, outcome.offset) == (topic, record.partition(), record.offset())
     assert (record.key(), record.value()) == (b"order-7", b'{"id":"order-7","total":12.5}')
@@ -128,7 +113,7 @@ def test_thousands_at_once_are_published_once_each_by_one_producer(environment: 
     assert all(found)
     assert is_shared
     assert not shared._all
-    values = [int(record.value() or b"") for record in _records(environment, topic, 3000)]
+    values = [int(record.value() or b"") for record in records(environment, topic, 3000)]
     assert sorted(values) == list(range(3000))
 
 
@@ -292,7 +277,7 @@ def test_failed_events_are_published_again_once_though_two_ask(
     assert sorted(each["attempted"] for each in both) == [0, 1]
     assert sum(each["successful"] for each in both) == 1
     assert kept == []
-    assert [record.value() for record in _records(environment, topic, 1)] == [b"event"]
+    assert [record.value() for record in records(environment, topic, 1)] == [b"event"]
     entries: Any = outbox.xrange(keys.outcomes())
     ((_, told),) = entries
     assert (told[b"letter_id"].decode(), told[b"outcome"]) == (failed.letter_id, b"published")
@@ -329,18 +314,18 @@ def test_letters_of_events_are_replayed_or_resolved(
 
     with start_relay(), start_worker():
         wait_until(lambda: state(published.letter_id) == "resolved", 20, "the resolved letter")
-        (record,) = [r for r in _records(environment, topic + suffix, 3) if r.key() == b"key"]
+        (record,) = [r for r in records(environment, topic + suffix, 3) if r.key() == b"key"]
         assert json.loads(record.value() or b"")["headers"] == {"task": "x", "id": "y"}
         shown = omninode("dead-letters", "show", lost.letter_id)
         assert "an event of" in shown.stdout
         omninode("dead-letters", "replay", lost.letter_id, "--why", "a test", "--yes")
         wait_until(lambda: state(lost.letter_id) == "resolved", 20, "the replayed letter")
         assert state(large.letter_id) == "open"
-        (record,) = _records(environment, f"{topic}.dead", 1)
+        (record,) = records(environment, f"{topic}.dead", 1)
         assert record.value() == b"elsewhere"
         wait_until(lambda: state(elsewhere.letter_id) == "open", 20, "the letter with its own suffix")
 
-    (record,) = _records(environment, topic, 1)
+    (record,) = records(environment, topic, 1)
     assert (record.key(), record.value()) == (
         b"key",
         b'{"headers":{"task":"x","id":"y"},"properties":{},"body":"e30="}',
