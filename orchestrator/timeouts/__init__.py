@@ -6,13 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.errors import DeadlineExceeded, InvalidDeadline, InvalidTimeout, TimeoutExceeded
+    from orchestrator.timeouts.adaptive import Adaptive
     from orchestrator.timeouts.config import TimeoutConfig
     from orchestrator.timeouts.left import deadline_left
     from orchestrator.timeouts.manager import TimeoutManager
 
-__all__ = ["TimeoutConfig", "TimeoutManager", "deadline_left"]
+__all__ = [
+    "Adaptive",
+    "DeadlineExceeded",
+    "InvalidDeadline",
+    "InvalidTimeout",
+    "TimeoutConfig",
+    "TimeoutExceeded",
+    "TimeoutManager",
+    "deadline_left",
+]
 
-_ROOMS = {"TimeoutConfig": "config", "TimeoutManager": "manager", "deadline_left": "left"}
+_ERRORS = "orchestrator.errors"
+_ROOMS = {
+    "Adaptive": f"{__name__}.adaptive",
+    "DeadlineExceeded": _ERRORS,
+    "InvalidDeadline": _ERRORS,
+    "InvalidTimeout": _ERRORS,
+    "TimeoutConfig": f"{__name__}.config",
+    "TimeoutExceeded": _ERRORS,
+    "TimeoutManager": f"{__name__}.manager",
+    "deadline_left": f"{__name__}.left",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +41,4 @@ def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(import_module(_ROOMS[name]), name)

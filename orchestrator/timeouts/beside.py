@@ -13,6 +13,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
+from orchestrator.errors import InvalidTimeout
 from orchestrator.timeouts import interrupts, telling
 from orchestrator.timeouts.course import AGAIN_SECONDS
 from orchestrator.timeouts.operation import Operation
@@ -21,6 +22,24 @@ from orchestrator.timeouts.watchdog import watchdog
 
 # Until a thread that was just made has begun.
 _SOON_SECONDS = 0.01
+
+
+def check(func: Any, name: Any) -> None:
+    """Hold what is to be called against what can be.
+
+    Raises:
+        InvalidTimeout: it is no function; a coroutine is closed, which nobody else could wait for.
+    """
+    if callable(func):
+        return
+    given = type(func).__name__
+    if inspect.iscoroutine(func):
+        given = f"what {func.__name__}(…) returned"
+        func.close()
+    raise InvalidTimeout(
+        f"the operation {name!r:.80} needs a function and its arguments, not {given}: "
+        f"timeout_operation(func, {name!r:.80}, seconds, *args)"
+    )
 
 
 async def called(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from orchestrator import breaker as breakers
@@ -16,7 +17,8 @@ from orchestrator.timeouts.running import table
 from orchestrator.timeouts.terms import AdaptiveTimeout, Terms
 from orchestrator.timeouts.warning import OnWarning
 
-Timeout = float | AdaptiveTimeout
+# In seconds, where it is a number.
+Timeout = float | timedelta | AdaptiveTimeout
 _PLAIN = {float, int}
 
 
@@ -26,6 +28,9 @@ class TimeoutManager:
     `on_warning` is called with the context of each operation whose time is nearly over (`timeout_context` may
     be given another one); what it raises is logged, and what it returns is awaited where it can be. `clock`
     gives the time in synchronous code, in seconds; in asynchronous code it is the event loop's.
+
+    Raises:
+        InvalidTimeout: the config is none.
     """
 
     def __init__(
@@ -35,6 +40,11 @@ class TimeoutManager:
         on_warning: OnWarning | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if config is not None and not isinstance(config, TimeoutConfig):
+            raise InvalidTimeout(
+                f"TimeoutManager takes a TimeoutConfig, not a {type(config).__name__}: "
+                "TimeoutManager(TimeoutConfig(operation_timeout=3))"
+            )
         self.config = config or TimeoutConfig()
         self._terms = Terms(self.config, on_warning, clock)
 
@@ -43,9 +53,9 @@ class TimeoutManager:
     ) -> Context:
         """A context for `async with` or `with`: what is done in it may take `timeout` seconds.
 
-        It is the config's `operation_timeout` unless given, and may be an `Adaptive`. At its end, and that of
-        the grace period, the block is left with TimeoutExceeded. Contexts nest: none outlives one around it,
-        the outermost one's `global_timeout`, or the deadline of the task that runs here.
+        It is the config's `operation_timeout` unless given, and may be a `timedelta` or an `Adaptive`. At its
+        end, and that of the grace period, the block is left with TimeoutExceeded. Contexts nest: none outlives
+        one around it, the outermost one's `global_timeout`, or the deadline of the task that runs here.
 
         Raises:
             InvalidTimeout: the timeout is no length of time, or the name is no text.
@@ -76,9 +86,10 @@ class TimeoutManager:
         runs, and nobody waits for it any longer; until it ends it is shown as "stopping".
 
         Raises:
-            InvalidTimeout: nothing was called.
+            InvalidTimeout: nothing was called; also where `func` is no function, but what one has returned.
             TimeoutExceeded: its time was over.
         """
+        beside.check(func, name)
         async with self.timeout_context(name, timeout) as context:
             return await beside.called(context, func, args, kwargs)
 
@@ -96,6 +107,7 @@ class TimeoutManager:
             BreakerOpen: nothing was called.
         """
         # Before the breaker is asked: what is wrong with the timeout is not the dependency's fault.
+        beside.check(func, name)
         context = self.timeout_context(name, timeout)
         async with breakers.breaker(name), context:
             return await beside.called(context, func, args, kwargs)
@@ -109,6 +121,7 @@ class TimeoutManager:
             InvalidTimeout: nothing was called.
             TimeoutExceeded: its time was over.
         """
+        beside.check(func, name)
         with self.timeout_context(name, timeout):
             return func(*args, **kwargs)
 
@@ -120,6 +133,7 @@ class TimeoutManager:
         Raises:
             BreakerOpen: nothing was called.
         """
+        beside.check(func, name)
         context = self.timeout_context(name, timeout)
         with breakers.breaker(name), context:
             return func(*args, **kwargs)

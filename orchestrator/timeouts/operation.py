@@ -24,7 +24,8 @@ Cause = Literal["operation", "global", "deadline"]
 ENDED_AT = "omninode_ended_at"
 _DETAILS: dict[Cause, str] = {
     "operation": "",
-    "global": "{name} and what it called took longer than all of it may ({seconds:g} s)",
+    "global": "{name} and all that it called took longer than the global_timeout of {seconds:g} s "
+    "(a TimeoutConfig's; where that names none, TIMEOUT_GLOBAL_DEFAULT)",
     "deadline": "the deadline of the task was over {seconds:.3g} s after {name} had begun",
 }
 # What comes next for it.

@@ -93,7 +93,10 @@ def test_the_global_limit_names_the_outermost_context_and_says_so() -> None:
         error = run(main())
 
     assert (error.operation, error.elapsed_seconds) == ("whole", 15.0)
-    assert str(error) == "whole and what it called took longer than all of it may (15 s)"
+    assert str(error) == (
+        "whole and all that it called took longer than the global_timeout of 15 s "
+        "(a TimeoutConfig's; where that names none, TIMEOUT_GLOBAL_DEFAULT)"
+    )
     assert heard[-1] == TimeoutStruck("whole", "global", 15.0)
 
 
