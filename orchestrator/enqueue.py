@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ from redis.exceptions import OutOfMemoryError
 
 from orchestrator.errors import EnqueueInterrupted, InvalidArguments
 from orchestrator.task import check_arguments
-from orchestrator.timeouts import published
+from orchestrator.timeouts import given, published
 from orchestrator.transport.collecting import Rendered, collect, is_alike
 from orchestrator.transport.pushing import AWAY, Chunk, OtherRows, Refused
 from orchestrator.transport.rendering import Row, Template
@@ -49,11 +50,12 @@ def enqueue_many(
             other rows; the row, which it names, and what follows were not sent, nor perhaps up to 499 rows
             before it.
         EnqueueInterrupted: Redis is away or full; it says how many rows were accepted, and how to go on.
-        InvalidDeadline: there is no such deadline, or it has passed; nothing was enqueued. Rows that come
-            after it are enqueued, and not begun.
+        InvalidDeadline: there is no such deadline, it has passed, or comes before the eta; nothing was
+            enqueued. Rows that come after it are enqueued, and not begun.
     """
-    if options.get(published.OPTION) is not None:
-        options[published.OPTION] = published.moment_of(options[published.OPTION])
+    said = options.get(published.OPTION)
+    if said is not None and said != given.INHERIT:
+        options[published.OPTION] = given.exact(given.moment(said, time.time()))
     batch = batch_id or uuid.uuid4().hex
     namespace = uuid.uuid5(uuid.NAMESPACE_OID, batch)
     digest = Digest(task.name)

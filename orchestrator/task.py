@@ -17,8 +17,8 @@ from orchestrator.retry import again
 from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import can_heal, retry_after_seconds
 from orchestrator.retry.policy import OWN, Policies, RetryPolicy, check, chosen
-from orchestrator.timeouts import deadline as deadlines
-from orchestrator.timeouts import published
+from orchestrator.timeouts import given, published
+from orchestrator.timeouts.given import Given
 from orchestrator.worker import guarding, in_time
 from orchestrator.worker.unstored import SteadyBackend, guarded, steady
 
@@ -111,16 +111,23 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request.omninode_returned = True
         return returned
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a deadline that makes no sense, before Celery has registered the task.
+
+        Raises:
+            InvalidDeadline: naming the task.
+        """
+        super().__init_subclass__(**options)
+        given.check(str(cls.name or cls.__qualname__), cls.deadline)
+
     @classmethod
     def on_bound(cls, app: celery.Celery) -> None:
         """Refuse what makes no sense; hold the promise also for a task that asks for early ack.
 
         Raises:
             InvalidRetryPolicy: of its retries.
-            InvalidDeadline: of its deadline.
         """
         check(str(cls.name), {name: getattr(cls, name) for name in OWN}, cls.retry_policies)
-        deadlines.check(str(cls.name), cls.deadline)
         super().on_bound(app)
         cls.acks_late = True
 
@@ -233,14 +240,15 @@ class Task(celery.Task):  # type: ignore[type-arg]
         with published.following(request):
             return super().replace(sig)
 
-    def apply(self, *args: Any, deadline: deadlines.Given | None = None, **options: Any) -> Any:
-        """Run it here and now, as Celery's; a deadline is only looked at: nothing waits.
+    def apply(self, *args: Any, deadline: Given | None = None, headers: Any = None, **options: Any) -> Any:
+        """Run it here and now, as Celery's; it has a deadline as in a worker, but nothing is killed at it.
 
         Raises:
             InvalidDeadline: there is no such deadline, or it has passed.
         """
-        published.moment_of(deadline)
-        return super().apply(*args, **options)
+        carried = in_time.eager(self, deadline, headers)
+        with published.of_canvas(None):
+            return super().apply(*args, **{**options, "headers": carried})
 
     def _return_part_of_chord(self, ignored: Ignore) -> None:
         """A member that is ignored returns None: Celery would let the chord wait for ever."""

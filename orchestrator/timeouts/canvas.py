@@ -20,19 +20,16 @@ def register() -> None:
 
 def _knowing(apply_async: Callable[..., Any]) -> Callable[..., Any]:
     def apply(canvas: Any, *args: Any, **options: Any) -> Any:
-        given = options.pop(published.OPTION, None)
-        if given is None:
-            given = canvas.options.get(published.OPTION)
-        _check(canvas)
-        if given is None:
-            return apply_async(canvas, *args, **options)
+        said = options.pop(published.OPTION, None)
+        if said is None:
+            said = canvas.options.get(published.OPTION)
         if published.OPTION in canvas.options:
             canvas = _without(canvas)
-        if canvas.app.conf.task_always_eager:
-            # Nothing is enqueued, and nothing waits.
-            published.moment_of(given)
+        moment = None if said is None else published.canvas_moment(said, options)
+        _check(canvas, moment)
+        if moment is None:
             return apply_async(canvas, *args, **options)
-        with published.of_canvas(given):
+        with published.of_canvas(moment):
             return apply_async(canvas, *args, **options)
 
     apply.knows_deadlines = True  # type: ignore[attr-defined]
@@ -40,10 +37,12 @@ def _knowing(apply_async: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _check(canvas: Any) -> None:
+def _check(canvas: Any, moment: str | None) -> None:
     """Before the first member is enqueued; those that a generator has yet to make are read one at a time."""
     if not isinstance(getattr(canvas.tasks, "tasks", canvas.tasks), _regen):
         carried.carried(canvas)
+        if moment is not None:
+            carried.check_etas(canvas, moment)
 
 
 def _without(canvas: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.utils.functional import maybe_list
 
-from orchestrator.timeouts import deadline, published
+from orchestrator.timeouts import given, published
 
 
 def embed(embedded: dict[str, Any]) -> None:
@@ -37,7 +37,8 @@ def carried(signature: Any, canvas: str | None = None) -> Any:
     """A signature as a message carries it; the same one where there is nothing to change.
 
     Raises:
-        InvalidDeadline: it, or one that it is made of, has a deadline that is none, or has passed.
+        InvalidDeadline: it, or one that it is made of, has a deadline that is none, has passed, or comes
+            before its eta.
     """
     if not isinstance(signature, dict):
         return signature
@@ -45,7 +46,7 @@ def carried(signature: Any, canvas: str | None = None) -> Any:
     changed: dict[str, Any] = {}
     own = options.get(published.OPTION)
     if own is not None:
-        changed[published.OPTION] = published.forgiven(partial(deadline.portable, own)) or own
+        changed[published.OPTION] = published.forgiven(partial(given.portable, own, options=options)) or own
     elif canvas and not parts:
         changed[published.OPTION] = canvas
     changed |= {name: _all(options[name], None) for name in ("link", "link_error") if options.get(name)}
@@ -58,14 +59,32 @@ def carried(signature: Any, canvas: str | None = None) -> Any:
     return {**signature, "options": {**options, **changed}, "kwargs": {**kwargs, **made_of}}
 
 
+def check_etas(signature: Any, canvas: str) -> None:
+    """Hold the etas of a canvas's members against its deadline; those with one of their own are none of its.
+
+    Raises:
+        InvalidDeadline: one of them could never begin.
+    """
+    if not isinstance(signature, dict):
+        return
+    options = signature.get("options") or {}
+    if options.get(published.OPTION) is not None or canvas == given.INHERIT:
+        return
+    published.forgiven(partial(given.moment, canvas, options=options))
+    kwargs = signature.get("kwargs") or {}
+    for part in _PARTS.get(signature.get("subtask_type") or "", ()):
+        for each in maybe_list(kwargs.get(part)) or []:
+            check_etas(each, canvas)
+
+
 # Where the signatures are that another one is made of.
 _PARTS = {"chain": ("tasks",), "group": ("tasks",), "chord": ("header", "body")}
 
 
 def _all(signatures: Any, canvas: str | None) -> Any:
-    given = maybe_list(signatures)
-    made = [carried(each, canvas) for each in given]
-    return signatures if all(new is old for new, old in zip(made, given, strict=True)) else made
+    before = maybe_list(signatures)
+    made = [carried(each, canvas) for each in before]
+    return signatures if all(new is old for new, old in zip(made, before, strict=True)) else made
 
 
 def _each(one_or_many: Any, canvas: str | None) -> Any:

@@ -14,7 +14,9 @@ from celery.app.task import Context
 
 from orchestrator import logger
 from orchestrator.errors import InvalidDeadline
-from orchestrator.timeouts import deadline
+from orchestrator.timeouts import deadline, given
+from orchestrator.timeouts.deadline import Deadline
+from orchestrator.timeouts.given import INHERIT, Given
 
 _LOG = logger.get(__name__)
 
@@ -64,13 +66,12 @@ def forgiving() -> Iterator[None]:
 
 
 @contextmanager
-def of_canvas(given: Any) -> Iterator[None]:
-    """All that is enqueued within the block, and whatever follows it, has this deadline, or one of its own.
+def of_canvas(moment: str | None) -> Iterator[None]:
+    """All that is enqueued within the block, and what follows it, has this deadline, or one of its own.
 
-    Raises:
-        InvalidDeadline: there is no such deadline, or it has passed.
+    `moment` is one that `canvas_moment` has made; None: what is enqueued within the block is no part of one.
     """
-    token = _canvas.set(moment_of(given))
+    token = _canvas.set(moment)
     try:
         yield
     finally:
@@ -82,54 +83,61 @@ def of_this_canvas() -> str | None:
     return _canvas.get()
 
 
-def moment_of(given: Any) -> str | None:
-    """A caller's deadline as a moment in text, the same for many messages; "inherit" stays that.
+def canvas_moment(said: Given, options: Mapping[str, Any] | None = None) -> str | None:
+    """A canvas's deadline as its members carry it; "inherit" stays that. `options` are those of it all.
 
     Raises:
-        InvalidDeadline: there is no such deadline, or it has passed.
+        InvalidDeadline: there is no such deadline, it has passed, or comes before the eta.
     """
-    if given is None or given == deadline.INHERIT:
-        return given  # type: ignore[no-any-return]
-    at = forgiven(partial(deadline.moment, given))
-    return None if at is None else deadline.exact(at)
+    if said == INHERIT or given.is_canvas(said):
+        return str(said)
+    at = forgiven(partial(given.moment, said, options=options))
+    return None if at is None else given.canvas(at)
 
 
-def headers(task: Any, name: str, given: Any, own: Mapping[str, Any] | None) -> dict[str, Any]:
+def headers(
+    task: Any, name: str, said: Given | None, own: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
     """The deadline's headers of a message to the task of this name; `task` is None where it is not known.
 
-    `given` is the option, `own` the headers that the caller gives: what they say of a deadline counts.
+    `said` is the option, `own` the headers that the caller gives: what they say of a deadline counts. Of
+    `options` the eta or countdown is looked at.
 
     Raises:
-        InvalidDeadline: what was asked for is none, or has passed; never of what follows an outcome.
+        InvalidDeadline: what was asked for is none, or has passed, or comes before the eta; never of what
+            follows an outcome.
     """
-    if given is None:
+    if said is None:
         if name == UNLOCK or (own and not own.keys().isdisjoint(deadline.HEADERS)):
             return {}
-        given = _canvas.get()
+        said = _canvas.get()
     followed = _followed.get()
-    if given is None:
-        return _by_default(task, followed)
-    if given == deadline.INHERIT:
-        parent = followed or _running()
-        return deadline.inherited(parent, time.time()) if parent else {}
-    if given is _canvas.get():
+    if said is None:
+        return _with_own(task, followed)
+    if said == INHERIT:
+        return _with_own(task, followed or _running())
+    if given.is_canvas(said):
         # It was looked at before the first member was enqueued: a part of a canvas is worse than none.
-        return deadline.Deadline(deadline.moment(given, time.time(), may_have_passed=True)).headers()
-    at = forgiven(partial(deadline.moment, given))
-    return _by_default(task, followed) if at is None else deadline.Deadline(at).headers()
+        at = given.moment(said, time.time(), may_have_passed=True)
+        return _with_own(task, {deadline.DEADLINE: at})
+    at = forgiven(partial(given.moment, said, options=options))
+    return _with_own(task, followed) if at is None else Deadline(at).headers()
 
 
-def _by_default(task: Any, followed: Any) -> dict[str, Any]:
-    """What nobody has asked for here: the earlier one of the parent's and of the task's own."""
-    if task is None and followed is None:
+def _with_own(task: Any, parent: Any) -> dict[str, Any]:
+    """What nobody has asked for of this very message: the earlier one of its parent's and of its task's own.
+
+    `parent` is a request, or the headers of a canvas, or None. Where the task is not known here the worker
+    compares the two.
+    """
+    if task is None and parent is None:
         return {}
     now = time.time()
-    own = deadline.of_task(task, now) if task is not None else None
-    handed = deadline.inherited(followed, now) if followed is not None else {}
+    handed = deadline.inherited(parent, now) if parent is not None else {}
+    own = given.of_task(task, now) if task is not None else None
     if own is None:
         return handed
-    at = handed.get(deadline.DEADLINE)
-    return own.headers() if at is None or own.at < at else handed
+    return own.headers() if given.earlier(own, deadline.read(handed, now)) is own else handed
 
 
 def forgiven(read: Callable[..., Any]) -> Any:

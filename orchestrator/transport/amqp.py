@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kombu
@@ -87,7 +87,7 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         Headers that the caller gives come over them.
 
         Raises:
-            InvalidDeadline: there is no such deadline, or it has passed.
+            InvalidDeadline: there is no such deadline, it has passed, or comes before the eta.
         """
         given = options.pop(published.OPTION, None)
         if name == published.UNLOCK:
@@ -97,7 +97,11 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         task = self.app.tasks.get(name)
         if task is not None and (breaker := stamp.dependency(task, args or (), kwargs or {})):
             message.headers[stamp.BREAKER] = breaker
-        message.headers.update(published.headers(task, name, given, options.get("headers")))
+        message.headers.update(
+            published.headers(
+                task, name, given, options.get("headers"), _begins(message.headers, rest, options)
+            )
+        )
         carried.embed(message.body[2])
         return message
 
@@ -106,7 +110,11 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
         given = options.pop(published.OPTION, None)
         message = super().as_task_v1(task_id, name, *rest, **options)
         task = self.app.tasks.get(name)
-        message.headers.update(published.headers(task, name, given, options.get("headers")))
+        message.headers.update(
+            published.headers(
+                task, name, given, options.get("headers"), _begins(message.body, rest[2:], options)
+            )
+        )
         carried.embed(message.body)
         return message
 
@@ -148,3 +156,8 @@ class AMQP(amqp.AMQP):  # type: ignore[misc]
                 if time.monotonic() >= give_up_at or is_refusal(error):
                     raise
                 time.sleep(_PAUSE_SECONDS)
+
+
+def _begins(message: Mapping[str, Any], rest: tuple[Any, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+    """When a task begins: its countdown as it was given, and its eta as its message has it, with its zone."""
+    return {"countdown": rest[0] if rest else options.get("countdown"), "eta": message.get("eta")}

@@ -120,8 +120,11 @@ def _message(task: Any, options: dict[str, Any]) -> Any:
     if breaker := _slot("breaker") if callable(breaker) else stamp.dependency(task, (), {}):
         message.headers[stamp.BREAKER] = breaker
     own = options.get("headers") or {}
-    message.headers.update(published.headers(task, task.name, options.get(published.OPTION), own))
-    if options.get(published.OPTION) is not None:
+    given = options.get(published.OPTION)
+    message.headers.update(
+        published.headers(task, task.name, given, own, options | {"eta": message.headers["eta"]})
+    )
+    if given is not None:
         own = {name: value for name, value in own.items() if name not in HEADERS}
     message.headers.update(own)
     carried.embed(message.body[2])

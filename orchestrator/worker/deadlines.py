@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator import settings, stamp, times
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.stamp import ASIDE
-from orchestrator.timeouts import deadline, published
-from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT, LONGEST_SECONDS, Deadline
+from orchestrator.timeouts import deadline, given, published
+from orchestrator.timeouts.deadline import HEADERS, INHERITED, LEFT, LONGEST_SECONDS, Deadline
 from orchestrator.transport.claim import Claim
 from orchestrator.transport.envelope import Envelope
 from orchestrator.worker import aside
@@ -19,27 +19,41 @@ from orchestrator.worker import aside
 def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
     """The deadline of a claimed message: its headers', the task's own from its enqueue on, or the default.
 
-    `own_hard` is the hard limit in seconds that the message or the task names; None: neither does.
+    Of one that its message has inherited and the task's own the earlier one counts. `own_hard` is
+    the hard limit in seconds that the message or the task names; None: neither does.
     """
     headers, first = claim.envelope.get("headers"), claim.first_claimed_at
-    if found := deadline.read(headers, first):
+    found = deadline.read(headers, first)
+    if found and headers and headers.get(INHERITED) is not True:
         return found
     # A plain producer does not say when it was enqueued; one whose clock is wrong may say that it will be.
     enqueued = stamp.enqueued_at(headers) if isinstance(headers, dict) else None
-    own = deadline.of_task(task, first if enqueued is None else min(enqueued, first))
-    return own or Deadline(first + _default_seconds(task.name, own_hard), is_default=True)
+    own = given.of_task(task, first if enqueued is None else min(enqueued, first))
+    return given.earlier(own, found) or default(task.name, own_hard, first)
+
+
+def default(task: str, own_hard: float | None, begins_at: float) -> Deadline:
+    """That of a task which nobody gave one, from this Unix second on.
+
+    One that may run for longer than that by itself is not cut short for what it has waited here.
+    """
+    current = settings.current()
+    seconds = current.timeout_global_default
+    if task == published.UNLOCK:
+        # It polls for a chord's parts until the last of them has ended, however long that takes.
+        seconds = LONGEST_SECONDS
+    elif own_hard is not None and own_hard >= seconds:
+        seconds = min(own_hard, LONGEST_SECONDS) + current.timeout_grace_period
+    return Deadline(begins_at + seconds, is_default=True)
 
 
 def tell(request: Any) -> Deadline:
     """Write its deadline into what the task's process gets, and return it."""
     found = of(request.claim, request.task, request.time_limits[0] or request.task.time_limit)
     told = request.request_dict
-    told[DEADLINE] = found.at
-    told.pop(LEFT, None)
-    if found.is_default:
-        told[IS_DEFAULT] = True
-    else:
-        told.pop(IS_DEFAULT, None)
+    for name in HEADERS:
+        told.pop(name, None)
+    told.update(found.headers())
     return found
 
 
@@ -82,6 +96,9 @@ def unbegun(request: Any) -> DeadlineExceeded:
     waited_for = (
         f"the circuit of {mark.breaker!r}" if mark else f"its turn in the queue {request.claim.queue!r}"
     )
+    eta = given.eta_of(headers, 0.0) if isinstance(headers, dict) else None
+    if eta is not None and eta >= request.deadline.at:
+        waited_for = f"its eta ({deadline.text(eta)}), which is not before its deadline"
     since = f"was enqueued at {deadline.text(enqueued)}, and " if enqueued is not None else ""
     due = f"its {_kind(request.deadline)} was due at {deadline.text(request.deadline.at)}"
     return DeadlineExceeded(f"not begun: {due}; it {since}has waited for {waited_for}")
@@ -104,17 +121,6 @@ def killed(of_task: Deadline, seconds: float) -> DeadlineExceeded:
 
 def _kind(of_task: Deadline) -> str:
     return "default deadline (TIMEOUT_GLOBAL_DEFAULT)" if of_task.is_default else "deadline"
-
-
-def _default_seconds(task: str, own_hard: float | None) -> float:
-    """A task that may run for longer than that by itself is not cut short for what it has waited here."""
-    current = settings.current()
-    if task == published.UNLOCK:
-        # It polls for a chord's parts until the last of them has ended, however long that takes.
-        return LONGEST_SECONDS
-    if own_hard is None or own_hard < current.timeout_global_default:
-        return current.timeout_global_default
-    return min(own_hard, LONGEST_SECONDS) + current.timeout_grace_period
 
 
 def _without(headers: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from orchestrator import settings, times
+from orchestrator import times
 from orchestrator.errors import DeadlineExceeded
-from orchestrator.timeouts import deadline
-from orchestrator.timeouts.deadline import DEADLINE, IS_DEFAULT, Deadline
-from orchestrator.worker import time_limits
+from orchestrator.timeouts import deadline, published
+from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, Deadline
+from orchestrator.worker import deadlines, time_limits
 
 # Two clocks were read for it.
 _SLACK_SECONDS = 0.1
@@ -22,6 +24,10 @@ def begin(request: Any) -> float | None:
     Raises:
         DeadlineExceeded: it is over.
     """
+    if request.is_eager:
+        # There is no main process that has told it of what its message says.
+        carried = request.headers or {}
+        request.update({name: carried[name] for name in HEADERS if name in carried})
     left_seconds = deadline.begin(request)
     if left_seconds is not None and left_seconds <= 0:
         raise DeadlineExceeded(
@@ -29,6 +35,21 @@ def begin(request: Any) -> float | None:
             "and no process had time for it before"
         )
     return left_seconds
+
+
+def eager(task: Any, said: Any, headers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The headers of a task that is run here and now: with its deadline, no later than that of what runs it.
+
+    Raises:
+        InvalidDeadline: there is no such deadline, or it has passed.
+    """
+    now, own = time.time(), dict(headers or {})
+    own |= published.headers(task, task.name, said, own, {})
+    found = deadline.read(own, now) or deadlines.default(task.name, task.time_limit, now)
+    around = deadline.left_of_task()
+    if around is not None and now + around < found.at:
+        found = Deadline(now + around, found.is_default)
+    return {name: value for name, value in own.items() if name not in HEADERS} | found.headers()
 
 
 def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Exception:
@@ -39,13 +60,14 @@ def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Excepti
     hard, soft = task.request.timelimit or (None, None)
     soft = soft or task.soft_time_limit or task.app.conf.task_soft_time_limit
     hard = hard or task.time_limit or task.app.conf.task_time_limit
-    limits = time_limits.within(soft, hard, left_at_begin, settings.current().timeout_grace_period)
+    limits = time_limits.within(soft, hard, left_at_begin, time_limits.default_part())
     ran_seconds = left_at_begin - left_seconds
     if not limits.shrunk_soft or limits.soft is None or ran_seconds < limits.soft - _SLACK_SECONDS:
         return error
     return DeadlineExceeded(
         f"told to stop after {times.length(ran_seconds)}, {times.length(left_seconds)} before its deadline "
-        f"({deadline.text(task.request.get(DEADLINE))}), which comes before its limits"
+        f"({deadline.text(task.request.get(DEADLINE))}), at which it is killed: both limits shrink to what a "
+        "deadline leaves"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator import settings
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -21,25 +23,29 @@ class Limits:
 NONE = Limits()
 
 
-def within(soft: float | None, hard: float | None, left_seconds: float, grace_seconds: float) -> Limits:
+def within(soft: float | None, hard: float | None, left_seconds: float, part: float) -> Limits:
     """The limits of a task that has so much time left.
 
-    Who is killed at the deadline is told before: as long before as the task's own limits lie apart, or else
-    by the grace period, but not before half of what is left. A soft limit that comes after the hard one would
-    only put it off (billiard counts the hard limit from the soft one), and is none.
+    Where that is less than its hard limit both shrink in proportion. `part` is what the soft limit is of the
+    hard one where it lacks either. A soft limit that comes after the hard one would only put it off (billiard
+    counts the hard limit from the soft one), and is none.
     """
     # Celery takes 0 for none: `celery worker --time-limit 0`.
     soft, hard = soft or None, hard or None
     if soft is not None and hard is not None and soft >= hard:
         soft = None
-    between = hard - soft if soft is not None and hard is not None else grace_seconds
-    shrinks_hard = hard is None or left_seconds < hard
-    told = max(left_seconds - between, left_seconds / 2)
-    shrinks_soft = shrinks_hard and (soft is None or told < soft)
-    if shrinks_hard:
-        hard = left_seconds
-    if shrinks_soft:
-        soft = told
-    if soft is not None and hard is not None and soft >= hard:
-        soft, shrinks_soft = None, False
-    return Limits(soft, hard, shrinks_soft, shrinks_hard)
+    if hard is not None and hard <= left_seconds:
+        return Limits(soft, hard)
+    told = left_seconds * (soft / hard if soft is not None and hard is not None else part)
+    if soft is not None and soft <= told:
+        return Limits(soft, left_seconds, shrunk_hard=True)
+    if told >= left_seconds:
+        # They lie closer together than numbers can.
+        return Limits(None, left_seconds, shrunk_hard=True)
+    return Limits(told, left_seconds, shrunk_soft=True, shrunk_hard=True)
+
+
+def default_part() -> float:
+    """What the soft limit is of the hard one where a task names none."""
+    current = settings.current()
+    return current.soft_limit_seconds / current.hard_limit_seconds

@@ -54,8 +54,7 @@ class Timing:
         left_seconds = self.deadline.at - time.time()
         if left_seconds <= 0:
             left_seconds = _REFUSAL_SECONDS
-        grace_seconds = settings.current().timeout_grace_period
-        self.limits = time_limits.within(soft, hard, left_seconds, grace_seconds)
+        self.limits = time_limits.within(soft, hard, left_seconds, time_limits.default_part())
         return self.limits
 
     def begin(self, pid: int, began: float, started_at: float) -> None:

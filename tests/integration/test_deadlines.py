@@ -14,11 +14,12 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 from redis import Redis
 
+from orchestrator import keys
 from orchestrator.dev.stack import Addresses
 from orchestrator.enqueue import enqueue_many
 from orchestrator.errors import InvalidDeadline
 from orchestrator.settings import Settings
-from orchestrator.timeouts import deadline, published
+from orchestrator.timeouts import deadline_left, given, published
 from orchestrator.worker import telling
 from orchestrator.worker.unstored import SteadyBackend, Unstored
 from tests.acceptance.shared_place import app_in
@@ -42,6 +43,8 @@ def made(environment: Settings) -> Iterator[Celery]:
         app.conf.task_default_queue = _QUEUE
         app.task(name="in_time.plain", shared=False)(_run)
         app.task(name="in_time.own", shared=False, deadline=timedelta(seconds=7))(_run)
+        app.task(name="in_time.left", shared=False)(deadline_left)
+        app.task(name="in_time.own_left", shared=False, deadline=7)(deadline_left)
         yield app
 
 
@@ -62,23 +65,23 @@ def _run(*_: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [30, timedelta(seconds=30), datetime.now(UTC) + timedelta(days=1), "2035-01-01T00:00:00+00:00"]
+    "said", [30, timedelta(seconds=30), datetime.now(UTC) + timedelta(days=1), "2035-01-01T00:00:00+00:00"]
 )
-def test_every_way_to_enqueue_writes_the_same(app: Celery, server: Any, given: Any) -> None:
+def test_every_way_to_enqueue_writes_the_same(app: Celery, server: Any, said: Any) -> None:
     plain: Any = app.tasks["in_time.plain"]
-    plain.apply_async(deadline=given)
-    app.send_task("in_time.plain", deadline=given)
-    app.send_task("another.programs", deadline=given)
-    plain.s().set(deadline=given).delay()
-    plain.signature(options={"deadline": given}).apply_async()
-    enqueue_many(plain, [[], []], deadline=given)
+    plain.apply_async(deadline=said)
+    app.send_task("in_time.plain", deadline=said)
+    app.send_task("another.programs", deadline=said)
+    plain.s().set(deadline=said).delay()
+    plain.signature(options={"deadline": said}).apply_async()
+    enqueue_many(plain, [[], []], deadline=said)
     # A compressed message is made by apply_async itself.
-    enqueue_many(plain, [[]], deadline=given, compression="gzip")
+    enqueue_many(plain, [[]], deadline=said, compression="gzip")
 
     messages = _messages(server)
     assert len(messages) == 8
     for each in messages:
-        assert _seconds(each) == pytest.approx(_in_seconds(given), abs=5)
+        assert _seconds(each) == pytest.approx(_in_seconds(said), abs=5)
         assert _DEFAULT not in each["headers"]
         assert "deadline" not in each["properties"]
 
@@ -99,25 +102,72 @@ def test_a_tasks_own_deadline_counts_from_each_enqueue_unless_the_caller_names_a
     assert _DEADLINE not in told[4]["headers"]
 
 
-@pytest.mark.parametrize("given", [-1, 0, float("nan"), datetime(2035, 1, 1), "soon"])  # noqa: DTZ001
-def test_what_is_no_deadline_enqueues_nothing(app: Celery, server: Any, given: Any) -> None:
+@pytest.mark.parametrize("said", [-1, 0, float("nan"), datetime(2035, 1, 1), "soon"])  # noqa: DTZ001
+def test_what_is_no_deadline_enqueues_nothing(app: Celery, server: Any, said: Any) -> None:
     plain: Any = app.tasks["in_time.plain"]
-    wrong = plain.s().set(deadline=given)
+    wrong = plain.s().set(deadline=said)
     ways: list[Any] = [
-        lambda: plain.apply_async(deadline=given),
-        lambda: enqueue_many(plain, [[], []], deadline=given),
+        lambda: plain.apply_async(deadline=said),
+        lambda: enqueue_many(plain, [[], []], deadline=said),
         lambda: plain.apply_async(link=wrong),
         lambda: chain(plain.s(), plain.s(), wrong).apply_async(),
-        lambda: group(plain.s(), plain.s()).apply_async(deadline=given),
+        lambda: group(plain.s(), plain.s()).apply_async(deadline=said),
         lambda: group(plain.s(), wrong).apply_async(),
         lambda: chord([plain.s(), plain.s()], wrong).apply_async(),
-        lambda: chord([plain.s(), plain.s()], plain.s()).apply_async(deadline=given),
+        lambda: chord([plain.s(), plain.s()], plain.s()).apply_async(deadline=said),
     ]
 
     for way in ways:
         with pytest.raises(InvalidDeadline):
             way()
     assert _messages(server) == []
+
+
+@pytest.mark.parametrize("later", [{"countdown": 60}, {"eta": datetime(2035, 1, 1, tzinfo=UTC)}])
+def test_what_could_not_begin_before_its_deadline_is_not_enqueued(
+    app: Celery, server: Any, later: dict[str, Any]
+) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    late = plain.s().set(**later)
+    ways: list[Any] = [
+        lambda: plain.apply_async(deadline=60, **later),
+        lambda: app.send_task("another.programs", deadline=60, **later),
+        lambda: enqueue_many(plain, [[], []], deadline=60, **later),
+        lambda: enqueue_many(plain, [[]], deadline=60, compression="gzip", **later),
+        lambda: late.set(deadline=60).delay(),
+        lambda: plain.apply_async(link=plain.s().set(deadline=60, **later)),
+        lambda: chain(plain.s(), plain.s().set(**later)).apply_async(deadline=60),
+        lambda: group(plain.s(), plain.s().set(**later)).apply_async(deadline=60),
+        lambda: group(plain.s(), plain.s()).apply_async(deadline=60, **later),
+    ]
+
+    for way in ways:
+        with pytest.raises(InvalidDeadline, match="is not later than its eta or countdown"):
+            way()
+    with within_task(5):
+        plain.apply_async(deadline="inherit", countdown=60)
+    assert server.llen(_QUEUE) == 0
+    assert server.hlen(keys.delayed_messages()) == 1
+    server.delete(keys.delayed_messages(), keys.delayed())
+
+
+def test_a_tasks_own_deadline_counts_where_a_later_one_was_given_for_more_than_it(
+    app: Celery, server: Any
+) -> None:
+    plain: Any = app.tasks["in_time.plain"]
+    own: Any = app.tasks["in_time.own"]
+    with within_task(100):
+        own.apply_async(deadline="inherit")
+    group(own.s(), plain.s()).apply_async(deadline=100)
+    chain(plain.s(), own.si()).apply_async(deadline=100)
+    (first,) = _messages(server)[3:]
+    with within_task(100):
+        # As the worker publishes a chain's next step.
+        following = app.signature(first["embedded"]["chain"][0])
+        app.amqp._retry_publish(following.apply_async, ())  # noqa: SLF001
+
+    found = [round(_seconds(each)) for each in _messages(server)]
+    assert found == [pytest.approx(each, abs=2) for each in (7, 7, 100, 100, 7)]
 
 
 def test_all_of_a_canvas_has_one_moment_and_a_member_may_have_its_own(app: Celery, server: Any) -> None:
@@ -130,7 +180,7 @@ def test_all_of_a_canvas_has_one_moment_and_a_member_may_have_its_own(app: Celer
     body = first["embedded"]["chord"]
     tasks = [body, *reversed(first["embedded"]["chain"])] if first["embedded"]["chain"] else _leaves(body)
     told = [each["options"]["deadline"] for each in tasks]
-    at = datetime.fromtimestamp(first["headers"][_DEADLINE], UTC).isoformat(timespec="microseconds")
+    at = f"canvas {given.exact(first['headers'][_DEADLINE])}"
     assert _seconds(first) == pytest.approx(60, abs=5)
     assert _seconds(second) == pytest.approx(9, abs=5)
     assert told == [at, 5.0, at]
@@ -258,26 +308,34 @@ def test_what_takes_a_tasks_place_inherits_its_deadline(app: Celery, server: Any
 def test_a_chord_that_is_polled_for_hands_the_deadline_to_its_body(app: Celery, server: Any) -> None:
     plain: Any = app.tasks["in_time.plain"]
     unlock: Any = app.tasks["celery.chord_unlock"]
-    with published.of_canvas(30):
+    with published.of_canvas(published.canvas_moment(30)):
         unlock.apply_async(("group", plain.s().set(link=plain.s().set(deadline=timedelta(seconds=4)))))
 
     (message,) = _messages(server)
     body = json.loads(base64.b64decode(message["body"]))[0][1]
     assert _told(message) == {}
-    assert deadline.moment(body["options"]["deadline"], time.time()) - time.time() == pytest.approx(30, abs=5)
+    assert given.moment(body["options"]["deadline"], time.time()) - time.time() == pytest.approx(30, abs=5)
     assert body["options"]["link"][0]["options"]["deadline"] == 4.0
 
 
-def test_an_eager_app_looks_at_deadlines_and_waits_for_nothing(app: Celery, server: Any) -> None:
+def test_an_eager_task_has_its_deadline(app: Celery, server: Any) -> None:
     plain: Any = app.tasks["in_time.plain"]
+    left: Any = app.tasks["in_time.left"]
+    own: Any = app.tasks["in_time.own_left"]
+    assert left.apply(deadline=30).get() == pytest.approx(30, abs=5)
+    assert own.apply().get() == pytest.approx(7, abs=5)
+    assert left.apply().get() == pytest.approx(3600, abs=5)
+    with within_task(20):
+        assert left.apply(deadline=30).get() == pytest.approx(20, abs=5)
     app.conf.task_always_eager = True
     try:
-        plain.apply_async(deadline=5)
-        canvases: list[Any] = [chain(plain.s(), plain.s()), group(plain.s()), chord([plain.s()], plain.s())]
+        assert left.apply_async(deadline=30).get() == pytest.approx(30, abs=5)
+        canvases: list[Any] = [chain(plain.s(), left.si()), chord([plain.s()], left.si())]
         for canvas in canvases:
-            canvas.apply_async(deadline=5)
+            assert canvas.apply_async(deadline=30).get() == pytest.approx(30, abs=5)
             with pytest.raises(InvalidDeadline):
                 canvas.apply_async(deadline=-5)
+        assert group(left.si(), own.si()).apply_async(deadline=30).get() == pytest.approx([30, 7], abs=5)
         with pytest.raises(InvalidDeadline):
             plain.apply_async(deadline=-5)
     finally:
@@ -285,12 +343,12 @@ def test_an_eager_app_looks_at_deadlines_and_waits_for_nothing(app: Celery, serv
     assert _messages(server) == []
 
 
-def _in_seconds(given: Any) -> float:
-    if isinstance(given, str):
-        given = datetime.fromisoformat(given)
-    if isinstance(given, datetime):
-        return (given - datetime.now(UTC)).total_seconds()
-    return given.total_seconds() if isinstance(given, timedelta) else float(given)
+def _in_seconds(said: Any) -> float:
+    if isinstance(said, str):
+        said = datetime.fromisoformat(said)
+    if isinstance(said, datetime):
+        return (said - datetime.now(UTC)).total_seconds()
+    return said.total_seconds() if isinstance(said, timedelta) else float(said)
 
 
 def _messages(server: Any) -> list[dict[str, Any]]:

@@ -51,6 +51,16 @@ def test_what_a_message_says_counts() -> None:
     assert _of({_LEFT: 7}) == Deadline(1007, is_default=True)
 
 
+def test_of_one_that_was_inherited_and_the_tasks_own_the_earlier_one_counts() -> None:
+    inherited = {_DEADLINE: 1200.5, "omninode-deadline-inherited": True}
+
+    assert _of(inherited, own=5) == Deadline(1005)
+    assert _of(inherited, own=500) == Deadline(1200.5)
+    assert _of(inherited) == Deadline(1200.5)
+    # Nobody has asked for a default one.
+    assert _of({_LEFT: 3, "omninode-deadline-inherited": True}, own=500) == Deadline(1500)
+
+
 @pytest.mark.parametrize("own", [5, timedelta(seconds=5)])
 def test_a_tasks_own_counts_from_the_enqueue(own: Any) -> None:
     assert _of({"omninode-enqueued-at": 900.0}, own=own) == Deadline(905)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import InvalidDeadline
 from orchestrator.task import Task
 from orchestrator.timeouts import TimeoutConfig, TimeoutManager, deadline, deadline_left, published
+from orchestrator.timeouts import given as said
 from orchestrator.timeouts.left import within
 from tests.within_task import within_task
 
@@ -35,7 +36,7 @@ def test_seconds_a_timedelta_and_a_moment_mean_the_same(seconds: float) -> None:
         there.isoformat(),
     ]
 
-    read = [deadline.moment(way, _NOW) for way in ways]
+    read = [said.moment(way, _NOW) for way in ways]
 
     assert read == pytest.approx([_NOW + seconds] * 5, abs=2e-6)
 
@@ -43,7 +44,7 @@ def test_seconds_a_timedelta_and_a_moment_mean_the_same(seconds: float) -> None:
 @given(_anything)
 def test_whatever_is_given_is_a_moment_to_come_or_refused(value: Any) -> None:
     try:
-        at = deadline.moment(value, _NOW)
+        at = said.moment(value, _NOW)
     except InvalidDeadline:
         return
     assert _NOW < at <= _NOW + _TEN_YEARS
@@ -64,11 +65,22 @@ def test_whatever_is_given_is_a_moment_to_come_or_refused(value: Any) -> None:
         (datetime(2035, 1, 1), "has no zone"),  # noqa: DTZ001
         ("2035-01-01T00:00:00", "has no zone"),
         (datetime(2020, 1, 1, tzinfo=UTC), "has passed"),
+        ("soon", r"a datetime with its zone \(also as text in ISO 8601\)"),
+        (10**400, r"^deadline=1(0{79})… must"),
+        pytest.param(10**5000, "^deadline=a int must", id="without a text"),
     ],
 )
 def test_what_is_no_deadline_is_refused_with_a_reason(value: Any, words: str) -> None:
     with pytest.raises(InvalidDeadline, match=words):
-        deadline.moment(value, _NOW)
+        said.moment(value, _NOW)
+
+
+@pytest.mark.parametrize("option", [{"countdown": 20}, {"eta": datetime.fromtimestamp(_NOW + 20, UTC)}])
+def test_a_deadline_that_comes_before_the_eta_is_refused_where_it_is_not_too_late(option: Any) -> None:
+    assert said.moment(20.5, _NOW, options=option) == _NOW + 20.5
+    with pytest.raises(InvalidDeadline, match="is not later than its eta or countdown"):
+        said.moment(20, _NOW, options=option)
+    assert said.moment(20, _NOW, options=option, may_have_passed=True) == _NOW + 20
 
 
 @given(st.dictionaries(st.sampled_from(deadline.HEADERS), _anything) | _anything)
@@ -97,22 +109,22 @@ def test_what_is_left_begins_to_count_at_the_claim(seconds: float) -> None:
 def test_a_signature_carries_a_deadline_without_loss(seconds: float) -> None:
     moment = datetime.fromtimestamp(_NOW, UTC) + timedelta(seconds=seconds)
 
-    assert deadline.moment(deadline.portable(moment, _NOW), _NOW) == moment.timestamp()
-    assert deadline.portable(timedelta(seconds=5), _NOW) == 5.0
-    assert deadline.portable("inherit", _NOW) == "inherit"
+    assert said.moment(said.portable(moment, _NOW), _NOW) == moment.timestamp()
+    assert said.portable(timedelta(seconds=5), _NOW) == 5.0
+    assert said.portable("inherit", _NOW) == "inherit"
 
 
 def test_one_that_was_asked_for_is_inherited_as_it_is_and_a_default_one_as_what_is_left() -> None:
     asked = {deadline.DEADLINE: _NOW + 5}
 
     with within_task(**asked) as request:
-        assert deadline.inherited(request, _NOW) == asked
+        assert deadline.inherited(request, _NOW) == asked | {deadline.INHERITED: True}
     with within_task(60, **{deadline.IS_DEFAULT: True}) as request:
         handed = deadline.inherited(request, time.time())
     with within_task() as request:
         assert deadline.inherited(request, _NOW) == {}
 
-    assert handed.keys() == {deadline.LEFT}
+    assert handed.keys() == {deadline.LEFT, deadline.INHERITED}
     assert 50 < handed[deadline.LEFT] <= 60
 
 
@@ -126,7 +138,7 @@ def test_what_follows_has_the_earlier_one_of_its_parents_and_its_own(
     child = SimpleNamespace(deadline=own_seconds)
 
     with within_task(parent_at) as parent, published.following(parent):
-        made = published.headers(child, "child", None, None)
+        made = published.headers(child, "child", None, None, {})
 
     if expected is None:
         assert made == {}
@@ -136,26 +148,42 @@ def test_what_follows_has_the_earlier_one_of_its_parents_and_its_own(
 
 def test_an_ordinary_child_inherits_when_it_asks_and_never_fails_of_it() -> None:
     with within_task(-5) as parent:
-        assert published.headers(None, "child", None, None) == {}
-        asked = published.headers(None, "child", "inherit", None)
-        assert asked == {deadline.DEADLINE: parent.get(deadline.DEADLINE)}
+        assert published.headers(None, "child", None, None, {}) == {}
+        asked = published.headers(None, "child", "inherit", None, {})
+        assert asked == {deadline.DEADLINE: parent.get(deadline.DEADLINE), deadline.INHERITED: True}
 
-    assert published.headers(None, "child", "inherit", None) == {}
+    assert published.headers(None, "child", "inherit", None, {}) == {}
+
+
+def test_one_that_was_inherited_or_is_a_canvass_counts_no_longer_than_the_tasks_own() -> None:
+    child = SimpleNamespace(deadline=2)
+    canvas = said.canvas(time.time() + 100)
+
+    with within_task(100):
+        made = published.headers(child, "child", "inherit", None, {})
+    of_canvas = published.headers(child, "child", canvas, None, {})
+    of_unknown = published.headers(None, "child", canvas, None, {})
+
+    assert [each[deadline.DEADLINE] - time.time() for each in (made, of_canvas)] == pytest.approx(
+        [2, 2], abs=1
+    )
+    # The worker compares the two.
+    assert of_unknown.keys() == {deadline.DEADLINE, deadline.INHERITED}
 
 
 def test_what_follows_a_success_is_lost_for_no_deadline() -> None:
     passed = "2020-01-01T00:00:00+00:00"
     with within_task(30) as parent, published.following(parent):
-        late = published.headers(None, "next", passed, None)
-        garbage = published.headers(None, "next", {"no": "deadline"}, None)
+        late = published.headers(None, "next", passed, None, {"eta": "2035-01-01T00:00:00+00:00"})
+        garbage: Any = published.headers(None, "next", {"no": "deadline"}, None, {})  # type: ignore[arg-type]
 
     assert late == {deadline.DEADLINE: datetime.fromisoformat(passed).timestamp()}
-    assert garbage == {deadline.DEADLINE: parent.get(deadline.DEADLINE)}
+    assert garbage == {deadline.DEADLINE: parent.get(deadline.DEADLINE), deadline.INHERITED: True}
 
 
 def test_the_callers_headers_count_more_than_what_is_inherited() -> None:
     with within_task(30) as parent, published.following(parent):
-        assert published.headers(None, "next", None, {deadline.LEFT: 3}) == {}
+        assert published.headers(None, "next", None, {deadline.LEFT: 3}, {}) == {}
 
 
 def test_what_is_left_is_the_least_of_the_tasks_and_the_contexts() -> None:
@@ -172,12 +200,18 @@ def test_what_is_left_is_the_least_of_the_tasks_and_the_contexts() -> None:
         assert deadline_left() == 0
 
 
-@pytest.mark.parametrize("value", [-1, 0, float("nan"), "inherit", datetime(2035, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("value", [-1, 0, True, float("nan"), "inherit", datetime(2035, 1, 1, tzinfo=UTC)])
 def test_a_task_whose_own_deadline_makes_no_sense_is_not_registered(value: Any) -> None:
     app = Celery("refused", set_as_current=False, task_cls=Task)
 
-    with pytest.raises(InvalidDeadline, match=r"shop\.pay"):
+    with pytest.raises(InvalidDeadline) as refused:
         app.task(name="shop.pay", shared=False, deadline=value, lazy=False)(_run)
+
+    assert str(refused.value) == (
+        "shop.pay: its deadline must be a number of seconds or a timedelta, more than 0 and ten years at "
+        f"most: {value!r}"
+    )
+    assert "shop.pay" not in app.tasks
 
 
 def _run() -> None:
