@@ -14,6 +14,7 @@ import click
 
 from orchestrator import redaction
 from orchestrator.cli import calls
+from orchestrator.cli.lengths import LENGTH
 from orchestrator.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _NO_ARGS, _NO_KWARGS = "[]", "{}"
 _INTERRUPTED = 130
 # A year: what is later is a slip of the pen, and dates end somewhere.
 _LONGEST_COUNTDOWN_SECONDS = 31_536_000
-# Ten years, as for every length of time in the settings.
-_LONGEST_DEADLINE_SECONDS = 315_360_000
 
 
 def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
@@ -62,10 +61,9 @@ def _refuse_nan(_ctx: click.Context, _parameter: click.Parameter, value: float |
 )
 @click.option(
     "--deadline",
-    type=click.FloatRange(min=0, min_open=True, max=_LONGEST_DEADLINE_SECONDS),
-    callback=_refuse_nan,
-    metavar="SECONDS",
-    help="It must be over within so many seconds from now, with all its attempts; of --many all of them.",
+    type=LENGTH,
+    metavar="LENGTH",
+    help="It must be over so long from now, with all its attempts: 90s, 10m, 1h30m. Of --many all.",
 )
 @click.option("--foreign", is_flag=True, help="The task is another program's: do not look for it here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -90,6 +88,8 @@ def enqueue(
     """
     if batch_id is not None and not many:
         raise click.UsageError("--batch-id belongs to --many")
+    if deadline is not None and countdown is not None and deadline <= countdown:
+        raise click.UsageError("--deadline must be longer than --countdown: it could never begin in time")
     if many and (args_json, kwargs_json) != (_NO_ARGS, _NO_KWARGS):
         raise click.UsageError("--many takes the arguments from its file: leave --args and --kwargs away")
     # Celery and the tasks' modules are slow to import; --help must not wait for them.

@@ -208,7 +208,8 @@ def _where(message: Any) -> str:
     if message.until:
         told.append(f"for {message.breaker}, at most until {times.moment(message.until)}")
     if message.deadline:
-        told.append(f"must be over by {times.moment(message.deadline)}")
+        late = ", not later than its eta" if message.is_due_too_late else ""
+        told.append(f"must be over by {times.moment(message.deadline)}{late}")
     if message.left_seconds is not None:
         told.append(f"has {times.length(message.left_seconds)} left")
     if message.age_seconds is not None:

@@ -134,7 +134,8 @@ def _message(placed: Placed) -> Iterator[str]:
     if placed.breaker and placed.place != "set aside":
         yield f"  depends on the breaker {placed.breaker}"
     if about.deadline:
-        yield f"  must be over by {_when(about.deadline)}, with all its attempts"
+        late = ": not later than its eta, so it will not be begun" if about.is_due_too_late else ""
+        yield f"  must be over by {_when(about.deadline)}, with all its attempts{late}"
     if about.left_seconds is not None:
         yield f"  has {times.length(about.left_seconds)} left from when it is claimed, with all its attempts"
     if placed.replay:

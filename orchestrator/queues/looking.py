@@ -12,7 +12,7 @@ from kombu.utils.encoding import bytes_to_str
 from orchestrator import redaction
 from orchestrator.queues.survey import priority_of, queue_of
 from orchestrator.stamp import BREAKER, enqueued_at
-from orchestrator.timeouts import deadline
+from orchestrator.timeouts import deadline, given
 from orchestrator.transport import asides
 from orchestrator.transport.envelope import decode
 
@@ -25,7 +25,8 @@ class Shown:
 
     `breaker` is that of its dependency; of what is set aside the one that it waits for, and `until` when it
     waits no longer. `deadline` is when the task must be over with all its attempts; instead of that
-    `left_seconds` is what a default one leaves from the next claim on.
+    `left_seconds` is what a default one leaves from the next claim on. `is_due_too_late`: its eta is not
+    before its deadline.
     """
 
     queue: str
@@ -42,6 +43,7 @@ class Shown:
     error: str = ""
     deadline: str = ""
     left_seconds: float | None = None
+    is_due_too_late: bool = False
 
 
 def peek(channel: Any, queue: str, most: int) -> list[Shown]:
@@ -103,7 +105,8 @@ def _deadline(headers: Mapping[str, Any]) -> dict[str, Any]:
     if found.is_default and headers.get(deadline.IS_DEFAULT) is not True:
         # It begins to count with the next claim.
         return {"left_seconds": round(found.at - now, 3)}
-    return {"deadline": deadline.text(found.at)}
+    eta = given.eta_of(headers, now)
+    return {"deadline": deadline.text(found.at), "is_due_too_late": eta is not None and eta >= found.at}
 
 
 def show(queue: str, raw: bytes, priority: int, due: str = "") -> Shown:

@@ -63,7 +63,7 @@ def test_many_tasks_are_enqueued_in_order_and_once_a_batch(environment: Settings
         '["local", "embed", "second"]\n'
         '{"model": "local", "operation": "embed", "input": "last"}\n'
     )
-    options = ("--batch-id", "b", "--deadline", "3600", "--json")
+    options = ("--batch-id", "b", "--deadline", "1h", "--json")
     command = ("enqueue", "omninode.models.call", "--many", str(lines), *options)
 
     first, again = omninode(*command), omninode(*command)
@@ -214,7 +214,9 @@ def test_a_foreign_task_is_sent_as_it_is(environment: Settings) -> None:
         (["--args", "[1]"], "missing 2 required positional arguments"),
         (["--countdown", "nan"], "must be a number of seconds"),
         (["--countdown", "1e30"], "is not in the range"),
-        (["--deadline", "0"], "is not in the range"),
+        (["--deadline", "0"], "it must be above 0, and ten years at most, not '0'"),
+        (["--deadline", "soon"], "is no length of time such as 90s, 10m, 1h30m"),
+        (["--deadline", "1m", "--countdown", "60"], "--deadline must be longer than --countdown"),
         (["--many", "/nowhere"], "No such file"),
     ],
 )

@@ -8,7 +8,7 @@ from orchestrator.breaker.state import State
 from orchestrator.breaker.transition import Transition
 from orchestrator.breaker.words import word
 from orchestrator.cli.breakers import rendering
-from orchestrator.cli.breakers.lengths import LENGTH
+from orchestrator.cli.lengths import LENGTH
 from orchestrator.cli.breakers.picking import Picked, pick
 from orchestrator.cli.deadletters.rendering import wrapped
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.breakers.lengths import LENGTH
+from orchestrator.cli.lengths import LENGTH
 
 if TYPE_CHECKING:
     from orchestrator.breaker.state import Action, State

@@ -57,6 +57,12 @@ def test_by_when_it_must_be_over_is_told(app: Celery) -> None:
 
     assert "  must be over by 2035-01-01 00:00:00 UTC, with all its attempts\n" in _show(app, asked.id).output
     assert "  has 1m 30s left from when it is claimed, with all its attempts\n" in _show(app, left.id).output
+    headers = {"omninode-deadline": 2_051_222_400}
+    late = app.send_task("shop.pay", queue="celery", eta=datetime(2035, 1, 2, tzinfo=UTC), headers=headers)
+    assert (
+        "  must be over by 2035-01-01 00:00:00 UTC, with all its attempts: not later than its eta, so it "
+        "will not be begun\n"
+    ) in _show(app, late.id).output
     told = json.loads(_show(app, asked.id, "--json").output)["messages"][0]
     assert (told["deadline"], told["left_seconds"]) == ("2035-01-01T00:00:00.000+00:00", None)
 
