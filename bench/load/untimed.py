@@ -6,7 +6,7 @@ There is no such switch: here the worker's own functions are replaced by ones th
 from typing import Any
 
 from bench.load.omninode import app
-from orchestrator.worker import deadlines, in_time, pools, request
+from orchestrator.worker import deadlines, in_time, request, timing
 
 __all__ = ["app"]
 
@@ -37,7 +37,7 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (deadlines, "is_over", lambda *_: False),
     (in_time, "begin", _nothing),
     (request, "Timing", lambda *_: _UNTIMED),
-    (pools, "_timing_of", _nothing),
+    (timing, "of_callback", _nothing),
 )
 for _room, _name, _instead in _REPLACED:
     # What has another name by now would be measured as if it cost nothing.

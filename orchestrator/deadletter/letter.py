@@ -5,8 +5,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.exceptions import Reject
 
+from orchestrator import times
 from orchestrator.deadletter.cutting import cut
 from orchestrator.deadletter.death import REPLAYS
 from orchestrator.deadletter.reasons import Reason
@@ -80,12 +82,27 @@ def message_of(error: BaseException | None) -> str:
     """What the exception says of itself."""
     if error is None:
         return ""
+    if isinstance(error, TimeLimitExceeded | SoftTimeLimitExceeded):
+        return _limit_in_words(error)
     try:
         # As text, it is a pair of the reason and of whether it goes back.
         said: object = getattr(error, "reason", None) if isinstance(error, Reject) else error
         return "" if said is None else str(said)
     except Exception:
         return "<the exception has no text>"
+
+
+def _limit_in_words(error: TimeLimitExceeded | SoftTimeLimitExceeded) -> str:
+    """What billiard says of a limit is the class again, and at best a number."""
+    said = error.args[0] if error.args else None
+    if isinstance(said, str):
+        return said
+    if isinstance(error, SoftTimeLimitExceeded) or not isinstance(said, int | float):
+        return "told to stop at its soft limit" if isinstance(error, SoftTimeLimitExceeded) else str(error)
+    return (
+        f"killed after {times.length(said)}, its hard limit: let it end when it is told at its soft limit, "
+        "or give it a longer time_limit"
+    )
 
 
 def _count(value: Any) -> int:

@@ -91,7 +91,9 @@ class Sheet:
 
 def _told(entry: Running, now: float, unix_now: float) -> dict[str, Any]:
     """An entry as lengths of time: those do not depend on whose clock is right."""
-    limit, at = entry.next_limit(now, unix_now) or ("", None)
+    # Of a task that nobody would stop, as in a pool of threads, the deadline alone is told.
+    coming = entry.next_limit(now, unix_now) if entry.kind == "operation" or entry.ends_at else None
+    limit, at = coming or ("", None)
     return {
         "kind": entry.kind,
         "name": entry.name[:_MOST_CHARACTERS],

@@ -53,7 +53,10 @@ def eager(task: Any, said: Any, headers: Mapping[str, Any] | None) -> dict[str, 
 
 
 def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Exception:
-    """What a task has failed of: of its deadline, where that has shortened the soft limit which struck."""
+    """What a task has failed of: of its deadline, where that has shortened the soft limit which struck.
+
+    A soft limit of the task's own gets words that say so.
+    """
     left_seconds = deadline.left_of(task.request)
     if not _is_soft_limit(error) or left_at_begin is None or left_seconds is None:
         return error
@@ -63,6 +66,11 @@ def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Excepti
     limits = time_limits.within(soft, hard, left_at_begin, time_limits.default_part())
     ran_seconds = left_at_begin - left_seconds
     if not limits.shrunk_soft or limits.soft is None or ran_seconds < limits.soft - _SLACK_SECONDS:
+        if not error.args and soft:
+            # Billiard gives it no words.
+            said = f"told to stop after {times.length(soft)}, its soft limit"
+            todo = "catch SoftTimeLimitExceeded to save what it has, or give it a longer soft_time_limit"
+            error.args = (f"{said}: {todo}",)
         return error
     return DeadlineExceeded(
         f"told to stop after {times.length(ran_seconds)}, {times.length(left_seconds)} before its deadline "

@@ -1,5 +1,6 @@
 """What an exception means for a delivered task: the reason of its dead letter."""
 
+import traceback
 from typing import Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
@@ -7,6 +8,7 @@ from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, Worker
 from celery.exceptions import InvalidTaskError, MaxRetriesExceededError, Reject
 from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
 
+from orchestrator.deadletter.fingerprint import CAUSED
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import BreakerOpen, DeadlineExceeded, TooManyDeliveries
 from orchestrator.retry.again import GIVEN_UP
@@ -36,12 +38,18 @@ def bare(exc_info: Any) -> BaseException:
     return error.exc if isinstance(error, ExceptionWithTraceback) else error  # type: ignore[no-any-return]
 
 
-def raised(error: BaseException) -> Any:
-    """Celery's account of an exception that was raised here and now."""
+def raised(error: BaseException, cause: str = "") -> Any:
+    """Celery's account of an exception that was raised here and now, where nobody looks for its origin.
+
+    `cause` is the traceback of what it follows from.
+    """
     try:
         raise error
     except type(error):
-        return ExceptionInfo()
+        account = ExceptionInfo()
+    words = "".join(traceback.format_exception_only(error))
+    account.traceback = f"{cause.rstrip()}\n{CAUSED}{words}" if cause else words
+    return account
 
 
 def reason_of(error: BaseException, retries: int, max_retries: int | None) -> Reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import structlog
 from celery.utils.saferepr import saferepr
 from celery.worker import state
 
@@ -15,12 +16,14 @@ from orchestrator.worker import deadlines, gate, retrying
 from orchestrator.worker.next_attempt import changed, failed
 from orchestrator.worker.outcome import bare, raised
 
+_LOG = structlog.get_logger(__name__)
+
 
 def wait(request: Any, seconds: float) -> None:
     """It cannot go on now, and looks again after so many seconds."""
     state.task_ready(request)
     if math.isfinite(seconds) and deadlines.is_over(request.deadline, seconds):
-        give_up(request, f"the task waits for {times.length(seconds)}")
+        _give_up(request, f"the task waits for {times.length(seconds)}")
         return
     request.claim.put_back(seconds, deadlines.waits_on(request.claim.envelope, request.deadline))
 
@@ -33,7 +36,9 @@ def retry(request: Any, asked: PutBack, exc_info: Any) -> bool:
         gate.set_aside(request, request.breaker)
         return False
     if deadlines.is_over(request.deadline, asked.delay_seconds):
-        give_up(request, _words(asked.exc) or str(asked.message or "it asked to be tried again"))
+        last = _words(asked.exc) or str(asked.message or "it asked to be tried again")
+        # Of an error that was never raised there is no more than that.
+        _give_up(request, last, (asked.exc and str(retrying.told(asked, exc_info).traceback).strip()) or last)
         return False
     if "retries" in asked.headers:
         if retrying.gives_up(request, asked):
@@ -51,7 +56,7 @@ def lost(request: Any, error: BaseException, exc_info: Any) -> None:
     request.timing.tell(error)
     asked = PutBack(delay_seconds=float(task.default_retry_delay), headers={"retries": context.retries + 1})
     if deadlines.is_over(request.deadline, asked.delay_seconds):
-        give_up(request, _words(error))
+        _give_up(request, _words(error), exc_info.traceback)
         return
     if request.store_errors:
         task.backend.mark_as_retry(request.id, error, exc_info.traceback, request=context)
@@ -59,10 +64,11 @@ def lost(request: Any, error: BaseException, exc_info: Any) -> None:
     _put_back(request, _following(request, retrying.paced(request, asked), error))
 
 
-def give_up(request: Any, last: str) -> None:
-    """Bury it: it could not begin before its deadline."""
+def _give_up(request: Any, last: str, traceback: Any = "") -> None:
+    """Bury it: it could not begin before its deadline. What it failed of last, and where, is told with it."""
     error = deadlines.no_further(request.deadline, last)
-    request.tell_then_bury(error, raised(error))
+    _LOG.error("task_not_tried_again", task=request.name, task_id=request.id, error=str(error))
+    request.tell_then_bury(error, raised(error, str(traceback)))
 
 
 def _following(request: Any, asked: PutBack, error: BaseException | None) -> PutBack:

@@ -77,7 +77,7 @@ class Request(stock.Request):  # type: ignore[misc]
             self._fail_undelivered()
             return True
         if deadlines.is_over(self.deadline):
-            self.fail_unrun(lambda: deadlines.unbegun(self))
+            self._fail_late()
             return True
         if not gate.lets_in(self.breaker, self.claim.envelope.get("headers")):
             gate.set_aside(self, self.breaker)
@@ -230,6 +230,15 @@ class Request(stock.Request):  # type: ignore[misc]
         )
         self.fail_unrun(lambda: TooManyDeliveries(message))
 
+    def _fail_late(self) -> None:
+        """Its deadline is over. A tick of beat that nobody has begun with is no letter, as an expired one."""
+        if self._tried_before or not self._is_tick:
+            self.fail_unrun(lambda: deadlines.unbegun(self))
+            return
+        why = str(deadlines.unbegun(self))
+        _LOG.warning("tick_not_begun", task=self.name, task_id=self.id, error=why)
+        self._announce_revoked(why, False, None, True)
+
     def fail_unrun(self, of: Callable[[], BaseException]) -> None:
         """It will not run: beside the event loop find out what it dies of, tell it, and bury the message."""
         state.task_ready(self)
@@ -242,6 +251,7 @@ class Request(stock.Request):  # type: ignore[misc]
     def _report_unrun(self, error: BaseException) -> None:
         if lost.has_succeeded(self):
             return
+        _LOG.error("task_not_begun", task=self.name, task_id=self.id, error=str(error))
         self.tell_then_bury(error, raised(error))
 
     def tell_then_bury(self, error: BaseException, exc_info: Any, *, hooks: bool = True) -> None:

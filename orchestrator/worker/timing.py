@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import structlog
 
-from orchestrator import events, settings
+from orchestrator import events, settings, times
 from orchestrator.deadletter.letter import class_of
 from orchestrator.events import CallEnded, GraceRecovered, Limit, TimeoutStruck
 from orchestrator.timeouts import running
@@ -88,8 +89,14 @@ class Timing:
         if self._entry is not None:
             self._entry.state = "grace" if soft else "stopping"
         tell = _LOG.warning if soft else _LOG.error
-        because = {"deadline": text(self.deadline.at)} if shrunk else {}
-        tell(f"{own}_time_limit", task=self.name, task_id=self.task_id, seconds=round(seconds, 3), **because)
+        done = f"{'told to stop' if soft else 'killed'} after {times.length(seconds)}"
+        why = {"what": f"{done}, its {own} limit"}
+        if shrunk:
+            why = {
+                "what": f"{done}: its deadline comes before its hard limit, and has shortened both",
+                "deadline": text(self.deadline.at),
+            }
+        tell(f"{own}_time_limit", task=self.name, task_id=self.task_id, seconds=round(seconds, 3), **why)
         events.emit(TimeoutStruck(self.name, "deadline" if shrunk else own, seconds))
 
     @property
@@ -129,3 +136,8 @@ class Timing:
                 self._ended_at = time.monotonic()
             running.table.leave(self._entry)
             self._entry = None
+
+
+def of_callback(callback: Any) -> Timing | None:
+    """That of the request which this is a method of; None of any other callback."""
+    return getattr(getattr(callback, "__self__", None), "timing", None)

@@ -56,6 +56,12 @@ def in_c(self: Any) -> int:
     return sum(range(10**12))
 
 
+@_task(name="deadlines.stops", soft_time_limit=0.2, time_limit=20)
+def stops(self: Any) -> None:
+    _began(self)
+    time.sleep(30)
+
+
 @_task(name="deadlines.saves", soft_time_limit=0.4, time_limit=20)
 def saves(self: Any) -> str:
     _began(self)
@@ -80,7 +86,10 @@ def saves_slowly(self: Any) -> str:
 def tries(self: Any, pause_seconds: float) -> None:
     _began(self)
     redis.client().rpush(LEFT, deadline_left() or -1)
-    raise self.retry(exc=ValueError(f"attempt {self.request.retries}"), countdown=pause_seconds)
+    try:
+        raise ValueError(f"attempt {self.request.retries}")
+    except ValueError as error:
+        raise self.retry(exc=error, countdown=pause_seconds) from error
 
 
 @_task(name="deadlines.publishes_anew", max_retries=1)
@@ -108,6 +117,12 @@ def waits(self: Any) -> None:
 def step(self: Any, _before: Any = None, *, seconds: float = 0.0) -> float:
     _began(self)
     time.sleep(seconds)
+    return deadline_left() or -1
+
+
+@_task(name="deadlines.has_its_own", deadline=20)
+def has_its_own(self: Any) -> float:
+    _began(self)
     return deadline_left() or -1
 
 

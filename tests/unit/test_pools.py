@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from billiard.pool import RUN
 
-from orchestrator.worker.pools import Children, PreforkPool
+from orchestrator.worker.children import Children, PreforkPool
 
 
 def test_pipes_of_children_that_are_gone_are_not_read_again_after_a_reconnect() -> None:

@@ -2,16 +2,18 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from celery import Celery, chain
+from celery import Celery, chain, group
 
 from orchestrator import keys, redis
 from orchestrator.breaker.state import Action
 from orchestrator.breaker.store import Store
+from orchestrator.deadletter.death import LETTER, REPLAYS
 from orchestrator.settings import Settings
 from orchestrator.timeouts import fleet
 from tests.acceptance import deadline_tasks
@@ -58,9 +60,24 @@ def test_what_does_not_stop_when_told_is_killed_at_its_hard_limit(
 
     assert letter["reason"] == "hard_timeout"
     assert letter["exception"] == "billiard.exceptions.TimeLimitExceeded"
+    limit = {"swallows": "0.9s", "in_c": "0.7s"}[task]
+    assert letter["message"].startswith(f"killed after {limit}, its hard limit: ")
     assert sent.state == "FAILURE"
     assert server.lrange(RAN, 0, -1) == [sent.id]
-    assert [line["event"] for line in _said(worker, sent)] == ["soft_time_limit", "hard_time_limit"]
+    lines = _said(worker, sent)
+    assert [line["event"] for line in lines] == ["soft_time_limit", "hard_time_limit"]
+    assert lines[1]["what"] == f"killed after {limit}, its hard limit"
+
+
+def test_what_ends_at_its_soft_limit_says_so(app: Celery, server: Any) -> None:
+    sent = _send(app, "stops")
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "soft_timeout"
+    assert letter["exception"] == "billiard.exceptions.SoftTimeLimitExceeded"
+    assert letter["message"].startswith("told to stop after 0.2s, its soft limit: catch ")
+    assert "told to stop after 0.2s" in str(sent.result)
 
 
 def test_what_finishes_within_the_grace_period_has_succeeded(
@@ -75,7 +92,9 @@ def test_what_finishes_within_the_grace_period_has_succeeded(
     assert letters(server, sent.id) == []
 
 
-def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(app: Celery, server: Any) -> None:
+def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(
+    app: Celery, server: Any, worker: Worker
+) -> None:
     sent = _send(app, "tries", 0.4, deadline=2.2)
 
     (letter,) = _letters(server, sent)
@@ -91,6 +110,12 @@ def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(app: Celer
     assert letter["message"].startswith("no further attempt could begin before the deadline (2")
     assert letter["message"].endswith(f"): ValueError: attempt {attempts - 1}")
     assert "no further attempt" in str(sent.result)
+    assert 'deadline_tasks.py", line' in letter["traceback"]
+    assert f"ValueError: attempt {attempts - 1}\n" in letter["traceback"]
+    assert "outcome.py" not in letter["traceback"]
+    last = _logged(worker, sent)[-1]
+    assert (last["event"], last["level"]) == ("task_not_tried_again", "error")
+    assert last["error"] == letter["message"]
     assert (letter["attempts"], sent.state) == (str(attempts), "FAILURE")
 
 
@@ -152,18 +177,49 @@ def test_a_chain_is_over_with_its_deadline_and_its_remaining_steps_never_run(
     assert left < 1.4
 
 
-def test_a_task_whose_deadline_is_over_is_never_begun(app: Celery, server: Any) -> None:
+def test_a_task_whose_deadline_is_over_is_never_begun(app: Celery, server: Any, worker: Worker) -> None:
     blockers = [_send(app, "blocks") for _ in range(2)]
     wait_until(lambda: server.llen(RAN) == 2, what="that both processes are busy")
 
     sent = _send(app, "step", deadline=0.3)
+    # As beat sends what is due by its schedule; the second one is a replay.
+    tick, replay = (
+        _send(app, "step", deadline=0.3, headers={"celery_beat_task": True} | of_replay)
+        for of_replay in ({}, {LETTER: "a", REPLAYS: 1})
+    )
     let_pass(0.4)
     server.rpush(GO, *(each.id for each in blockers))
 
     (letter,) = _letters(server, sent)
     assert letter["reason"] == "deadline_exceeded"
     assert letter["message"].startswith("not begun: its deadline was due at 2")
-    assert sent.id not in server.lrange(RAN, 0, -1)
+    assert letter["traceback"].startswith("orchestrator.errors.DeadlineExceeded: not begun: ")
+    assert len(_letters(server, replay)) == 1
+    wait_until(lambda: tick.state == "REVOKED", what="the end of the tick")
+    wait_until_empty(server, _QUEUE)
+    assert letters(server, tick.id) == []
+    assert not {sent.id, tick.id, replay.id} & set(server.lrange(RAN, 0, -1))
+    told = [[line["event"] for line in _logged(worker, each)][-1] for each in (sent, tick, replay)]
+    assert told == ["task_not_begun", "tick_not_begun", "task_not_begun"]
+
+
+def test_what_was_due_only_after_its_deadline_says_so(app: Celery, server: Any) -> None:
+    # By a producer that does not look at it.
+    headers = {"omninode-deadline": time.time() + 0.1}
+    sent = _send(app, "step", countdown=0.3, headers=headers)
+
+    (letter,) = _letters(server, sent)
+
+    assert letter["reason"] == "deadline_exceeded"
+    assert letter["message"].endswith("which is not before its deadline")
+    assert "has waited for its eta (2" in letter["message"]
+    assert server.llen(RAN) == 0
+
+
+def test_its_own_deadline_counts_where_its_producer_does_not_know_it(app: Celery) -> None:
+    group_of: Any = group(app.signature("deadlines.has_its_own", queue=_QUEUE) for _ in range(1))
+
+    assert group_of.apply_async(deadline=100).get(timeout=20)[0] <= 20
 
 
 def test_at_its_deadline_it_is_told_to_stop_and_is_not_tried_again(app: Celery, server: Any) -> None:
@@ -246,8 +302,8 @@ def test_a_worker_that_stops_leaves_a_task_its_grace_period(app: Celery, server:
     assert letters(server, sent.id) == []
 
 
-def _send(app: Celery, task: str, *args: Any, deadline: float | None = None, **kwargs: Any) -> Any:
-    return app.send_task(f"deadlines.{task}", args, kwargs, queue=_QUEUE, deadline=deadline)
+def _send(app: Celery, task: str, *args: Any, **options: Any) -> Any:
+    return app.send_task(f"deadlines.{task}", args, queue=_QUEUE, **options)
 
 
 def _letters(server: Any, sent: Any) -> list[dict[str, str]]:
@@ -262,8 +318,13 @@ def _wait_for_letters(server: Any, task_id: str) -> list[dict[str, str]]:
 
 def _said(worker: Worker, sent: Any) -> list[dict[str, Any]]:
     """What it has logged of this task's limits."""
-    lines = [json.loads(line) for line in worker.log().splitlines() if sent.id in line and line[:1] == "{"]
-    return [line for line in lines if "time_limit" in line["event"] or "grace" in line["event"]]
+    return [
+        line for line in _logged(worker, sent) if "time_limit" in line["event"] or "grace" in line["event"]
+    ]
+
+
+def _logged(worker: Worker, sent: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in worker.log().splitlines() if sent.id in line and line[:1] == "{"]
 
 
 def _control(server: Any, action: Action) -> None:

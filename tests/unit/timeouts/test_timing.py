@@ -15,7 +15,8 @@ from orchestrator.events import GraceRecovered, TimeoutStruck
 from orchestrator.timeouts.deadline import Deadline
 from orchestrator.timeouts.running import Running, table
 from orchestrator.worker import pools
-from orchestrator.worker.pools import PreforkPool, SoloPool, ThreadPool
+from orchestrator.worker.children import PreforkPool
+from orchestrator.worker.pools import SoloPool, ThreadPool
 from orchestrator.worker.timing import Timing
 
 
