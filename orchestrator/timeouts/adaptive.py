@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Literal
 
 from orchestrator.errors import InvalidTimeout
@@ -48,9 +49,9 @@ class Adaptive:
 
     def __init__(
         self,
-        floor_seconds: float,
-        ceiling_seconds: float,
-        minimum_seconds: float = 0.0,
+        floor_seconds: float | timedelta,
+        ceiling_seconds: float | timedelta,
+        minimum_seconds: float | timedelta = 0.0,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:

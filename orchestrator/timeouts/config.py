@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import settings
 from orchestrator.errors import InvalidTimeout
@@ -33,6 +33,17 @@ class TimeoutConfig:
     grace_period: float = field(default_factory=lambda: settings.current().timeout_grace_period)
     warning_threshold: float = field(default_factory=lambda: settings.current().timeout_warning_threshold)
     enable_progressive_timeout: bool = True
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            operation_timeout: float | timedelta = ...,
+            global_timeout: float | timedelta = ...,
+            grace_period: float | timedelta = ...,
+            warning_threshold: float = ...,
+            enable_progressive_timeout: bool = True,  # noqa: FBT001, FBT002 (as the fields are)
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for name in ("operation_timeout", "global_timeout"):

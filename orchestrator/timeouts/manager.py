@@ -54,8 +54,9 @@ class TimeoutManager:
         """A context for `async with` or `with`: what is done in it may take `timeout` seconds.
 
         It is the config's `operation_timeout` unless given, and may be a `timedelta` or an `Adaptive`. At its
-        end, and that of the grace period, the block is left with TimeoutExceeded. Contexts nest: none outlives
-        one around it, the outermost one's `global_timeout`, or the deadline of the task that runs here.
+        end, and that of the grace period, the block is left with TimeoutExceeded. Contexts nest: none
+        outlives one around it, the outermost one's `global_timeout`, or the deadline of the task that runs
+        here.
 
         Raises:
             InvalidTimeout: the timeout is no length of time, or the name is no text.

@@ -15,15 +15,13 @@ _MANAGER = TimeoutManager(TimeoutConfig(10, 100))
 
 
 def test_a_timedelta_is_a_length_of_time_wherever_a_timeout_is_given() -> None:
-    config: Any = TimeoutConfig
     of = timedelta
 
-    assert config(of(minutes=1), of(hours=1), of(seconds=5)) == TimeoutConfig(60.0, 3600.0, 5.0)
-    assert config(grace_period=of()).grace_period == 0.0
+    assert TimeoutConfig(of(minutes=1), of(hours=1), of(seconds=5)) == TimeoutConfig(60.0, 3600.0, 5.0)
+    assert TimeoutConfig(grace_period=of()).grace_period == 0.0
     assert _MANAGER.timeout_context("read", of(milliseconds=1500)).limit_seconds == 1.5
     assert _MANAGER.call(lambda: "read", "read", of(seconds=2)) == "read"
-    adaptive: Any = Adaptive
-    assert adaptive(of(seconds=1), of(seconds=9)).seconds() == 9.0
+    assert Adaptive(of(seconds=1), of(seconds=9)).seconds() == 9.0
 
 
 @pytest.mark.parametrize(
