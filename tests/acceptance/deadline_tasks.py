@@ -14,7 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from orchestrator import events, redis, settings
 from orchestrator.errors import Wait
 from orchestrator.events import CallEnded, Event
-from orchestrator.timeouts import deadline_left
+from orchestrator.timeouts import TimeoutConfig, TimeoutExceeded, TimeoutManager, deadline_left
 
 # In Redis: which tasks have begun, by their ids; what is left where one says so; what blocks waits for; how
 # attempts have ended.
@@ -70,6 +70,21 @@ def saves(self: Any) -> str:
     except SoftTimeLimitExceeded:
         return "saved"
     return "slept"
+
+
+@_task(name="deadlines.limits_itself", soft_time_limit=0.4, time_limit=20)
+def limits_itself(self: Any) -> list[Any]:
+    _began(self)
+    manager = TimeoutManager(TimeoutConfig(enable_progressive_timeout=False))
+    struck = []
+    for name, seconds in (("long", 15), ("short", 0.2)):
+        try:
+            with manager.timeout_context(name, seconds):
+                time.sleep(18)
+        except (SoftTimeLimitExceeded, TimeoutExceeded) as error:
+            struck.append(f"{name}: {type(error).__name__}")
+    counts = manager.metrics
+    return [*struck, counts["failed"], counts["timeouts"], counts["active"]]
 
 
 @_task(name="deadlines.saves_slowly", soft_time_limit=0.2, time_limit=20)

@@ -92,6 +92,12 @@ def test_what_finishes_within_the_grace_period_has_succeeded(
     assert letters(server, sent.id) == []
 
 
+def test_a_soft_limit_comes_through_a_timeout_context_and_the_next_one_has_its_limit(app: Celery) -> None:
+    sent = _send(app, "limits_itself")
+
+    assert sent.get(timeout=20) == ["long: SoftTimeLimitExceeded", "short: TimeoutExceeded", 2, 1, 0]
+
+
 def test_a_deadline_holds_for_all_attempts_and_the_last_error_is_told(
     app: Celery, server: Any, worker: Worker
 ) -> None:
