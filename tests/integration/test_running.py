@@ -316,3 +316,13 @@ def test_the_command_says_that_redis_is_away(
 
 def test_a_word_lives_for_six_seconds() -> None:
     assert sheet.LIVES_SECONDS == 6
+
+
+def test_of_a_task_that_nothing_would_stop_the_deadline_alone_is_shown(
+    client: Any, written: Callable[..., Sheet]
+) -> None:
+    now = time.time()
+    written(Running("task", "in a thread", time.monotonic() - 5, now - 5, deadline=now + 5))
+
+    (shown,) = fleet.read(client).entries
+    assert (shown.limit, shown.limit_seconds, shown.percent, shown.deadline) == ("", None, None, now + 5)
