@@ -8,9 +8,9 @@ from orchestrator.breaker.state import State
 from orchestrator.breaker.transition import Transition
 from orchestrator.breaker.words import word
 from orchestrator.cli.breakers import rendering
-from orchestrator.cli.lengths import LENGTH
 from orchestrator.cli.breakers.picking import Picked, pick
 from orchestrator.cli.deadletters.rendering import wrapped
+from orchestrator.cli.lengths import LENGTH
 
 NAMES = ["kafka", "model:gpt", "model:local", "odd[1]", "postgresql"]
 
