@@ -38,8 +38,8 @@ def begin(name):
     table.enter(entry)
     return entry
 
-begun = [begin(name) for name in sys.argv[1:]]
 print(os.getpid(), flush=True)
+begun = [begin(name) for name in sys.argv[1:]]
 for line in sys.stdin:
     match line.split():
         case ["end"]:
