@@ -106,7 +106,7 @@ def test_the_two_commands_of_the_readme_run_the_demo_and_every_test() -> None:
     """The demo has a test of its own that runs it, and this is one of all tests: neither is run again."""
     two = [block for block in blocks("README.md") if block.info == "sh"][:2]
 
-    demo, tests = (run(block, {"MAKEFLAGS": "n"}).splitlines()[-1] for block in two)
+    demo, tests = (run(block, {"MAKEFLAGS": "n", "MAKELEVEL": "0"}).splitlines()[-1] for block in two)
 
     assert demo == ".venv/bin/omninode demo"
     assert tests == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile"

@@ -17,6 +17,7 @@ from orchestrator import settings
 from orchestrator.breaker import breaker
 from orchestrator.errors import BreakerOpen
 from orchestrator.policy import Policy
+from tests.processes import wait_until
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 _redis = Redis.from_url(settings.current().redis_url, decode_responses=True)
@@ -78,12 +79,16 @@ def _fork(name: str) -> Any:
     """What a call of a forked child comes to, and whether the child hears what happens next."""
     reader, writer = os.pipe()
     if os.fork() == 0:
-        done = _call(name)
-        _redis_of_child = Redis.from_url(settings.current().redis_url, decode_responses=True)
-        _redis_of_child.rpush("child-called", json.dumps(done))
-        _redis_of_child.blpop(["child-goes-on"], 20)
-        os.write(writer, json.dumps(_call(name)).encode())
-        os._exit(0)
+        try:
+            done = _call(name)
+            redis_of_child = Redis.from_url(settings.current().redis_url, decode_responses=True)
+            redis_of_child.rpush("child-called", json.dumps(done))
+            redis_of_child.blpop(["child-goes-on"], 20)
+            # Another process has heard of it already; this one may do so a moment later.
+            wait_until(lambda: _refuses(name))
+            os.write(writer, json.dumps(_call(name)).encode())
+        finally:
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answer:
         told = answer.read()
