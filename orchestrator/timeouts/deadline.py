@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +48,7 @@ def read(headers: Any, claimed_at: float) -> Deadline | None:
 
     What is no number of ours, such as one in milliseconds, is no deadline.
     """
-    if not isinstance(headers, Mapping):
+    if not isinstance(headers, dict) or not (DEADLINE in headers or LEFT in headers):
         return None
     at, left = number(headers.get(DEADLINE)), number(headers.get(LEFT))
     if at is not None and at <= claimed_at + LONGEST_SECONDS:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 State = Literal["running", "grace", "stopping"]
 # Whose limit comes next; "grace" ends what an operation may still do after its own.
@@ -40,6 +40,10 @@ class Running:
     state: State = "running"
     was_warned: bool = False
     explained: Mapping[str, Any] | None = None
+
+    def shown(self) -> Running:
+        """It is its own row of the table."""
+        return self
 
     def state_at(self, now: float) -> State:
         """Its state, also where nobody has told of one: `now` is `time.monotonic()`."""
@@ -80,6 +84,13 @@ class Running:
         return None if self.deadline is None else self.deadline - unix_now + now
 
 
+class Entry(Protocol):
+    """What can be entered: most of what runs has ended before anybody looks, and is never made a row."""
+
+    def shown(self) -> Running:
+        """Its row, the same one each time; any thread may ask."""
+
+
 class Table:
     """What runs in one process.
 
@@ -88,10 +99,10 @@ class Table:
     """
 
     def __init__(self, on_first: Callable[[], None] | None = None) -> None:
-        self._entries: dict[int, Running] = {}
+        self._entries: dict[int, Entry] = {}
         self.on_first = on_first
 
-    def enter(self, entry: Running) -> None:
+    def enter(self, entry: Entry) -> None:
         """It has begun."""
         self._entries[id(entry)] = entry
         # Asked last: who puts it back looks at the entries after that.
@@ -99,13 +110,14 @@ class Table:
         if on_first:
             on_first()
 
-    def leave(self, entry: Running) -> None:
+    def leave(self, entry: Entry) -> None:
         """It has ended; one that was never entered is no error."""
         self._entries.pop(id(entry), None)
 
     def entries(self) -> list[Running]:
         """All of them, oldest first."""
-        return sorted(self._entries.copy().values(), key=lambda entry: entry.began)
+        rows = [entry.shown() for entry in self._entries.copy().values()]
+        return sorted(rows, key=lambda row: row.began)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -26,6 +26,8 @@ def of(claim: Claim, task: Any, own_hard: Any) -> Deadline:
     found = deadline.read(headers, first)
     if found and headers and headers.get(INHERITED) is not True:
         return found
+    if found is None and getattr(task, "deadline", None) is None:
+        return default(task.name, own_hard, first)
     # A plain producer does not say when it was enqueued; one whose clock is wrong may say that it will be.
     enqueued = stamp.enqueued_at(headers) if isinstance(headers, dict) else None
     own = given.of_task(task, first if enqueued is None else min(enqueued, first))

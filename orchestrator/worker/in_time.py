@@ -63,7 +63,7 @@ def meaning(task: Any, error: Exception, left_at_begin: float | None) -> Excepti
     hard, soft = task.request.timelimit or (None, None)
     soft = soft or task.soft_time_limit or task.app.conf.task_soft_time_limit
     hard = hard or task.time_limit or task.app.conf.task_time_limit
-    limits = time_limits.within(soft, hard, left_at_begin, time_limits.default_part())
+    limits = time_limits.within(soft, hard, left_at_begin)
     ran_seconds = left_at_begin - left_seconds
     if not limits.shrunk_soft or limits.soft is None or ran_seconds < limits.soft - _SLACK_SECONDS:
         if not error.args and soft:

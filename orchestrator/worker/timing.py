@@ -12,7 +12,7 @@ from orchestrator.deadletter.letter import class_of
 from orchestrator.events import CallEnded, GraceRecovered, Limit, TimeoutStruck
 from orchestrator.timeouts import running
 from orchestrator.timeouts.deadline import Deadline, text
-from orchestrator.timeouts.running import Running
+from orchestrator.timeouts.running import Running, State
 from orchestrator.worker import time_limits
 from orchestrator.worker.time_limits import Limits
 
@@ -30,8 +30,12 @@ class Timing:
     __slots__ = (
         "_began",
         "_ended_at",
-        "_entry",
         "_has_ended",
+        "_is_untold",
+        "_pid",
+        "_row",
+        "_started_at",
+        "_state",
         "_told_at",
         "deadline",
         "limits",
@@ -44,18 +48,18 @@ class Timing:
         self.task_id = task_id
         self.deadline = deadline
         self.limits = time_limits.NONE
-        self._entry: Running | None = None
-        self._began: float | None = None
+        self._row: Running | None = None
+        self._state: State = "running"
         self._ended_at: float | None = None
         self._told_at: float | None = None
-        self._has_ended = False
+        self._is_untold = self._has_ended = False
 
     def limit(self, soft: float | None, hard: float | None) -> Limits:
         """A process begins with it, which by itself may take so long: what may it take now?"""
         left_seconds = self.deadline.at - time.time()
         if left_seconds <= 0:
             left_seconds = _REFUSAL_SECONDS
-        self.limits = time_limits.within(soft, hard, left_seconds, time_limits.default_part())
+        self.limits = time_limits.within(soft, hard, left_seconds)
         return self.limits
 
     def begin(self, pid: int, began: float, started_at: float) -> None:
@@ -63,22 +67,32 @@ class Timing:
         if self._has_ended:
             # The death of its process was heard of first.
             return
-        self._began = began
-        limits, left_seconds = self.limits, self.deadline.at - started_at
+        self._began, self._started_at, self._pid = began, started_at, pid
+        self._is_untold = True
+        running.table.enter(self)
+
+    def shown(self) -> Running:
+        """Its row in the table of what runs; asked for only once it has begun."""
+        if self._row is None:
+            self._row = self._made()
+        return self._row
+
+    def _made(self) -> Running:
+        began, limits, left_seconds = self._began, self.limits, self.deadline.at - self._started_at
         longest = left_seconds if limits.soft is None else min(limits.soft, left_seconds)
-        self._entry = Running(
+        return Running(
             "task",
             self.name,
             began,
-            started_at,
+            self._started_at,
             warn_at=began + settings.current().timeout_warning_threshold * longest,
             limit_at=None if limits.soft is None else began + limits.soft,
             ends_at=None if limits.hard is None else began + limits.hard,
             deadline=self.deadline.at,
             task_id=self.task_id,
-            pid=pid,
+            pid=self._pid,
+            state=self._state,
         )
-        running.table.enter(self._entry)
 
     def strike(self, *, soft: bool, seconds: float) -> None:
         """A limit has struck: it is told to stop, or was killed."""
@@ -86,8 +100,9 @@ class Timing:
         own: Limit = "soft" if soft else "hard"
         if soft:
             self._told_at = time.monotonic()
-        if self._entry is not None:
-            self._entry.state = "grace" if soft else "stopping"
+        self._state = "grace" if soft else "stopping"
+        if self._row is not None:
+            self._row.state = self._state
         tell = _LOG.warning if soft else _LOG.error
         done = f"{'told to stop' if soft else 'killed'} after {times.length(seconds)}"
         why = {"what": f"{done}, its {own} limit"}
@@ -121,21 +136,19 @@ class Timing:
 
     def tell(self, error: BaseException | None = None) -> None:
         """Tell once how this attempt has ended: well, or of this error; nothing of one that never began."""
-        if self._began is None or not events.is_heard():
+        if not self._is_untold or not events.is_heard():
             return
-        began, self._began = self._began, None
+        self._is_untold = False
         ended_at = time.monotonic() if self._ended_at is None else self._ended_at
         error_type = class_of(error).rpartition(".")[2] if error else ""
-        events.emit(CallEnded(self.name, _OPERATION, ended_at - began, error is None, error_type))
+        events.emit(CallEnded(self.name, _OPERATION, ended_at - self._began, error is None, error_type))
 
     def end(self) -> None:
         """No process has it any more, whatever became of it; it may be said twice."""
         self._has_ended = True
-        if self._entry is not None:
-            if events.is_heard():
-                self._ended_at = time.monotonic()
-            running.table.leave(self._entry)
-            self._entry = None
+        if self._is_untold and self._ended_at is None and events.is_heard():
+            self._ended_at = time.monotonic()
+        running.table.leave(self)
 
 
 def of_callback(callback: Any) -> Timing | None:
