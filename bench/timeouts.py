@@ -197,7 +197,7 @@ async def _struck(context: Context, at_once: int) -> list[float]:
         return time.perf_counter() - began - _LIMIT_SECONDS
 
     late: list[float] = []
-    for _ in range(max(3, _STRIKES // at_once)):
+    for _ in range(max(10, _STRIKES // at_once)):
         late += await asyncio.gather(*(one() for _ in range(at_once)))
     return late
 
