@@ -198,10 +198,10 @@ def test_what_is_enqueued_in_part_as_its_deadline_passes_is_enqueued_whole(app: 
                 wait_until(lambda: time.time() > ends_at, what="the deadline")
             yield made()
 
-    ends_at = time.time() + 0.3
-    group(late(2, plain.s)).apply_async(deadline=0.3)
-    ends_at = time.time() + 0.3
-    enqueue_many(plain, late(501, list), deadline=0.3)
+    ends_at = time.time() + 1
+    group(late(2, plain.s)).apply_async(deadline=1)
+    ends_at = time.time() + 1
+    enqueue_many(plain, late(501, list), deadline=1)
 
     messages = _messages(server)
     assert len(messages) == 503
