@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own
 
 from confluent_kafka.aio import AIOProducer
 
+from bench.load.found import tell
 from orchestrator import settings
 from orchestrator.dev.stack import Addresses, running
 from orchestrator.kafka import KafkaClient, connections
@@ -53,11 +54,7 @@ def main(*, events: int, rounds: int, as_json: bool) -> None:
                 found = measure(addresses, events, rounds)
     except KeyboardInterrupt:
         sys.exit(130)
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        for label, value in found.items():
-            click.echo(f"  {label:52} {value:,.2f}")
+    tell(found, as_json=as_json)
     sys.exit(not found["met"])
 
 

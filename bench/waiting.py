@@ -6,7 +6,6 @@ few and with many waiting. Then how fast tasks are set aside, and how fast those
 circuit has closed, beside the same number of tasks that name no dependency.
 """
 
-import json
 import statistics
 import sys
 from collections.abc import Callable
@@ -22,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own
 from bench.load import bed, celery_worker
 from bench.load.bed import Bed, Spoilt
 from bench.load.celery_worker import POOLS, QUEUE, Contender
+from bench.load.found import tell
 from orchestrator import keys
 from orchestrator.breaker.store import Store
 
@@ -54,11 +54,7 @@ def main(*, tasks: int, as_json: bool) -> None:
         found = measure(tasks)
     except KeyboardInterrupt:
         sys.exit(130)
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        for label, value in found.items():
-            click.echo(f"  {label:42} {value:,.2f}")
+    tell(found, as_json=as_json)
     sys.exit(not found["met"])
 
 

@@ -3,34 +3,16 @@
 # ruff: noqa: SLF001 (a producer that fails, and a Redis that takes one entry of two, can be had nowhere else)
 import asyncio
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator import broker, keys
+from orchestrator import keys
 from orchestrator.kafka import KafkaClient, PublishOutcome
 from orchestrator.kafka.letters import Outbox
 from orchestrator.settings import Settings
-
-NOBODY = "127.0.0.1:1"
-
-
-@pytest.fixture
-def topic() -> str:
-    return f"events-{uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def outbox(environment: Settings) -> Any:
-    with broker.client(environment) as client:
-        yield client
-
-
-def _letters(client: Redis) -> list[dict[bytes, bytes]]:
-    entries: Any = client.xrange(keys.outbox())
-    return [fields for _, fields in entries]
+from tests.integration.kafka.letters import NOBODY, letters_in
 
 
 async def _though_all_tasks_are_cancelled(client: KafkaClient, number: int) -> list[PublishOutcome]:
@@ -63,7 +45,7 @@ def test_an_event_becomes_a_letter_also_while_the_loop_ends(outbox: Redis, topic
     outcomes = asyncio.run(main())
 
     assert [outcome.dead_lettered for outcome in outcomes] == [True] * 20
-    assert {letter[b"id"].decode() for letter in _letters(outbox)} == {each.letter_id for each in outcomes}
+    assert {letter[b"id"].decode() for letter in letters_in(outbox)} == {each.letter_id for each in outcomes}
 
 
 def test_disconnecting_begins_no_attempt_anew(outbox: Redis, topic: str) -> None:
@@ -82,7 +64,7 @@ def test_disconnecting_begins_no_attempt_anew(outbox: Redis, topic: str) -> None
 
     assert not outcome
     assert outcome.attempts < 3
-    assert [letter[b"id"].decode() for letter in _letters(outbox)] == [outcome.letter_id]
+    assert [letter[b"id"].decode() for letter in letters_in(outbox)] == [outcome.letter_id]
 
 
 def test_an_event_whose_producer_fails_is_published_by_another_one(
@@ -121,7 +103,7 @@ def test_an_entry_that_redis_refuses_takes_no_other_one_with_it(outbox: Redis, t
 
     assert written == [None, None, None]
     assert isinstance(told, RedisError)
-    assert len(_letters(outbox)) == 3
+    assert len(letters_in(outbox)) == 3
 
 
 def test_who_is_cancelled_takes_no_other_event_with_it(environment: Settings, topic: str) -> None:

@@ -13,25 +13,20 @@ import psycopg
 import pytest
 from redis import Redis
 
-from orchestrator import broker, events, keys
+from orchestrator import events, keys
 from orchestrator import settings as environment_settings
 from orchestrator.errors import KafkaUnavailable
 from orchestrator.kafka import KafkaClient
 from orchestrator.kafka.sharing import shared
 from orchestrator.settings import Settings
 from tests.commands import omninode
+from tests.integration.kafka.letters import NOBODY, letters_in
 from tests.integration.relay.moved import records
 from tests.processes import start_worker, wait_until
 from tests.relays import start_relay
 from tests.within_task import within_task
 
 QUICK: dict[str, Any] = {"max_retry_attempts": 1, "retry_backoff_base": 0.01, "timeout_seconds": 0.1}
-NOBODY = "127.0.0.1:1"
-
-
-@pytest.fixture
-def topic() -> str:
-    return f"events-{uuid4().hex[:8]}"
 
 
 @pytest.fixture
@@ -40,17 +35,6 @@ def unused_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
-
-
-@pytest.fixture
-def outbox(environment: Settings) -> Any:
-    with broker.client(environment) as client:
-        yield client
-
-
-def _letters(client: Redis) -> list[dict[bytes, bytes]]:
-    entries: Any = client.xrange(keys.outbox())
-    return [fields for _, fields in entries]
 
 
 @asynccontextmanager
@@ -139,7 +123,7 @@ def test_what_kafka_never_takes_is_not_tried_again(outbox: Redis, topic: str) ->
     assert outcome.dead_lettered
     assert outcome.attempts == 1
     assert "EventRefused" in outcome.error
-    (letter,) = _letters(outbox)
+    (letter,) = letters_in(outbox)
     assert letter[b"reason"] == b"exception"
 
 
@@ -164,7 +148,7 @@ def test_what_cannot_be_published_is_a_letter_with_all_that_is_known(outbox: Red
     outcome, failed, metrics = asyncio.run(publish())
     detach()
 
-    (letter,) = _letters(outbox)
+    (letter,) = letters_in(outbox)
     assert letter[b"id"].decode() == outcome.letter_id
     assert letter[b"raw"] == b'{"password":"hush"}'
     assert (letter[b"reason"], letter[b"attempts"]) == (b"retries_exhausted", b"2")
@@ -195,7 +179,7 @@ def test_an_open_circuit_makes_a_letter_at_once_and_the_cause_stays_known(outbox
     assert metrics["circuit_breaker"]["state"] == "open"
     assert metrics["connected"] is False
     assert metrics["failure_statistics"]["by_error"] == {"KafkaUnavailable": 1, "BreakerOpen": 1}
-    letters = _letters(outbox)
+    letters = letters_in(outbox)
     assert [letter[b"reason"] for letter in letters] == [b"circuit_open", b"circuit_open"]
     is_open, away = "the circuit of 'kafka:127.0.0.1:1' is open", "Kafka has not taken it within 0.1 s"
     said = [f"KafkaUnavailable: {away}; not tried again: {is_open}"]
@@ -231,7 +215,7 @@ def test_a_retry_that_comes_after_the_deadline_is_not_made(outbox: Redis, topic:
     outcome = asyncio.run(publish())
 
     assert (outcome.attempts, outcome.dead_lettered) == (1, True)
-    assert [letter[b"reason"] for letter in _letters(outbox)] == [b"deadline_exceeded"]
+    assert [letter[b"reason"] for letter in letters_in(outbox)] == [b"deadline_exceeded"]
 
 
 def test_where_redis_is_away_too_the_client_keeps_the_event_and_says_so(
