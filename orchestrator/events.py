@@ -54,18 +54,36 @@ class GraceRecovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
-    """A call has failed, and is tried again."""
+class Begun:
+    """A task has begun for the first time, so long after its enqueue, or after it was due."""
 
     component: str
+    queue: str
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A call has failed, and is tried again. `is_settled`: the settlement of its message counts it too."""
+
+    component: str
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLettered:
-    """A letter was written; `topic` is where it goes."""
+    """A letter was written; `topic` is where it goes. `is_settled`: its settlement counts it too."""
 
     component: str
     topic: str
+    is_settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A letter's message was enqueued again; `component` is its task."""
+
+    component: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +93,17 @@ class CircuitOpened:
     component: str
 
 
-Event = CallEnded | TimeoutNear | TimeoutStruck | GraceRecovered | Retried | DeadLettered | CircuitOpened
+Event = (
+    CallEnded
+    | TimeoutNear
+    | TimeoutStruck
+    | GraceRecovered
+    | Begun
+    | Retried
+    | DeadLettered
+    | Replayed
+    | CircuitOpened
+)
 Listener = Callable[[Event], None]
 
 _listeners: tuple[Listener, ...] = ()

@@ -208,3 +208,13 @@ def running(process: str, prefix: str = "") -> str:
 def running_processes(prefix: str = "") -> str:
     """Sorted set, process → when it last wrote `running`, in its own Unix seconds. For a day after that."""
     return f"{prefix}{_PREFIX}:running"
+
+
+def metrics(name: str, prefix: str = "") -> str:
+    """What is counted for the fleet, by these names; its scripts put them after `metrics("")`.
+
+    `totals`: hash, field (`orchestrator.tally.fields`) → count or durations since the beginning; for ever.
+    `minute:<minute>`: the same of one minute of Unix time; for a day. `minutes`: sorted set of these minutes.
+    Written by settlements and by processes that record.
+    """
+    return f"{prefix}{_PREFIX}:metrics:{name}"

@@ -133,6 +133,29 @@ class Settings(BaseSettings):
     alert_open_letter_hours: float = Field(72.0, alias="OMNINODE_ALERT_OPEN_LETTER_HOURS", gt=0)
     """How long ago an open dead letter may have failed first before an alert is raised, in hours."""
 
+    alert_queue_age_seconds: Seconds = Field(300.0, alias="OMNINODE_ALERT_QUEUE_AGE_SECONDS")
+    """How long the oldest task of a queue may wait before an alert is raised, in seconds."""
+    alert_breaker_open_seconds: Seconds = Field(300.0, alias="OMNINODE_ALERT_BREAKER_OPEN_SECONDS")
+    """How long a circuit may be open before an alert is raised, in seconds."""
+    alert_webhook_url: str | None = Field(
+        None, alias="OMNINODE_ALERT_WEBHOOK_URL", pattern=_BASE_URL, repr=False
+    )
+    """Where alerts are posted to, signed as Standard Webhooks are."""
+    alert_webhook_secret: SecretStr | None = Field(None, alias="OMNINODE_ALERT_WEBHOOK_SECRET")
+    """The secret of these signatures: `whsec_` and 24 to 64 bytes in base64."""
+    alertmanager_url: str | None = Field(
+        None, alias="OMNINODE_ALERTMANAGER_URL", pattern=_BASE_URL, repr=False
+    )
+    """The Alertmanager that alerts are sent to, up to but without `/api`."""
+    queue_limit_hours: float = Field(168.0, alias="OMNINODE_QUEUE_LIMIT_HOURS", gt=0, le=87_600)
+    """How long a task may wait in a queue that nobody serves before it is buried, in hours."""
+    exporter_host: str = Field("127.0.0.1", alias="OMNINODE_EXPORTER_HOST", min_length=1)
+    """The address that the exporter listens on; beyond loopback it needs a token."""
+    exporter_port: int = Field(9810, alias="OMNINODE_EXPORTER_PORT", ge=0, le=65_535)
+    """The exporter's port; 0 is any free one."""
+    exporter_token: SecretStr | None = Field(None, alias="OMNINODE_EXPORTER_TOKEN")
+    """What requests to the exporter have to bring along, as `Authorization: Bearer …`."""
+
     breakers: Annotated[dict[str, Policy], NoDecode] = Field({}, alias="OMNINODE_BREAKERS")
     """Policies of circuit breakers, by the breaker's name or a pattern such as `model:*`, as JSON."""
     retry_budget: float = Field(0.2, alias="OMNINODE_RETRY_BUDGET", ge=0, le=100)

@@ -22,6 +22,7 @@ def set_aside(
     settlement: list[Any] = [
         "aside",
         f"claim-{task_id}",
+        "",
         4,
         breaker,
         int(limit_seconds * 1000),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.performance.health import Reason
+from monitoring.judging.health import Reason
 from orchestrator import logger, times
 
 _LOG = logger.get(__name__)

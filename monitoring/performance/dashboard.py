@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from monitoring.judging.health import Health, error_percent, rounded
 from monitoring.performance.alerts import Alert
-from monitoring.performance.health import Health, error_percent, rounded
-from monitoring.performance.kinds import Kind
 from monitoring.performance.samples import Sample
-from monitoring.performance.sums import Snapshot, Sums
+from monitoring.recording.kinds import Kind
+from monitoring.recording.sums import Snapshot, Sums
 from orchestrator import times
 
 _RESILIENCE: dict[str, Kind] = {

@@ -10,15 +10,15 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from monitoring.judging.health import Health, judge
+from monitoring.judging.surroundings import Surroundings, of_this_process
+from monitoring.judging.thresholds import Given, Thresholds
 from monitoring.performance import dashboard
-from monitoring.performance.health import Health, judge
-from monitoring.performance.listening import listener
-from monitoring.performance.recorder import Recorder
-from monitoring.performance.source import Source
-from monitoring.performance.sums import Snapshot
-from monitoring.performance.surroundings import Surroundings, of_this_process
-from monitoring.performance.thresholds import Given, Thresholds
 from monitoring.performance.watch import Watch
+from monitoring.recording.listening import listener
+from monitoring.recording.recorder import Recorder
+from monitoring.recording.source import Source
+from monitoring.recording.sums import Snapshot
 from orchestrator import events
 
 

@@ -15,10 +15,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from monitoring.performance.buckets import PER_DOUBLING, bound_seconds
-from monitoring.performance.health import Health
-from monitoring.performance.kinds import Kind
-from monitoring.performance.sums import Calls, Sums
+from monitoring.judging.health import Health
+from monitoring.recording.buckets import PER_DOUBLING, bound_seconds
+from monitoring.recording.kinds import Kind
+from monitoring.recording.sums import Calls, Sums
 
 # Every eighth bound of the grid, from 3.9 ms to 17 minutes: the powers of two.
 _BOUNDS = [(power * PER_DOUBLING, f"{bound_seconds(power * PER_DOUBLING):.10g}") for power in range(-8, 11)]

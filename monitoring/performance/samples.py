@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monitoring.performance.health import Health, Status
+from monitoring.judging.health import Health, Status
 from orchestrator import times
 
 

@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from monitoring.judging.health import Health
 from monitoring.performance.alerts import Alert, Alerts
-from monitoring.performance.health import Health
 from monitoring.performance.sampler import Sampler
 from monitoring.performance.samples import Sample, sample
 

@@ -10,10 +10,12 @@ from typing import Any, Literal, Protocol
 from orchestrator import events, settings
 from orchestrator.deadletter.death import LETTER, replay_of
 from orchestrator.deadletter.naming import topic_of
+from orchestrator.tally import fields as tally
 from orchestrator.transport.envelope import HELD, Envelope, encode
 
 # What became of a letter whose replay is done; '' where its next attempt was published as another message.
 Outcome = Literal["resolved", "revoked", ""]
+_COUNTED: dict[Outcome, tally.Outcome] = {"resolved": "succeeded", "revoked": "revoked", "": "retried"}
 
 
 class Book(Protocol):
@@ -22,10 +24,10 @@ class Book(Protocol):
     claims: dict[str, Claim]
     max_deliveries: int
 
-    def note(self, name: str, claim_id: str, *arguments: str) -> None:
-        """Note a settlement by its name."""
+    def note(self, name: str, claim_id: str, *arguments: str, counted: str = "") -> None:
+        """Note a settlement by its name, and under which field it is counted."""
 
-    def note_done(self, claim_id: str) -> None:
+    def note_done(self, claim_id: str, counted: str = "") -> None:
         """Note the common one."""
 
     def note_start(self, claim: Claim) -> None:
@@ -102,18 +104,20 @@ class Claim:
         """It has succeeded, or was revoked: nothing is left of it but, of a replay, its outcome."""
         replay = self._replay() if outcome else None
         if self._settle():
+            counted = self._counted(_COUNTED[outcome], "replay" if replay else "")
             if replay:
-                self._note_outcome(*replay, outcome)
+                self._note_outcome(*replay, outcome, counted)
             elif self.deliveries:
-                self.ledger.note("done", self.id)
+                self.ledger.note("done", self.id, counted=counted)
             else:
-                self.ledger.note_done(self.id)
+                self.ledger.note_done(self.id, counted)
 
     def bury(self, letter: Mapping[str, str]) -> None:
         """Write the dead letter's fields into the outbox; the script adds the original bytes."""
-        if self._note("bury", *(part for pair in letter.items() for part in pair)):
+        counted = self._counted("dead_lettered", letter.get("reason", ""), letter.get("task", ""))
+        if self._note("bury", *(part for pair in letter.items() for part in pair), counted=counted):
             topic = topic_of(self.queue, settings.current().kafka_dlq_suffix)
-            events.emit(events.DeadLettered(letter.get("task", ""), topic))
+            events.emit(events.DeadLettered(letter.get("task", ""), topic, is_settled=True))
 
     def release(self) -> None:
         """Give it back to the front of its queue, as if it had never been delivered."""
@@ -121,10 +125,18 @@ class Claim:
 
     def reject(self) -> None:
         """Give it back to the end of its queue, and count a delivery."""
-        self._note("reject")
+        self._note("reject", counted=self._counted("requeued"))
 
-    def put_back(self, delay_seconds: float = 0.0, changed: Envelope | None = None, to: str = "") -> None:
+    def put_back(
+        self,
+        delay_seconds: float = 0.0,
+        changed: Envelope | None = None,
+        to: str = "",
+        counts: tally.Outcome | None = None,
+    ) -> None:
         """Put the same message back, changed if so asked, at once or later, to another list if named.
+
+        `counts` says as which outcome of a task this is counted.
 
         Raises:
             ValueError, TypeError: the changed message or the delay cannot be written; it is still held then.
@@ -132,7 +144,8 @@ class Claim:
         raw = encode(self._with_tag(changed)) if changed else ""
         if not math.isfinite(delay_seconds):
             raise ValueError(f"a message cannot wait for {delay_seconds} seconds")
-        self._note("again", str(max(0, round(delay_seconds * 1000))), to, raw)
+        counted = self._counted(counts) if counts else ""
+        self._note("again", str(max(0, round(delay_seconds * 1000))), to, raw, counted=counted)
 
     def set_aside(self, breaker: str, limit_seconds: float, aside_id: str, changed: Envelope) -> None:
         """Let the message, changed so that it says so, wait for a breaker; its wait ends after this time.
@@ -141,25 +154,33 @@ class Claim:
             ValueError, TypeError: the changed message cannot be written; it is still held then.
         """
         limit_ms = str(max(0, round(limit_seconds * 1000)))
-        self._note("aside", breaker, limit_ms, aside_id, encode(self._with_tag(changed)))
+        counted = self._counted("waited")
+        self._note("aside", breaker, limit_ms, aside_id, encode(self._with_tag(changed)), counted=counted)
 
-    def _note(self, name: str, *arguments: str) -> bool:
+    def _note(self, name: str, *arguments: str, counted: str = "") -> bool:
         # What Redis cannot take has to fail here, while the claim is still held, and not in the exchange.
         for argument in arguments:
             argument.encode()
         is_ours = self._settle()
         if is_ours:
-            self.ledger.note(name, self.id, *arguments)
+            self.ledger.note(name, self.id, *arguments, counted=counted)
         return is_ours
+
+    def _counted(self, outcome: tally.Outcome, reason: str = "", task: str = "") -> str:
+        headers = self.envelope.get("headers")
+        named = task or (headers.get("task") if isinstance(headers, dict) else None)
+        return tally.outcome(named if isinstance(named, str) else "", self.queue, outcome, reason)
 
     def _replay(self) -> tuple[str, int] | None:
         headers = self.envelope.get("headers")
         return replay_of(headers) if isinstance(headers, dict) and LETTER in headers else None
 
-    def _note_outcome(self, letter_id: str, replay: int, outcome: Outcome) -> None:
+    def _note_outcome(self, letter_id: str, replay: int, outcome: Outcome, counted: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = {"letter_id": letter_id, "replay": str(replay), "outcome": outcome, "at": at}
-        self.ledger.note("resolve", self.id, *(part for pair in entry.items() for part in pair))
+        self.ledger.note(
+            "resolve", self.id, *(part for pair in entry.items() for part in pair), counted=counted
+        )
 
     def _settle(self) -> bool:
         # One step, so that of two threads only one settles.

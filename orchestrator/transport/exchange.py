@@ -45,10 +45,13 @@ class Wish:
             len(batch.done),
             len(batch.started),
         ]
+        done: list[Any] = []
+        for counted, ids in batch.done.items():
+            done += [counted, len(ids), *ids]
         others: list[Any] = []
-        for name, claim_id, arguments in batch.others:
-            others += [name, claim_id, len(arguments), *arguments]
-        return [*head, *self.queues, *batch.done, *batch.started, *others]
+        for name, claim_id, counted, arguments in batch.others:
+            others += [name, claim_id, counted, len(arguments), *arguments]
+        return [*head, *self.queues, *done, *batch.started, *others]
 
 
 SETTLE_ONLY = Wish()

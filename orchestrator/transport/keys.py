@@ -43,6 +43,7 @@ class Keys:
             keys.aside_messages(self.prefix),
             keys.asides(self.prefix),
             keys.aside("", self.prefix),
+            keys.metrics("", self.prefix),
             *lists,
         )
 

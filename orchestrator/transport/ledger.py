@@ -10,13 +10,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orchestrator.transport.claim import Claim
 
 _T = TypeVar("_T")
+# Name, claim id, the field that it is counted under, arguments.
+_Other = tuple[str, str, str, tuple[str, ...]]
 
 _MAX_DONE, _MAX_OTHERS, _MAX_STARTED = 1000, 200, 1000
 _PARTS_BEHIND_NONCE = 3
@@ -24,20 +26,25 @@ _PARTS_BEHIND_NONCE = 3
 
 @dataclass(frozen=True)
 class Batch:
-    """Settlements on their way: ids of what is done and what has begun, others as (name, id, arguments)."""
+    """Settlements on their way.
 
-    done: list[str] = field(default_factory=list)
+    `done` has the ids of what has succeeded by the field that it is counted under, `started` the ids of what
+    has begun; `others` are (name, id, the field, arguments).
+    """
+
+    done: Mapping[str, list[str]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
-    others: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
+    others: list[_Other] = field(default_factory=list)
 
     def __len__(self) -> int:
         """The number of settlements."""
-        return len(self.done) + len(self.others)
+        return sum(map(len, self.done.values())) + len(self.others)
 
     def ids(self) -> Iterator[str]:
         """The claims that this batch settles."""
-        yield from self.done
-        yield from (claim_id for name, claim_id, _ in self.others if name != "unknown")
+        for ids in self.done.values():
+            yield from ids
+        yield from (claim_id for name, claim_id, _, _ in self.others if name != "unknown")
 
 
 class Ledger:
@@ -62,9 +69,9 @@ class Ledger:
         self.refusing: set[str] = set()
         self._clock = clock
         self._batches = itertools.count(1)
-        self._done: deque[str] = deque()
+        self._done: deque[tuple[str, str]] = deque()
         self._started: deque[Claim] = deque()
-        self._others: deque[tuple[str, str, tuple[str, ...]]] = deque()
+        self._others: deque[_Other] = deque()
         self._under_way: list[Batch] = []
         self._taking = threading.Lock()
         self._told = False
@@ -93,14 +100,14 @@ class Ledger:
         claim = self.claims[claim_id] = Claim(self, claim_id, queue, raw, deliveries, first)
         return claim
 
-    def note_done(self, claim_id: str) -> None:
-        """Note the common case: it succeeded at its first delivery."""
-        self._done.append(claim_id)
+    def note_done(self, claim_id: str, counted: str = "") -> None:
+        """Note the common case: it succeeded at its first delivery; `counted` is the field for its count."""
+        self._done.append((claim_id, counted))
         self._noted()
 
-    def note(self, name: str, claim_id: str, *arguments: str) -> None:
+    def note(self, name: str, claim_id: str, *arguments: str, counted: str = "") -> None:
         """Note any other settlement, by the name that the script knows."""
-        self._others.append((name, claim_id, arguments))
+        self._others.append((name, claim_id, counted, arguments))
         self._noted()
 
     def note_start(self, claim: Claim) -> None:
@@ -113,7 +120,7 @@ class Ledger:
             # First: whoever notes one that is not taken below then tells of it.
             self._told = False
             batch = Batch(
-                done=_popped(self._done, _MAX_DONE),
+                done=_grouped(_popped(self._done, _MAX_DONE)),
                 started=[c.id for c in _popped(self._started, _MAX_STARTED) if c.id in self.claims],
                 others=_popped(self._others, _MAX_OTHERS),
             )
@@ -131,7 +138,7 @@ class Ledger:
         with self._taking:
             self._under_way.remove(batch)
             self._started.extendleft(reversed(begun))
-            self._done.extendleft(reversed(batch.done))
+            self._done.extendleft((each, counted) for counted, ids in batch.done.items() for each in ids)
             self._others.extendleft(reversed(batch.others))
 
     def leased(self) -> list[str]:
@@ -139,8 +146,9 @@ class Ledger:
         with self._taking:
             unconfirmed = [claim_id for batch in self._under_way for claim_id in batch.ids()]
             # Copies first: other threads go on noting.
-            others = [claim_id for name, claim_id, _ in list(self._others) if name != "unknown"]
-            return [*self.claims.copy(), *list(self._done), *others, *unconfirmed]
+            others = [claim_id for name, claim_id, _, _ in list(self._others) if name != "unknown"]
+            done = [claim_id for claim_id, _ in list(self._done)]
+            return [*self.claims.copy(), *done, *others, *unconfirmed]
 
     def lose(self, claim_ids: list[str]) -> list[Claim]:
         """Strike claims whose leases had ended; returns those that were still held."""
@@ -171,3 +179,10 @@ def claimed_by(claim_id: str) -> tuple[str, int | None]:
 
 def _popped(queue: deque[_T], most: int) -> list[_T]:
     return [queue.popleft() for _ in range(min(most, len(queue)))]
+
+
+def _grouped(done: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for claim_id, counted in done:
+        groups.setdefault(counted, []).append(claim_id)
+    return groups

@@ -25,7 +25,8 @@ def wait(request: Any, seconds: float) -> None:
     if math.isfinite(seconds) and deadlines.is_over(request.deadline, seconds):
         _give_up(request, f"the task waits for {times.length(seconds)}")
         return
-    request.claim.put_back(seconds, deadlines.waits_on(request.claim.envelope, request.deadline))
+    waiting = deadlines.waits_on(request.claim.envelope, request.deadline)
+    request.claim.put_back(seconds, waiting, counts="waited")
 
 
 def retry(request: Any, asked: PutBack, exc_info: Any) -> bool:
@@ -77,10 +78,10 @@ def _following(request: Any, asked: PutBack, error: BaseException | None) -> Put
 
 
 def _put_back(request: Any, asked: PutBack, to: str = "") -> None:
-    envelope = changed(request.claim.envelope, asked, request.deadline)
-    request.claim.put_back(asked.delay_seconds, envelope, to)
-    if "retries" in asked.headers:
-        events.emit(events.Retried(request.name))
+    envelope, is_retry = changed(request.claim.envelope, asked, request.deadline), "retries" in asked.headers
+    request.claim.put_back(asked.delay_seconds, envelope, to, "retried" if is_retry else "waited")
+    if is_retry:
+        events.emit(events.Retried(request.name, is_settled=True))
 
 
 def _words(error: BaseException | None) -> str:

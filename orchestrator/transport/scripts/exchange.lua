@@ -2,13 +2,14 @@
 --
 -- KEYS  1 claims, 2 leases, 3 started, 4 delayed, 5 delayed:messages, 6 deliveries, 7 outbox, 8 changes, 9 paused,
 --       10 pulse, 11 quiet, 12 sentries, 13 reserves, 14 outcomes, 15 aside-messages, 16 asides, 17 what stands before a
---       breaker's name in the key of what waits for it; from 18 the lists to claim from, one group per priority, each
+--       breaker's name in the key of what waits for it, 18 what stands before the keys of counts; from 19 the lists to claim from, one group per priority, each
 --       group in the order of the queues' names in ARGV
 -- ARGV  1 how many messages are wanted, 2 how many of them can start at once, 3 lease in ms,
 --       4 prefix of the new claims' ids, 5 number of queues, 6 the worker's token ('' = it does not wait here),
---       7 its role while it waited (0 none, 1 sentry, 2 reserve), 8 how long it will wait in ms, 9 number of done ids,
---       10 number of started ids; then the queues' names, the done ids, the started ids, and settlements:
---       name, claim id, number of arguments, arguments
+--       7 its role while it waited (0 none, 1 sentry, 2 reserve), 8 how long it will wait in ms, 9 number of groups of done ids,
+--       10 number of started ids; then the queues' names, the groups of done ids (under which field they are counted,
+--       number, ids), the started ids, and settlements: name, claim id, under which field it is counted ('' = not),
+--       number of arguments, arguments
 -- Returns {settlements that came too late, ms until something falls due (-1: ask again at once),
 --          role while waiting (0: do not wait), counter of changes, {index of list, raw, deliveries, …},
 --          {name of a list that refuses messages, …}, {number of a message, when it was first claimed in Unix s, …}}
@@ -26,8 +27,8 @@
 redis.call('DEL', KEYS[10] .. ':none')
 
 local CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET, SENTRIES, RESERVES,
-  OUTCOMES, ASIDE_MESSAGES, ASIDES, ASIDE = unpack(KEYS, 1, 17)
-local FIRST_LIST = 18
+  OUTCOMES, ASIDE_MESSAGES, ASIDES, ASIDE, METRICS = unpack(KEYS, 1, 18)
+local FIRST_LIST = 19
 local MAX_RETURNED, MAX_MOVED, MAX_SENTRIES = 100, 200, 3
 local DELIVERIES_TTL_S, WAKE_TTL_S = 604800, 60
 -- When what a list has refused is tried again.
@@ -35,7 +36,7 @@ local REFUSED_MS = 60000
 
 local want, free, lease_ms, prefix = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local queues, token, role, wait_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local done_count, started_count = tonumber(ARGV[9]), tonumber(ARGV[10])
+local group_count, started_count = tonumber(ARGV[9]), tonumber(ARGV[10])
 local position = 11
 
 local clock = redis.call('TIME')
@@ -108,13 +109,36 @@ local function delay(id, due, list, raw)
   if not first or due < tonumber(first) then redis.call('INCR', CHANGES) end
 end
 
+-- Of what is counted, that which really left this worker's claims in this step: counts are as exact as settlements.
+-- What keeps them from being written keeps no message from being settled.
+local counted_in
+local NOT_TOLD_APART = '["outcome","other","other","other",""]'
+
+local function count(field, number)
+  if field == '' or number == 0 then return end
+  pcall(function()
+    counted_in = counted_in or metrics_counted_in(METRICS, clock)
+    metrics_count(counted_in, field, NOT_TOLD_APART, number)
+  end)
+end
+
 local late = 0
 
-local function settle_done(ids)
+local function settle_done(field, ids)
   if #ids == 0 then return end
   redis.call('SREM', STARTED, unpack(ids))
-  late = late + #ids - redis.call('HDEL', CLAIMS, unpack(ids))
+  local removed = redis.call('HDEL', CLAIMS, unpack(ids))
+  late = late + #ids - removed
   redis.call('ZREM', LEASES, unpack(ids))
+  count(field, removed)
+end
+
+local function settle_groups()
+  for _ = 1, group_count do
+    local field, number = ARGV[position], tonumber(ARGV[position + 1])
+    position = position + 2
+    settle_done(field, take(number))
+  end
 end
 
 -- Each returns false where the message could not be moved: the claim then stays until its lease ends.
@@ -197,9 +221,9 @@ end
 
 local function settle_others()
   while position <= #ARGV do
-    local name, id, count = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
-    position = position + 3
-    local args = take(count)
+    local name, id, field, number = ARGV[position], ARGV[position + 1], ARGV[position + 2], tonumber(ARGV[position + 3])
+    position = position + 4
+    local args = take(number)
     if name == 'unknown' then
       release_unknown(id, args)
     else
@@ -208,6 +232,7 @@ local function settle_others()
         late = late + 1
       elseif settle[name](id, value, args) ~= false then
         drop(id)
+        count(field, 1)
       end
     end
   end
@@ -381,7 +406,7 @@ local function wait(left_over)
 end
 
 local names = take(queues)
-settle_done(take(done_count))
+settle_groups()
 mark_started(take(started_count))
 settle_others()
 listen()

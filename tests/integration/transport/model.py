@@ -28,7 +28,9 @@ class Model(Idle):
     def exchange(self, wish: Wish, batch: Batch, lists: Sequence[str], now: int) -> Answer:
         """Settle, return what has expired, move what is due, claim."""
         self.refusing: list[str] = []
-        late = sum(not self._drop(claim_id) for claim_id in batch.done)
+        late = sum(
+            not self._done(claim_id, counted) for counted, ids in batch.done.items() for claim_id in ids
+        )
         self.started |= {claim_id for claim_id in batch.started if claim_id in self.claims}
         late += sum(self._settle(now, *settlement) for settlement in batch.others)
         self._hear(now, LEASE_MS / 10)
@@ -117,11 +119,21 @@ class Model(Idle):
 
     # -- inside
 
-    def _settle(self, now: int, name: str, claim_id: str, arguments: Sequence[str]) -> bool:
+    def _done(self, claim_id: str, counted: str) -> bool:
+        was_there = self._drop(claim_id)
+        if was_there:
+            self._count_outcome(counted)
+        return was_there
+
+    def _count_outcome(self, counted: str) -> None:
+        if counted:
+            self.counts[counted] = self.counts.get(counted, 0) + 1
+
+    def _settle(self, now: int, name: str, claim_id: str, counted: str, arguments: Sequence[str]) -> bool:
         """Carry out a settlement; returns whether it came too late."""
         if name == "unknown":
             for number in range(int(arguments[0]), 0, -1):
-                self._settle(now, "release", f"{claim_id}{number:04d}", ())
+                self._settle(now, "release", f"{claim_id}{number:04d}", "", ())
             return False
         if claim_id not in self.claims:
             return True
@@ -141,6 +153,7 @@ class Model(Idle):
             moved = self._put_back(claim_id, now, *arguments)
         if moved:
             self._drop(claim_id)
+            self._count_outcome(counted)
         return False
 
     def _end(self, raw: bytes, name: str, fields: dict[str, bytes]) -> None:

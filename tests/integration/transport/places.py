@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 
 from orchestrator import keys
+from orchestrator.tally.fields import SINCE
 from orchestrator.transport import scripts
 from orchestrator.transport.keys import Keys
 
@@ -15,6 +16,7 @@ PREFIX = "shop:"
 KEYS = Keys(PREFIX)
 CLAIMS, LEASES, STARTED, DELAYED, BODIES, DELIVERIES, OUTBOX, CHANGES, PAUSED, PULSE, QUIET = KEYS.places
 OUTCOMES = keys.outcomes(PREFIX)
+TOTALS = keys.metrics("totals", PREFIX)
 ASIDES, ASIDE_MESSAGES, ASIDE = keys.asides(PREFIX), keys.aside_messages(PREFIX), keys.aside("", PREFIX)
 MARKERS = keys.batch("", PREFIX)
 UNACKED, UNACKED_INDEX = f"{PREFIX}unacked", f"{PREFIX}unacked_index"
@@ -31,8 +33,8 @@ class Places:
 
     `letters` and `outcomes` are the streams' entries without their ids; `waiting` holds, by key, until when
     each idle worker counts as one; `aside` holds, by breaker, until when each id waits; `wakes` are the
-    keys that wake a reserve; `taken` are names of lists under which something else is. Times are in
-    milliseconds.
+    keys that wake a reserve; `taken` are names of lists under which something else is; `counts` has what was
+    counted, by field. Times are in milliseconds.
     """
 
     lists: dict[str, list[bytes]] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Places:
     unacked: dict[str, bytes] = field(default_factory=dict)
     unacked_index: dict[str, int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def messages(self) -> Counter[bytes]:
         """How often each message is there, wherever it is."""
@@ -90,7 +93,7 @@ def read(client: Redis) -> Places:
     markers = [name for name in names if name.startswith(MARKERS)]
     breakers = [name for name in names if name.startswith(ASIDE)]
     with client.pipeline(transaction=True) as ask:
-        for name in (CLAIMS, BODIES, ASIDE_MESSAGES, DELIVERIES, UNACKED):
+        for name in (CLAIMS, BODIES, ASIDE_MESSAGES, DELIVERIES, UNACKED, TOTALS):
             ask.hgetall(name)
         for name in (LEASES, DELAYED, UNACKED_INDEX, *breakers, *waiting):
             ask.zrange(name, 0, -1, withscores=True)
@@ -106,7 +109,7 @@ def read(client: Redis) -> Places:
         for name in markers:
             ask.get(name)
         answers: Any = iter(ask.execute())
-    claims, bodies, aside_messages, deliveries, unacked = (_texts(next(answers)) for _ in range(5))
+    claims, bodies, aside_messages, deliveries, unacked, counts = (_texts(next(answers)) for _ in range(6))
     leases, delayed, unacked_index = (_scores(next(answers)) for _ in range(3))
     aside = {name.removeprefix(ASIDE): _scores(next(answers)) for name in breakers}
     roles = {name: _scores(next(answers)) for name in waiting}
@@ -136,6 +139,7 @@ def read(client: Redis) -> Places:
         unacked=unacked,
         unacked_index=unacked_index,
         taken=taken,
+        counts={name: int(value) for name, value in counts.items() if name != SINCE},
     )
 
 

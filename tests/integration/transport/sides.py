@@ -73,8 +73,8 @@ class Sides(RuleBasedStateMachine):
     def account(self, batch: Batch) -> None:
         """Count what these settlements end, by what the server holds now."""
         claims = dict(self.actual.claims)
-        done = [("done", claim_id, ()) for claim_id in batch.done]
-        for name, claim_id, arguments in (*done, *batch.others):
+        done = [("done", claim_id, "", ()) for ids in batch.done.values() for claim_id in ids]
+        for name, claim_id, _, arguments in (*done, *batch.others):
             refused = name == "again" and arguments[0] == "0" and arguments[1] in self.actual.taken
             if claim_id not in claims or refused:
                 continue

@@ -29,8 +29,8 @@ def settling(client: Redis) -> Stage:
     held[2].bury({"reason": "rejected"})
     held[3].release()
     held[4].reject()
-    held[5].put_back()
-    held[6].put_back(3600)
+    held[5].put_back(counts="waited")
+    held[6].put_back(3600, counts="retried")
     held[7].put_back(to=B)
     held[8].put_back(3600, {"properties": {}})
     held[9].start()
@@ -41,7 +41,7 @@ def settling(client: Redis) -> Stage:
     batch = worker.ledger.take()
     changed, waiting = (
         arguments[-1].encode()
-        for name, _, arguments in batch.others
+        for name, _, _, arguments in batch.others
         if name == "aside" or (name == "again" and arguments[2])
     )
     forms = [{b"%d" % number} for number in (*range(2, 10), 12)]
@@ -137,7 +137,7 @@ def releasing(client: Redis) -> Stage:
     worker.exchange(3)
     for number, claim in enumerate(worker.held()):
         claim.set_aside("openai", 3600 + number, claim.raw.decode(), {"properties": {}, "is": claim.id})
-    forms = [{arguments[-1].encode()} for _, _, arguments in worker.ledger._others]  # noqa: SLF001
+    forms = [{arguments[-1].encode()} for _, _, _, arguments in worker.ledger._others]  # noqa: SLF001
     worker.exchange()
     client.hset(places.ASIDE_MESSAGES, "refused", f"{B}\n{forms[2].copy().pop().decode()}")
     client.set(B, "no list")

@@ -59,7 +59,7 @@ def test_headers_that_name_no_letter_are_settled_as_any_other(client: Redis, hea
 
     _claimed(client, worker, headers).done()
 
-    assert worker.ledger.take().done == ["w-00000001-5-0001"]
+    assert list(worker.ledger.take().ids()) == ["w-00000001-5-0001"]
 
 
 def test_a_settlement_that_is_sent_twice_is_one_outcome(client: Redis) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitoring.judging.surroundings import Surroundings
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.surroundings import Surroundings
 
 # The beginning of a minute, and of a quarter of an hour.
 BEGAN = 1_800_000_000.0

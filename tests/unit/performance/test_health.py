@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from monitoring.judging.surroundings import Surroundings
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.sums import Calls, Key, Snapshot, Sums
-from monitoring.performance.surroundings import Surroundings
+from monitoring.recording.sums import Calls, Key, Snapshot, Sums
 from orchestrator import events, settings
 from orchestrator.errors import InvalidMeasure
 from orchestrator.events import CallEnded, CircuitOpened, DeadLettered, GraceRecovered, Retried, TimeoutStruck

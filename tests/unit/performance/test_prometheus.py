@@ -4,8 +4,8 @@ import asyncio
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitoring.judging.surroundings import Surroundings
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.surroundings import Surroundings
 from tests.unit.performance.driven import Driven
 
 LABELS = {

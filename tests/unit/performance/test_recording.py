@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.labels import MOST_COMPONENTS, MOST_ERROR_TYPES, MOST_OPERATIONS
+from monitoring.recording.labels import MOST_COMPONENTS, MOST_ERROR_TYPES, MOST_OPERATIONS
 from orchestrator.errors import InvalidMeasure, PermanentError
 from tests.unit.performance.driven import Driven
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.performance import PerformanceMonitor
-from monitoring.performance.buckets import FIRST, LAST, bucket, quantile_seconds
-from monitoring.performance.recorder import Recorder
-from monitoring.performance.sums import Snapshot
+from monitoring.recording.buckets import FIRST, LAST, bucket, quantile_seconds
+from monitoring.recording.recorder import Recorder
+from monitoring.recording.sums import Snapshot
 from tests.unit.performance.driven import Clock
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -11,12 +11,12 @@ from math import ceil, inf, log2, nan
 from numbers import Real
 from typing import Any, NoReturn
 
-from monitoring.performance.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS
-from monitoring.performance.history import History
-from monitoring.performance.kinds import kind
-from monitoring.performance.labels import Labels, label
-from monitoring.performance.minute import Cell, Minute
-from monitoring.performance.sums import Snapshot, Sums
+from monitoring.recording.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS
+from monitoring.recording.kept import Kept
+from monitoring.recording.kinds import kind
+from monitoring.recording.labels import Labels, label
+from monitoring.recording.minute import Cell, Minute
+from monitoring.recording.sums import Snapshot, Sums
 from orchestrator.errors import InvalidMeasure
 
 _LONGEST_MS, _SHORTEST_MS = LONGEST_SECONDS * 1000, SHORTEST_SECONDS * 1000
@@ -48,7 +48,7 @@ class Recorder:
         # Minutes are those of Unix time at the beginning: a clock that is set later moves none of them.
         self._ahead = self._wall() - self._began
         self._labels = Labels()
-        self._history = History()
+        self._kept = Kept()
         self._refused = 0
         self._is_free = True
         self._open_minute()
@@ -126,11 +126,11 @@ class Recorder:
             with self._alone() as is_alone:
                 if is_alone:
                     self._settle(now)
-                present, history = self._open.sums(), self._history
-                minutes = dict(history.minutes)
+                present, kept = self._open.sums(), self._kept
+                minutes = dict(kept.minutes)
                 if present != Sums():
                     minutes[self._minute] = minutes.get(self._minute, Sums()) + present
-                total, refused, overflowed = history.total, self._refused, self._labels.overflowed
+                total, refused, overflowed = kept.total, self._refused, self._labels.overflowed
                 minute = self._minute
         return Snapshot(minute, now - self._began, total + present, minutes, refused, overflowed)
 
@@ -158,11 +158,11 @@ class Recorder:
             self._open_minute()
             sums = over.sums()
             if sums != Sums():
-                self._history.close(minute, sums, keep=keep)
+                self._kept.close(minute, sums, keep=keep)
             self._settle(self._clock())
 
     def _settle(self, now: float) -> None:
-        self._history.settle((now + self._ahead) / 60, self._retention_hours() * 60)
+        self._kept.settle((now + self._ahead) / 60, self._retention_hours() * 60)
 
     def _cell(self, component: str, operation: str, success: bool) -> Cell:  # noqa: FBT001
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.performance.recorder import Recorder
+from monitoring.recording.recorder import Recorder
 from orchestrator.events import (
     CallEnded,
     CircuitOpened,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
-from monitoring.performance.buckets import quantile_seconds
+from monitoring.recording.buckets import quantile_seconds
 
 Status = Literal["success", "error"]
 K = TypeVar("K")
@@ -44,20 +44,38 @@ class Calls:
         return self.micros / 1000 / self.count if self.count else None
 
 
+class Ended(NamedTuple):
+    """Which task, from which queue, and what became of a delivery of it: see `orchestrator.tally.fields`."""
+
+    task: str
+    queue: str
+    outcome: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Calls by key, errors by (component, type), events by (kind, component or topic)."""
+    """Calls by key, errors by (component, type), events by (kind, component or topic).
+
+    `waits` has how long tasks waited for their first start, by (queue, task); `outcomes` what became of
+    deliveries, as their settlements have counted it. Retries and letters among these are in `events` too.
+    """
 
     calls: Mapping[Key, Calls] = field(default_factory=dict)
     errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    waits: Mapping[tuple[str, str], Calls] = field(default_factory=dict)
+    outcomes: Mapping[Ended, int] = field(default_factory=dict)
 
     def __add__(self, other: Sums) -> Sums:
         """Both together."""
-        calls = dict(self.calls)
-        for key, more in other.calls.items():
-            calls[key] = joined([calls[key], more]) if key in calls else more
-        return Sums(calls, added(self.errors, other.errors), added(self.events, other.events))
+        return Sums(
+            _merged(self.calls, other.calls),
+            added(self.errors, other.errors),
+            added(self.events, other.events),
+            _merged(self.waits, other.waits),
+            added(self.outcomes, other.outcomes),
+        )
 
     def of(self, component: str | None = None, status: Status | None = None) -> Calls:
         """All calls, or those of a component, or those that ended so."""
@@ -82,7 +100,9 @@ class Snapshot:
 
     `total` holds all since its beginning, and never falls; `minutes` by the minute of Unix time what is still
     kept (of what is older, a quarter of an hour stands at its last minute). `minute` is the present one.
-    `refused` counts what was no measure, `overflowed` what was summed under another name than its own.
+    `whole` is all that is kept, where that is more than `minutes` have. `refused` counts what was no measure,
+    `overflowed` what was summed under another name than its own. `trouble` says what could not be found out,
+    and why: the figures are then those of this process alone.
     """
 
     minute: int
@@ -91,6 +111,8 @@ class Snapshot:
     minutes: Mapping[int, Sums] = field(default_factory=dict)
     refused: int = 0
     overflowed: int = 0
+    whole: Sums | None = None
+    trouble: str = ""
 
     def __add__(self, other: Snapshot) -> Snapshot:
         """Both together: what two processes know."""
@@ -104,11 +126,13 @@ class Snapshot:
             minutes,
             self.refused + other.refused,
             self.overflowed + other.overflowed,
+            None if self.whole is None and other.whole is None else self.kept() + other.kept(),
+            self.trouble or other.trouble,
         )
 
     def kept(self) -> Sums:
         """All that is kept, together."""
-        return together(self.minutes.values())
+        return together(self.minutes.values()) if self.whole is None else self.whole
 
     def recent(self, minutes: int) -> Sums:
         """What was measured in the present minute and in so many before it."""
@@ -118,14 +142,25 @@ class Snapshot:
 def together(sums: Iterable[Sums]) -> Sums:
     """Their sum, made in one go."""
     calls: dict[Key, list[Calls]] = {}
+    waits: dict[tuple[str, str], list[Calls]] = {}
     errors: dict[tuple[str, str], int] = {}
     events: dict[tuple[str, str], int] = {}
+    outcomes: dict[Ended, int] = {}
     for each in sums:
         for key, some in each.calls.items():
             calls.setdefault(key, []).append(some)
+        for where, some in each.waits.items():
+            waits.setdefault(where, []).append(some)
         _add(errors, each.errors)
         _add(events, each.events)
-    return Sums({key: joined(parts) for key, parts in calls.items()}, errors, events)
+        _add(outcomes, each.outcomes)
+    return Sums(
+        {key: joined(parts) for key, parts in calls.items()},
+        errors,
+        events,
+        {where: joined(parts) for where, parts in waits.items()},
+        outcomes,
+    )
 
 
 def joined(parts: Iterable[Calls]) -> Calls:
@@ -148,6 +183,13 @@ def added(some: Mapping[K, int], more: Mapping[K, int]) -> dict[K, int]:
     counts = dict(some)
     _add(counts, more)
     return counts
+
+
+def _merged(some: Mapping[K, Calls], more: Mapping[K, Calls]) -> dict[K, Calls]:
+    both = dict(some)
+    for key, calls in more.items():
+        both[key] = joined([both[key], calls]) if key in both else calls
+    return both
 
 
 def _add(counts: dict[K, int], more: Mapping[K, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from math import inf
 
-from monitoring.performance.sums import Calls, Key, Sums
+from monitoring.recording.sums import Calls, Key, Sums
 
 
 class Cell:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from monitoring.performance.sums import Calls, Snapshot, Sums
-from monitoring.performance.surroundings import Surroundings
-from monitoring.performance.thresholds import Thresholds
+from monitoring.judging.surroundings import Surroundings
+from monitoring.judging.thresholds import Thresholds
+from monitoring.recording.sums import Calls, Snapshot, Sums
 
 Status = Literal["healthy", "degraded", "critical"]
 Severity = Literal["info", "warning", "critical"]

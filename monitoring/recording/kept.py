@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from monitoring.performance.sums import Sums, together
+from monitoring.recording.sums import Sums, together
 
 # What is older is only ever looked at as a whole, and takes less room together.
 _SINGLE_MINUTES = 15
 _QUARTER = 15
 
 
-class History:
+class Kept:
     """Closed minutes, and the total of all that ever were. Not thread-safe."""
 
     def __init__(self) -> None:

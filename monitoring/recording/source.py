@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from monitoring.performance.sums import Snapshot
+from monitoring.recording.sums import Snapshot
 
 
 class Source(Protocol):

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from orchestrator import redaction
 from orchestrator.errors import InvalidMeasure
+from orchestrator.tally.names import OTHER, name
 
-LONGEST = 200
 MOST_COMPONENTS, MOST_OPERATIONS, MOST_PAIRS, MOST_ERROR_TYPES = 200, 50, 1000, 50
-# What the others are summed under.
-OTHER = "other"
-_TAIL = 12
 
 
 def label(what: str, text: object) -> str:
@@ -26,11 +20,7 @@ def label(what: str, text: object) -> str:
     if not text or text.isspace():
         message = f"{what} must not be empty, but {text!r:.80} is: say what was called"
         raise InvalidMeasure(message)
-    # Half a surrogate pair cannot be sent to anybody.
-    text = redaction.text(text.encode("utf-8", "backslashreplace").decode())
-    if len(text) <= LONGEST:
-        return text
-    return f"{text[: LONGEST - _TAIL - 1]}…{sha256(text.encode()).hexdigest()[:_TAIL]}"
+    return name(text)
 
 
 class Labels:
@@ -56,22 +46,22 @@ class Labels:
         self._pairs += 1
         return component, operation
 
-    def error_type(self, component: str, name: str) -> str:
+    def error_type(self, component: str, kind: str) -> str:
         """The name that a component's error is recorded under."""
-        return self._kept(self._error_types, component, name, MOST_ERROR_TYPES)
+        return self._kept(self._error_types, component, kind, MOST_ERROR_TYPES)
 
-    def event(self, kind: str, name: str) -> str:
+    def event(self, kind: str, about: str) -> str:
         """The name that an event is recorded under: a component's, or a topic's."""
-        return self._kept(self._events, kind, name, MOST_COMPONENTS)
+        return self._kept(self._events, kind, about, MOST_COMPONENTS)
 
-    def _kept(self, names: dict[str, set[str]], of: str, name: str, most: int) -> str:
+    def _kept(self, names: dict[str, set[str]], of: str, one: str, most: int) -> str:
         known = names.setdefault(of, set())
-        if name in known:
-            return name
+        if one in known:
+            return one
         if len(known) >= most:
             return self._other()
-        known.add(name)
-        return name
+        known.add(one)
+        return one
 
     def _other(self) -> str:
         self.overflowed += 1

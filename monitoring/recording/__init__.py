@@ -1,0 +1,1 @@
+"""Recording: what one process measures, summed in dictionaries until somebody takes it."""
