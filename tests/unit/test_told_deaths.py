@@ -22,4 +22,4 @@ def test_a_letter_is_told_once_with_the_topic_that_it_goes_to(monkeypatch: pytes
         detach()
         settings.forget()
 
-    assert told == [events.DeadLettered("shop.charge", "orders.dead")]
+    assert told == [events.DeadLettered("shop.charge", "orders.dead", is_settled=True)]
