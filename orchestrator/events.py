@@ -88,9 +88,13 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class CircuitOpened:
-    """A circuit has opened."""
+    """A circuit has opened. `is_own`: by a call or command of this process, which counts it for the fleet.
+
+    While Redis is away each process has circuits of its own: each of these counts.
+    """
 
     component: str
+    is_own: bool = False
 
 
 Event = (

@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
+from orchestrator import events
+from orchestrator.breaker import hub
+from orchestrator.breaker.origin import origin
 from orchestrator.breaker.registry import checked
 from orchestrator.breaker.state import Action, State
 from orchestrator.errors import InvalidBreaker
@@ -48,7 +51,15 @@ def control(
         if name not in known and not (create and chosen in LASTING):
             hint = f"; with create=True it can be set to {chosen} before its first call"
             raise InvalidBreaker(unknown(name, known) + (hint if chosen in LASTING else ""))
-    return [store.control(name, chosen, who=who, why=why, seconds=seconds) for name in names]
+    done = [store.control(name, chosen, who=who, why=why, seconds=seconds) for name in names]
+    for state in done:
+        _tell(state)
+    return done
+
+
+def _tell(state: State) -> None:
+    if state.circuit == "open" and state.opened_by == origin() and not hub.hears_of(state.name):
+        events.emit(events.CircuitOpened(state.name, is_own=True))
 
 
 def check(action: str, *, why: str, who: str, seconds: float | None) -> Action:

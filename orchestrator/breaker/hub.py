@@ -25,6 +25,11 @@ def hub() -> Hub:
         return hub()
 
 
+def hears_of(name: str) -> bool:
+    """Whether this process hears by itself what becomes of this breaker."""
+    return _hub is not None and name in _hub.members
+
+
 def forget() -> None:
     """End the process's hub, where there is one: the next call of a breaker makes another."""
     global _hub

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from orchestrator.breaker.local import Local
+from orchestrator.breaker.origin import origin
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.serving import Hub
 from orchestrator.breaker.state import State
@@ -160,7 +161,11 @@ class Known:
             # What is published may be heard before the answer to the report that has caused it.
             told = self._telling
             self._hub.news.note(
-                before, fresh, caused=caused or told is not None, error=told.error if told else ""
+                before,
+                fresh,
+                caused=caused or told is not None,
+                is_own=self._local is not None or fresh.opened_by == origin(),
+                error=told.error if told else "",
             )
 
     def _refresh(self, now: float) -> None:

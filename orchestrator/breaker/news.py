@@ -40,12 +40,17 @@ class News:
         with suppress(ValueError):
             self._listeners.remove(callback)
 
-    def note(self, before: State, after: State, *, caused: bool, error: str = "") -> None:
-        """Remember a change, where it is one; `caused`: a call of this process has made it, by that error."""
+    def note(
+        self, before: State, after: State, *, caused: bool, is_own: bool = False, error: str = ""
+    ) -> None:
+        """Remember a change, where it is one; `caused`: a call of this process has made it, by that error.
+
+        `is_own`: this process has made it, whether it hears of that by an answer or by what is published.
+        """
         if before.circuit != after.circuit or before.mode != after.mode:
             self._changes.append(_Change(before, after, caused, error))
         if after.circuit == "open" != before.circuit:
-            events.emit(events.CircuitOpened(after.name))
+            events.emit(events.CircuitOpened(after.name, is_own))
 
     def tell(self) -> None:
         """Tell of what was noted."""

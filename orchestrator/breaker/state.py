@@ -37,6 +37,8 @@ class State:
     """The fingerprint of the policy that the fleet goes by."""
     why: str = field(default="", compare=False)
     """Why the circuit changed last."""
+    opened_by: str = field(default="", compare=False)
+    """Open: the process (`origin`) that opened it; empty where it was open before, or was given back."""
 
     @property
     def is_clean(self) -> bool:

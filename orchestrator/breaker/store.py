@@ -14,6 +14,7 @@ from orchestrator import keys
 from orchestrator.breaker import details as detailing
 from orchestrator.breaker import scripts, transition, wire
 from orchestrator.breaker.details import Details
+from orchestrator.breaker.origin import origin
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.state import Action, State
 from orchestrator.breaker.transition import Transition
@@ -98,7 +99,7 @@ class Store:
     ) -> State:
         """Change the breaker by hand; `seconds` limits an opening or a mode."""
         length_ms = "" if seconds is None else _ms(seconds)
-        arguments = [action, who, why, length_ms, self._chance()]
+        arguments = [action, who, why, length_ms, self._chance(), origin()]
         return wire.state(self._ask("control", name, None, arguments, keys.breakers(self._prefix)))
 
     def release(self, name: str, policy: Policy, ids: Sequence[str]) -> list[str]:
@@ -140,7 +141,7 @@ class Store:
     def _told(self, report: Report) -> list[Any]:
         asked_ms = _ms(min(report.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
         told = [report.epoch, report.token, report.ok, report.slow, report.failed, report.error]
-        return [*told, asked_ms, self._chance(), report.earlier]
+        return [*told, asked_ms, self._chance(), report.earlier, origin()]
 
     def _ask(
         self,

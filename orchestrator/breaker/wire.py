@@ -31,6 +31,7 @@ def state(told: str | bytes) -> State:
             mode_left_seconds=None if mode_left_ms is None else mode_left_ms / 1000,
             policy=value["policy"],
             why=str(value.get("why", "")),
+            opened_by=str(value.get("opened_by", "")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no breaker's state: {told!r:.200}") from error

@@ -1,7 +1,7 @@
 -- Changes a breaker by hand; opening, closing and resetting end a mode too: what was said last holds.
 --
 -- KEYS 1-4 and ARGV 1-4 as in state.lua; KEYS 5 breakers; ARGV 5 action, 6 who, 7 why, 8 for how many ms ('': until it is
---      changed, an opening as long as a first trip's), 9 chance in [0, 1)
+--      changed, an opening as long as a first trip's), 9 chance in [0, 1), 10 the process that tells
 -- Returns the state
 local b = open_hash()
 local action, who, length_ms, chance = ARGV[5], ARGV[6], tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -10,7 +10,7 @@ local MODES = {isolate = 'isolated', disable = 'disabled', shadow = 'shadow'}
 local act = {}
 
 function act.open()
-  trip(b, chance, 0, why, who)
+  trip(b, ARGV[10], chance, 0, why, who)
   stay_open(b, length_ms or opens_ms(b, 1, chance))
 end
 

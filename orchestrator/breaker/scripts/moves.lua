@@ -8,6 +8,7 @@ local function move(b, circuit, why, who, error)
   put(b, 'epoch', b.epoch)
   put(b, 'at', now)
   put(b, 'why', why)
+  put(b, 'opened_by', '')
   put(b, 'failures', 0)
   put(b, 'succeeded', 0)
   redis.call('DEL', b.probes, b.window)
@@ -30,10 +31,11 @@ local function next_trips(b)
   return number(b, 'trips') + 1
 end
 
--- Opens the circuit, for `least_ms` at least.
-local function trip(b, chance, least_ms, why, who, error)
-  local trips = next_trips(b)
+-- Opens the circuit, for `least_ms` at least; `origin` is the process that has it opened, and counts it.
+local function trip(b, origin, chance, least_ms, why, who, error)
+  local trips, was_open = next_trips(b), b.circuit == 'open'
   move(b, 'open', why, who, error)
+  if not was_open then put(b, 'opened_by', origin) end
   put(b, 'trips', trips)
   put(b, 'tripped', number(b, 'tripped') + 1)
   put(b, 'tripped_at', now)

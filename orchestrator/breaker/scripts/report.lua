@@ -2,7 +2,8 @@
 --
 -- KEYS 1-4 and ARGV 1-4 as in state.lua; ARGV 5 epoch, 6 token of the probe ('': none), 7 how many went well, 8 were slow,
 --      9 failed, 10 the last failure, 11 for how many ms the dependency asked to be left alone, 12 chance in [0, 1),
---      13 how many went well before failures in a row were known of: they count in the window alone
+--      13 how many went well before failures in a row were known of: they count in the window alone;
+--      14 the process that tells
 -- Returns the state. Calls of another epoch, and a probe whose lease has ended, count for nothing.
 local b = open_hash()
 local epoch, token, ok, slow, failed = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -16,7 +17,7 @@ local function note_error()
 end
 
 local function open(why)
-  trip(b, chance, asked_ms, why, '', error)
+  trip(b, ARGV[14], chance, asked_ms, why, '', error)
 end
 
 -- Counts in the window, and returns its calls: all, failed and slow.

@@ -4,6 +4,7 @@
 --   born, version  when the hash was made, and how many changes a process had to hear of since: they order states
 --   epoch          grows with every transition of the circuit: a result of another epoch counts for nothing
 --   circuit, at    closed (''), open or half_open, and since when; why: why it changed last
+--   opened_by      open: the process whose call or command has opened it; '' where it was open already, or given back
 --   failures       closed: in a row, until now
 --   trips          how often it has opened since it was last closed for long: the open time doubles with each
 --   tripped        how often it has opened in all; tripped_at: when last
@@ -155,6 +156,7 @@ local function view(b)
     has_failures = closed and number(b, 'failures') > 0,
     mode = mode, mode_left_ms = mode_until > 0 and mode_until - now or cjson.null,
     policy = b.fields.policy_id or '', why = b.fields.why or '',
+    opened_by = b.fields.opened_by or '',
   })
 end
 

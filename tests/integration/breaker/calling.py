@@ -13,8 +13,10 @@ from typing import Any
 import structlog
 from redis import Redis
 
-from orchestrator import settings
+from orchestrator import events, settings
 from orchestrator.breaker import breaker
+from orchestrator.breaker.byhand import control
+from orchestrator.breaker.store import Store
 from orchestrator.errors import BreakerOpen
 from orchestrator.policy import Policy
 from tests.processes import wait_until
@@ -96,6 +98,24 @@ def _fork(name: str) -> Any:
     return json.loads(told)
 
 
+def _trips(name: str) -> dict[str, int]:
+    """Of how many openings this process has told, and how many of these it has made."""
+    heard = [event for event in _opened if event.component == name]
+    return {"heard": len(heard), "own": sum(event.is_own for event in heard)}
+
+
+def _open(name: str) -> str:
+    with Redis.from_url(settings.current().redis_url) as client:
+        (state,) = control(Store(client), [name], "open", who="a test", why="on purpose")
+    return state.circuit
+
+
+def _note(event: events.Event) -> None:
+    if isinstance(event, events.CircuitOpened):
+        _opened.append(event)
+
+
+_opened: list[events.CircuitOpened] = []
 _COMMANDS: dict[str, Callable[..., Any]] = {
     "use": _use,
     "call": _call,
@@ -104,9 +124,12 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "left": _left,
     "rush": _rush,
     "fork": _fork,
+    "trips": _trips,
+    "open": _open,
 }
 
 if __name__ == "__main__":
+    events.attach(_note)
     for line in sys.stdin:
         command = json.loads(line)
         answer = _COMMANDS[command.pop("do")](**command)
