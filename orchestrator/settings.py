@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,8 @@ from orchestrator.policy import Policy
 
 _SUFFIX = r"^[A-Za-z0-9._-]{1,100}$"
 _BASE_URL = r"^https?://[^/]+"
+_WEBHOOK_SECRET_BYTES = range(24, 65)
+_NEW_WEBHOOK_KEY = 'echo "whsec_$(head -c 32 /dev/urandom | base64)"'
 DEFAULT_LABELS = ("bug report", "feature request", "documentation", "question", "maintenance", "praise")
 
 
@@ -137,14 +140,14 @@ class Settings(BaseSettings):
     """How long the oldest task of a queue may wait before an alert is raised, in seconds."""
     alert_breaker_open_seconds: Seconds = Field(300.0, alias="OMNINODE_ALERT_BREAKER_OPEN_SECONDS")
     """How long a circuit may be open before an alert is raised, in seconds."""
-    alert_webhook_url: str | None = Field(
-        None, alias="OMNINODE_ALERT_WEBHOOK_URL", pattern=_BASE_URL, repr=False
+    alert_webhook_url: Annotated[str, AfterValidator(urls.web_address)] | None = Field(
+        None, alias="OMNINODE_ALERT_WEBHOOK_URL", repr=False
     )
     """Where alerts are posted to, signed as Standard Webhooks are."""
     alert_webhook_secret: SecretStr | None = Field(None, alias="OMNINODE_ALERT_WEBHOOK_SECRET")
     """The secret of these signatures: `whsec_` and 24 to 64 bytes in base64."""
-    alertmanager_url: str | None = Field(
-        None, alias="OMNINODE_ALERTMANAGER_URL", pattern=_BASE_URL, repr=False
+    alertmanager_url: Annotated[str, AfterValidator(urls.web_address)] | None = Field(
+        None, alias="OMNINODE_ALERTMANAGER_URL", repr=False
     )
     """The Alertmanager that alerts are sent to, up to but without `/api`."""
     queue_limit_hours: float = Field(168.0, alias="OMNINODE_QUEUE_LIMIT_HOURS", gt=0, le=87_600)
@@ -231,6 +234,29 @@ class Settings(BaseSettings):
             message = "must not name a model `local`: that is the built-in one"
             raise ValueError(message)
         return models
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _is_secret_of_a_webhook(cls, secret: SecretStr | None) -> SecretStr | None:
+        prefix, _, encoded = (secret.get_secret_value() if secret else "").rpartition("_")
+        try:
+            length = len(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            length = 0
+        if secret is not None and (prefix != "whsec" or length not in _WEBHOOK_SECRET_BYTES):
+            message = f"must be whsec_ and 24 to 64 bytes in base64: {_NEW_WEBHOOK_KEY} makes one"
+            raise ValueError(message)
+        return secret
+
+    @model_validator(mode="after")
+    def _webhook_is_signed(self) -> Self:
+        if self.alert_webhook_url and self.alert_webhook_secret is None:
+            message = (
+                "OMNINODE_ALERT_WEBHOOK_URL needs OMNINODE_ALERT_WEBHOOK_SECRET: whoever receives an alert "
+                f"has to see that it is ours; {_NEW_WEBHOOK_KEY} makes a secret"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _deadline_covers_one_attempt(self) -> Self:

@@ -77,3 +77,12 @@ def bootstrap_servers(servers: str) -> str:
             message = "must be host:port[,host:port…], such as localhost:9092"
             raise ValueError(message)
     return servers
+
+
+def web_address(url: str) -> str:
+    """A server of the web; it may hold a name and a password."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or any(c.isspace() for c in url):
+        message = "must be a URL such as https://host/path"
+        raise ValueError(message)
+    return _with_valid_port(url)

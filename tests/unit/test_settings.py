@@ -209,3 +209,43 @@ def test_a_model_s_address_that_is_none_is_refused_in_words(monkeypatch: pytest.
     refusal = _refusal(monkeypatch, OMNINODE_MODELS='{"a": {"base_url": "h", "model": "m"}}')
 
     assert "at [a][base_url]: must be a URL such as https://host/v1" in refusal
+
+
+def test_a_webhook_without_a_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = _refusal(monkeypatch, OMNINODE_ALERT_WEBHOOK_URL="https://host/alerts")
+
+    assert "OMNINODE_ALERT_WEBHOOK_URL needs OMNINODE_ALERT_WEBHOOK_SECRET" in refusal
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0",
+        "whsec_",
+        "whsec_c2hvcnQ=",
+        "whsec_" + 65 * "QUFB",
+        "whsec_?" + 8 * "QUFB",
+    ],
+)
+def test_what_is_no_secret_of_a_webhook_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    refusal = _refusal(monkeypatch, OMNINODE_ALERT_WEBHOOK_SECRET=secret)
+
+    assert "OMNINODE_ALERT_WEBHOOK_SECRET=****: must be whsec_ and 24 to 64 bytes in base64" in refusal
+
+
+@pytest.mark.parametrize("variable", ["OMNINODE_ALERT_WEBHOOK_URL", "OMNINODE_ALERTMANAGER_URL"])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("host/alerts", "must be a URL such as https://host/path"),
+        ("ftp://host/", "must be a URL such as https://host/path"),
+        ("https://", "must be a URL such as https://host/path"),
+        ("http://host:99999/", "must have a port between 1 and 65535, or none"),
+    ],
+)
+def test_where_alerts_cannot_be_sent_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str, sentence: str
+) -> None:
+    assert f"{variable}={url}: {sentence}" in _refusal(monkeypatch, **{variable: url})
