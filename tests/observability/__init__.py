@@ -1,0 +1,1 @@
+"""Real Prometheus, Alertmanager and their checking programs for tests."""
