@@ -1,27 +1,19 @@
-"""From sums to Prometheus' text: the ten metrics, by name and labels, as a collector of a registry's own."""
+"""From sums to Prometheus' text: the ten metrics, by name and labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from monitoring.judging.health import Health
-from monitoring.recording.buckets import PER_DOUBLING, bound_seconds
+from monitoring.performance import histograms
 from monitoring.recording.kinds import Kind
-from monitoring.recording.sums import Calls, Sums
+from monitoring.recording.sums import Sums
 
-# Every eighth bound of the grid, from 3.9 ms to 17 minutes: the powers of two.
-_BOUNDS = [(power * PER_DOUBLING, f"{bound_seconds(power * PER_DOUBLING):.10g}") for power in range(-8, 11)]
 _STATUS = {"healthy": 0, "degraded": 1, "critical": 2}
 
 
@@ -60,52 +52,39 @@ _EVENTS = (
 )
 
 
+_DURATIONS = histograms.About(
+    "omninode_request_duration_seconds", "How long calls took.", ("component", "operation", "status")
+)
+
+
 def text(total: Sums, health: Health) -> str:
     """Prometheus' text; all names are in it, also those that nothing is known of."""
+    return durations(total) + rendered([*counts(total), *system(health)])
+
+
+def durations(total: Sums) -> str:
+    """The histogram of calls."""
+    return histograms.text(_DURATIONS, total.calls.items())
+
+
+def counts(total: Sums) -> list[Metric]:
+    """The six that count."""
+    return [_requests(total), _errors(total), *(_events(total, about) for about in _EVENTS)]
+
+
+def rendered(metrics: Iterable[Metric]) -> str:
+    """The text of these."""
     registry = CollectorRegistry()
-    registry.register(_Given(families(total, health)))
+    registry.register(_Given(metrics))
     return generate_latest(registry).decode()
 
 
-def families(total: Sums, health: Health) -> list[Metric]:
-    """All ten."""
-    return [
-        _durations(total),
-        _requests(total),
-        _errors(total),
-        *(_events(total, about) for about in _EVENTS),
-        *_system(health),
-    ]
-
-
 class _Given(Collector):
-    def __init__(self, metrics: list[Metric]) -> None:
+    def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics
-
-
-def _durations(total: Sums) -> Metric:
-    name = "omninode_request_duration_seconds"
-    metric = HistogramMetricFamily(name, "How long calls took.", labels=("component", "operation", "status"))
-    samples = metric.samples
-    for key, calls in sorted(total.calls.items()):
-        labels = key._asdict()
-        for bound, count in _cumulated(calls):
-            samples.append(Sample(f"{name}_bucket", labels | {"le": bound}, count))
-        samples.append(Sample(f"{name}_count", labels, calls.count))
-        samples.append(Sample(f"{name}_sum", labels, calls.micros / 1e6))
-    return metric
-
-
-def _cumulated(calls: Calls) -> Iterator[tuple[str, int]]:
-    sofar, buckets = 0, sorted(calls.buckets.items(), reverse=True)
-    for bound, shown in _BOUNDS:
-        while buckets and buckets[-1][0] <= bound:
-            sofar += buckets.pop()[1]
-        yield shown, sofar
-    yield "+Inf", calls.count
 
 
 def _requests(total: Sums) -> Metric:
@@ -132,7 +111,8 @@ def _events(total: Sums, about: _Events) -> Metric:
     return metric
 
 
-def _system(health: Health) -> list[Metric]:
+def system(health: Health) -> list[Metric]:
+    """Health, connections and memory."""
     status = "The health: 0 healthy, 1 degraded, 2 critical."
     active = GaugeMetricFamily(
         "omninode_active_connections", "Connections that this process has open.", labels=("service",)
