@@ -182,6 +182,14 @@ class ReplayInterrupted(TransientError):
     """Redis is away or full: what was claimed is enqueued when the replay is resumed, or by the relay."""
 
 
+class UnknownAlert(PermanentError, LookupError):
+    """No such alert is raised, or there is no such silence: nothing was changed."""
+
+
+class AlertsAreBusy(TransientError):
+    """The alert was changed by others again and again meanwhile: try it once more."""
+
+
 class StackError(OmniNodeError):
     """The embedded stack could not be started or stopped."""
 

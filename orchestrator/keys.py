@@ -45,6 +45,21 @@ def holder(nonce: str, prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:holder:{nonce}"
 
 
+def workers(prefix: str = "") -> str:
+    """Hash, worker's node → JSON: what it serves, and when it said so. By its lease thread; for a day."""
+    return f"{prefix}{_PREFIX}:workers"
+
+
+def found_lists(prefix: str = "") -> str:
+    """Sorted set, list of messages of no known queue → when it was found. By who looks; for a day."""
+    return f"{prefix}{_PREFIX}:found-lists"
+
+
+def finding(prefix: str = "") -> str:
+    """Hash: how far all keys were looked through for such lists, and when that began. For a day."""
+    return f"{prefix}{_PREFIX}:finding"
+
+
 def delayed(prefix: str = "") -> str:
     """Sorted set, delay id → when it is due, in ms of Redis's clock. Written by producers and put-backs."""
     return f"{prefix}{_PREFIX}:delayed"
@@ -86,8 +101,28 @@ def relay_states(prefix: str = "") -> str:
 
 
 def alerts(prefix: str = "") -> str:
-    """Hash, alert → what it says and since when, as JSON, while it is raised. Written by relays."""
+    """Hash, alert → its record as JSON, while it is raised. Written by relays and by looks at health."""
     return f"{prefix}{_PREFIX}:alerts"
+
+
+def alert_history(prefix: str = "") -> str:
+    """Stream of what became of alerts and silences, written with them; about 10,000 entries."""
+    return f"{prefix}{_PREFIX}:alerts:history"
+
+
+def silences(prefix: str = "") -> str:
+    """Hash, pattern of alerts' names → the silence as JSON. By hand; removed when its time is over."""
+    return f"{prefix}{_PREFIX}:alerts:silences"
+
+
+def alert_looks(prefix: str = "") -> str:
+    """String, JSON: when a look last counted, and what is found but not raised yet. By looks; for a day."""
+    return f"{prefix}{_PREFIX}:alerts:looks"
+
+
+def alert_look(prefix: str = "") -> str:
+    """String: who looks at health now, and so raises and clears alerts. By it; as long as a look may last."""
+    return f"{prefix}{_PREFIX}:alerts:look"
 
 
 def alerting(prefix: str = "") -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.relay.watching.alerting import Alert, Figures, Limits, judge, limits
+from orchestrator.alerts.record import Alert
+from orchestrator.relay.watching.alerting import Figures, Limits, judge, limits
 from orchestrator.settings import Settings
 
 LIMITS = Limits(

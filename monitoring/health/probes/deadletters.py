@@ -8,10 +8,10 @@ from redis.exceptions import RedisError
 from monitoring.health.registry import health_check
 from monitoring.health.verdict import Degraded, Unhealthy
 from orchestrator import broker, settings, times
+from orchestrator.alerts.record import Raised
 from orchestrator.relay.outbox import backlog as outboxes
 from orchestrator.relay.outbox.backlog import Outbox
 from orchestrator.relay.watching import alarms, heartbeat
-from orchestrator.relay.watching.alarms import Raised
 from orchestrator.relay.watching.alerting import OUTBOX_WAITS
 from orchestrator.relay.watching.heartbeat import SILENT_SECONDS
 

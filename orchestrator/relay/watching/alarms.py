@@ -1,56 +1,35 @@
-"""The alerts that are raised, in Redis: each is raised and cleared once, whoever judges it."""
+"""The relays' own alerts among those of the fleet: each is raised and cleared once, whoever judges."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-import structlog
 from redis import Redis
 
-from orchestrator import keys
-from orchestrator.relay.watching.alerting import Alert
-
-_LOG = structlog.get_logger(__name__)
-# KEYS alerts; ARGV name, alert as JSON; returns whether it was not there. A full Redis lets it through.
-_RAISE = """
-redis.call('DEL', KEYS[1] .. ':none')
-return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
-"""
-
-
-@dataclass(frozen=True)
-class Raised(Alert):
-    """An alert, and since when it is raised (ISO 8601)."""
-
-    since: str
+from orchestrator.alerts import changing
+from orchestrator.alerts.record import Alert, Raised
+from orchestrator.alerts.standing import Standing
+from orchestrator.alerts.store import Store
+from orchestrator.relay.watching.alerting import NAMES
 
 
 def raised(client: Redis, prefix: str = "") -> dict[str, Raised]:
-    """The alerts that are raised, by name; `client` answers with text."""
-    stored: Any = client.hgetall(keys.alerts(prefix))
-    return {name: Raised(**json.loads(alert)) for name, alert in sorted(stored.items())}
+    """Those that are raised, by name; `client` answers with text."""
+    return ours(Store(client, prefix).read().raised)
 
 
-def tell(client: Redis, before: dict[str, Raised], alerts: Iterable[Alert], prefix: str = "") -> None:
-    """Raise these and clear all others of `before`; whoever is the first to do so logs it."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    key, left = keys.alerts(prefix), dict(before)
+def ours(alerts: Mapping[str, Raised]) -> dict[str, Raised]:
+    """Those that relays judge."""
+    return {name: alert for name, alert in alerts.items() if name in NAMES}
+
+
+def tell(store: Store, standing: Standing, alerts: Iterable[Alert]) -> None:
+    """Raise these, and clear all others of ours; what is as it was, since nothing is known, stays so."""
+    left = ours(standing.raised)
+    changes = []
     for alert in alerts:
-        known = left.pop(alert.name, None)
-        told = Raised(alert.name, alert.severity, alert.sentence, since=known.since if known else now)
-        if known is None:
-            _raise(client, key, told)
-        elif known != told:
-            client.hset(key, alert.name, json.dumps(asdict(told)))
-    for alert in left.values():
-        if client.hdel(key, alert.name):
-            _LOG.info("alert_cleared", alert=alert.name, since=alert.since)
-
-
-def _raise(client: Redis, key: str, alert: Raised) -> None:
-    if client.eval(_RAISE, 1, key, alert.name, json.dumps(asdict(alert))):
-        _LOG.warning("alert_raised", alert=alert.name, severity=alert.severity, sentence=alert.sentence)
+        before = left.pop(alert.name, None)
+        if alert is not before:
+            changes.append(changing.found(standing, alert))
+    changes += [changing.gone(standing, name) for name in left]
+    store.apply(standing, changes)

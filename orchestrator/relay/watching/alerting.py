@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from orchestrator import times
+from orchestrator.alerts.record import Alert, Severity
 from orchestrator.settings import Settings
-
-Severity = Literal["info", "warning", "critical"]
 
 # Other programs know alerts by these names.
 OUTBOX_WAITS = "outbox_waits"
@@ -20,19 +18,23 @@ LETTERS_PER_MINUTE = "letters_per_minute"
 OPEN_LETTER_AGE = "open_letter_age"
 INDEX_WAITS = "index_waits"
 POSTGRESQL_AWAY = "postgresql_away"
+# All of them: others are judged elsewhere, and raised and cleared there.
+NAMES = frozenset(
+    {
+        OUTBOX_WAITS,
+        OUTBOX_OVERFLOWS,
+        TOPICS_REFUSE,
+        OPEN_LETTERS,
+        LETTERS_PER_MINUTE,
+        OPEN_LETTER_AGE,
+        INDEX_WAITS,
+        POSTGRESQL_AWAY,
+    }
+)
 
 # A figure that trembles around its limit is one alert, not many.
 _CLEARED_BELOW = 0.8
 _LOOK = ": look at them with `omninode dead-letters list --groups`"
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Something that a person should know of; `sentence` says what is wrong and what to do."""
-
-    name: str
-    severity: Severity
-    sentence: str
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator import broker, keys, postgres
+from orchestrator.alerts.store import Store
 from orchestrator.relay.outbox import backlog as outbox
 from orchestrator.relay.trouble import Trouble
 from orchestrator.relay.watching import alarms, alerting, heartbeat, measuring
@@ -84,10 +85,11 @@ class Watcher:
 
     def _judge(self, client: Redis) -> None:
         self._index.ask()
-        before, waiting = alarms.raised(client, self._prefix), outbox.measure(client, self._prefix)
+        store, waiting = Store(client, self._prefix), outbox.measure(client, self._prefix)
+        standing = store.read()
         figures = _figures(waiting, self._index, heartbeat.heard(client, self._prefix))
-        alerts = alerting.judge(figures, self._limits, before)
-        alarms.tell(client, before, alerts, self._prefix)
+        alerts = alerting.judge(figures, self._limits, alarms.ours(standing.raised))
+        alarms.tell(store, standing, alerts)
         self._raised = [alert.name for alert in alerts]
 
 

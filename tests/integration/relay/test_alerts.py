@@ -11,10 +11,10 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from orchestrator import keys, redis
+from orchestrator.alerts.record import Raised
 from orchestrator.dev.ports import LOOPBACK
 from orchestrator.relay.watching import alarms
 from orchestrator.relay.watching import watcher as watching
-from orchestrator.relay.watching.alarms import Raised
 from orchestrator.relay.watching.watcher import Watcher
 from orchestrator.settings import Settings
 from tests.processes import wait_until

@@ -2,8 +2,8 @@
 
 from monitoring.health.probes.deadletters import judge
 from monitoring.health.verdict import Degraded
+from orchestrator.alerts.record import Raised
 from orchestrator.relay.outbox.backlog import Outbox
-from orchestrator.relay.watching.alarms import Raised
 
 RELAY = {"host:1:ab": {"watcher": {"index": {"open_letters": 1200}}}}
 WAITS = Raised("outbox_waits", "critical", "3 dead letters wait (no broker answers)", "2026-11-25T12:00:00Z")
