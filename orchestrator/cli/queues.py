@@ -25,31 +25,33 @@ def queues() -> None:
 
 
 @queues.command("list")
-@click.option(
-    "--all", "whole", is_flag=True, help="Also lists of no known queue: looks at every key of Redis."
-)
+@click.option("--all", "whole", is_flag=True, help="Also any other list: looks at every key of Redis, now.")
 @_AS_JSON
 def list_(*, whole: bool, as_json: bool) -> None:
-    """Show the queues: messages that wait, are due later, set aside, or in flight, and whether it is paused.
+    """Show the queues: messages that wait, are due later, set aside, or in flight, and who serves them.
 
-    Set aside is what waits for a circuit breaker. Known are the queues that are declared, paused, or have
-    messages in flight, due later or set aside.
+    Set aside is what waits for a circuit breaker. Known are the queues that are declared, served, paused, or
+    have messages in flight, due later or set aside; lists of tasks that nobody knows are found within a
+    minute, where Redis has not millions of keys. The oldest is the task that is claimed next: how long it has
+    waited for a worker; of those in flight it is told how long ago the oldest was enqueued.
     """
     from orchestrator.queues import survey
 
     with _channel() as (app, channel):
-        states = survey.survey(channel, app.amqp.queues, whole=whole)
+        states = survey.survey(channel, app.amqp.queues, whole=whole, finds=True)
     if as_json:
         shown = [asdict(state) | {"waiting_in_all": state.waiting_in_all} for state in states]
         click.echo(json.dumps({"queues": shown}))
         return
     width = max([5, *(len(state.name) for state in states)])
-    click.echo(f"{'queue':{width}}  waiting  delayed  set aside  in flight")
+    click.echo(f"{'queue':{width}}  workers  waiting  oldest  delayed  set aside  in flight")
     for state in states:
-        numbers = f"{state.waiting_in_all:7,}  {state.delayed:7,}  {state.aside:9,}  {state.in_flight:9,}"
+        numbers = f"{state.delayed:7,}  {state.aside:9,}  {state.in_flight:9,}"
+        waiting = f"{state.workers:7,}  {state.waiting_in_all:7,}  {_oldest(state):>6}"
         age = state.oldest_in_flight_seconds
         oldest = "" if age is None else f"  oldest {times.length(age)}"
-        click.echo(f"{state.name:{width}}  {numbers}{oldest}{'  paused' if state.paused else ''}")
+        paused = "  paused" if state.paused else ""
+        click.echo(f"{state.name:{width}}  {waiting}  {numbers}{oldest}{paused}")
 
 
 @queues.command()
@@ -198,6 +200,13 @@ def adopt(*, older_than: float, all_: bool, dry_run: bool, yes: bool, as_json: b
             click.echo(f"cannot be read: {each}", err=True)
     if broken:
         sys.exit(1)
+
+
+def _oldest(state: Any) -> str:
+    """How long the task that is claimed next has waited."""
+    if not state.waiting_in_all:
+        return "-"
+    return "?" if state.oldest_waiting_seconds is None else times.age(state.oldest_waiting_seconds)
 
 
 def _where(message: Any) -> str:

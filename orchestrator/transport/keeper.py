@@ -1,7 +1,7 @@
 """Keeps leases alive: a thread with a connection of its own, which the event loop cannot hold up.
 
-It renews what the ledger holds as long as the main loop shows a heartbeat, and sends the settlements that the
-loop has left lying.
+It renews what the ledger holds as long as the main loop shows a heartbeat, sends the settlements that the
+loop has left lying, and tells which queues are served.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from orchestrator import forks, keys
 from orchestrator.transport import scripts
+from orchestrator.transport.attendance import Attendance
 from orchestrator.transport.exchange import SETTLE_ONLY, Answer, warn_of_refusing
 from orchestrator.transport.keys import Keys
 from orchestrator.transport.ledger import Ledger
@@ -47,6 +48,7 @@ class Keeper:
         # What a worker calls itself; it is told in Redis, for whoever asks who holds a message.
         self._name = f"{os.getpid()}@{socket.gethostname()}"
         self._introduced = -math.inf
+        self._attendance = Attendance(client, ledger.nonce, places.prefix)
         self._client = client
         self._keys = places
         self._heard = self._renewed = time.monotonic()
@@ -71,10 +73,15 @@ class Keeper:
         """The client of its broker, which any thread may use as long as it is not closed."""
         return self._client
 
-    def introduce(self, name: str = "") -> None:
-        """Have Redis told, soon and from time to time, under which name these claims are held."""
+    def introduce(self, name: str = "", serves: Callable[[], Mapping[str, Any]] | None = None) -> None:
+        """Have Redis told, soon and from time to time, under which name these claims are held.
+
+        `serves` says what the worker is and serves; it is called often, by another thread.
+        """
         self._name = name or self._name
         self._introduced = -math.inf
+        if serves:
+            self._attendance.attend(self._name, serves)
 
     @property
     def is_stale(self) -> bool:
@@ -128,6 +135,7 @@ class Keeper:
                 time.sleep(0.2)
         with suppress(RedisError, OSError):
             self._client.delete(self._key)
+            self._attendance.leave()
         self._client.close()
 
     def _run(self) -> None:
@@ -142,6 +150,9 @@ class Keeper:
                 if time.monotonic() - self._introduced > _INTRODUCED_SECONDS:
                     self._introduced = time.monotonic()
                     self._try(self._say_name)
+                # Whoever has stopped looking for messages serves nobody.
+                if self._attendance.is_due() and self._loop_is_alive():
+                    self._try(self._attendance.tell)
 
     @property
     def _key(self) -> str:
