@@ -38,7 +38,7 @@ check: $(READY)  ## Lint, type-check, check the rooms and the compose file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	REDIS_PASSWORD=a POSTGRES_PASSWORD=b $(BIN)/podman-compose --podman-path /usr/bin/env config > /dev/null
+	REDIS_PASSWORD=a POSTGRES_PASSWORD=b OMNINODE_EXPORTER_TOKEN=c $(BIN)/podman-compose --podman-path /usr/bin/env config > /dev/null
 
 bench: $(READY)  ## Measure, always beside a peer in the same run
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done

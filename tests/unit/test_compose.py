@@ -23,8 +23,12 @@ from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
-PASSWORDS = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret"}
-OWN = ("worker", "beat", "relay", "flower")
+PASSWORDS = {
+    "REDIS_PASSWORD": "redis-secret",
+    "POSTGRES_PASSWORD": "postgres-secret",
+    "OMNINODE_EXPORTER_TOKEN": "exporter-secret",
+}
+OWN = ("worker", "beat", "relay", "flower", "exporter")
 _SECRET = re.compile(r"PASS|SECRET|TOKEN|AUTH|(^|_)KEY", re.IGNORECASE)
 
 
@@ -86,6 +90,7 @@ def test_every_port_is_published_on_loopback_only() -> None:
         "127.0.0.1:5555:5555",
         "127.0.0.1:6379:6379",
         "127.0.0.1:9092:9092",
+        "127.0.0.1:9810:9810",
     ]
     assert not [name for name, service in _services().items() if "network_mode" in service]
 
@@ -229,6 +234,14 @@ def test_there_may_be_several_relays_and_each_asks_for_its_own_heartbeat() -> No
 
     assert not {"container_name", "ports", "volumes", "hostname"} & set(relay)
     assert relay["healthcheck"]["test"] == ["CMD", "omninode", "relay", "--check"]
+
+
+def test_the_exporter_demands_its_token_and_its_health_check_needs_none() -> None:
+    exporter = _services()["exporter"]
+
+    assert exporter["environment"]["OMNINODE_EXPORTER_TOKEN"] == PASSWORDS["OMNINODE_EXPORTER_TOKEN"]
+    assert exporter["command"] == ["omninode", "exporter"]
+    assert exporter["healthcheck"]["test"] == ["CMD", "omninode", "exporter", "--check"]
 
 
 def test_a_stop_leaves_a_worker_as_long_as_one_attempt_may_take() -> None:
