@@ -11,6 +11,16 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+# What is told within the system and counted beside them: whose limit has struck, and replays of letters.
+TOLD = (
+    "operation_timeout",
+    "global_timeout",
+    "soft_timeout",
+    "hard_timeout",
+    "deadline_timeout",
+    "replay",
+)
+
 _ALSO: dict[str, Kind] = {
     "circuit_breaker": "circuit_breaker_trip",
     "timeout": "timeout_failure",

@@ -1,15 +1,17 @@
-"""What happens in a process, as its monitor counts it."""
+"""What happens in a process, as it is counted."""
 
 from __future__ import annotations
 
 from monitoring.recording.recorder import Recorder
 from orchestrator.events import (
+    Begun,
     CallEnded,
     CircuitOpened,
     DeadLettered,
     Event,
     GraceRecovered,
     Listener,
+    Replayed,
     Retried,
     TimeoutStruck,
 )
@@ -19,25 +21,50 @@ _NAMELESS = "unknown"
 
 
 def listener(recorder: Recorder) -> Listener:
-    """What `events.attach` takes."""
+    """What `events.attach` takes, for the sums of this process alone."""
 
     def hear(event: Event) -> None:
         match event:
             case CallEnded(component, operation, seconds, success, error_type):
                 recorder.record(_named(component), operation, seconds * 1000, success, error_type or None)
-            case TimeoutStruck(component):
+            case Begun(component, queue, seconds):
+                recorder.record_wait(_named(queue), _named(component), seconds * 1000)
+            case TimeoutStruck(component, limit):
                 recorder.record_event("timeout_failure", _named(component))
+                recorder.record_told(f"{limit}_timeout", _named(component))
             case GraceRecovered(component):
                 recorder.record_event("grace_period_recovery", _named(component))
             case Retried(component):
                 recorder.record_event("retry_attempt", _named(component))
             case DeadLettered(component, topic):
                 recorder.record_event("dead_letter_message", _named(component), topic)
+            case Replayed(component):
+                recorder.record_told("replay", _named(component))
             case CircuitOpened(component):
                 recorder.record_event("circuit_breaker_trip", _named(component))
             case _:
                 # A warning: what becomes of it is told by another one.
                 pass
+
+    return hear
+
+
+def listener_for_fleet(recorder: Recorder) -> Listener:
+    """The same for the sums of the fleet: what somebody else counts for it is left out.
+
+    That is what settlements count, and trips of circuits that another process has made.
+    """
+    hear_all = listener(recorder)
+
+    def hear(event: Event) -> None:
+        match event:
+            case CallEnded() | Begun():
+                # Most of what is told: nobody else counts it.
+                hear_all(event)
+            case Retried(is_settled=True) | DeadLettered(is_settled=True) | CircuitOpened(is_own=False):
+                pass
+            case _:
+                hear_all(event)
 
     return hear
 

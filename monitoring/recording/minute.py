@@ -9,7 +9,7 @@ from monitoring.recording.sums import Calls, Key, Sums
 
 
 class Cell:
-    """The calls of one key in the minute."""
+    """The calls of one key, or the waits of one, in the minute."""
 
     __slots__ = ("buckets", "component", "least", "micros", "most")
 
@@ -20,6 +20,13 @@ class Cell:
         self.most = 0
         self.buckets: defaultdict[int, int] = defaultdict(int)
 
+    def add(self, index: int, micros: int) -> None:
+        """One more, which belongs to this bucket."""
+        self.micros += micros
+        self.least = min(self.least, micros)
+        self.most = max(self.most, micros)
+        self.buckets[index] += 1
+
     def calls(self) -> Calls:
         """As they are now."""
         buckets = dict(self.buckets)
@@ -27,14 +34,18 @@ class Cell:
 
 
 class Minute:
-    """What was recorded in it; not thread-safe. Calls are kept by component, operation and success."""
+    """What was recorded in it, or in a part of it; not thread-safe.
 
-    __slots__ = ("cells", "errors", "events")
+    Calls are kept by component, operation and success, waits by queue and task.
+    """
+
+    __slots__ = ("cells", "errors", "events", "waits")
 
     def __init__(self) -> None:
         self.cells: dict[tuple[str, str, bool], Cell] = {}
         self.errors: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.events: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.waits: dict[tuple[str, str], Cell] = {}
 
     def sums(self) -> Sums:
         """As they are now."""
@@ -44,4 +55,5 @@ class Minute:
             for (component, operation, success), cell in list(self.cells.items())
             if cell.buckets
         }
-        return Sums(calls, dict(self.errors), dict(self.events))
+        waits = {where: cell.calls() for where, cell in list(self.waits.items()) if cell.buckets}
+        return Sums(calls, dict(self.errors), dict(self.events), waits)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from math import ceil, inf, log2, nan
+from math import ceil, inf, isnan, log2, nan
 from numbers import Real
 from typing import Any, NoReturn
 
-from monitoring.recording.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS
+from monitoring.recording.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS, bucket
 from monitoring.recording.kept import Kept
 from monitoring.recording.kinds import kind
 from monitoring.recording.labels import Labels, label
@@ -27,6 +27,10 @@ class Recorder:
 
     `retention_hours` says how long they are kept, asked when a minute is over; `clock` in seconds that only
     grow, `wall` in Unix seconds, which is looked at once. A forked child calls `forget`.
+
+    `on_first` is for whoever takes what was recorded: it is called by the first record after each `take`, in
+    the recording thread and with the lock held, so it has to be quick, and must not raise. Without it nothing
+    is kept to be taken.
     """
 
     def __init__(
@@ -34,7 +38,9 @@ class Recorder:
         retention_hours: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        on_first: Callable[[], None] | None = None,
     ) -> None:
+        self._on_first = on_first
         self._retention_hours = retention_hours
         self._clock = clock
         self._wall = wall
@@ -47,8 +53,10 @@ class Recorder:
         self._began = self._last = self._clock()
         # Minutes are those of Unix time at the beginning: a clock that is set later moves none of them.
         self._ahead = self._wall() - self._began
-        self._labels = Labels()
+        self._labels, self._queues = Labels(), Labels()
         self._kept = Kept()
+        self._untaken = Sums()
+        self._is_told = False
         self._refused = 0
         self._is_free = True
         self._open_minute()
@@ -108,11 +116,63 @@ class Recorder:
                 name = label("topic", topic)
         except InvalidMeasure as error:
             self._refuse(str(error))
+        self._count_event(what, name)
+
+    def record_told(self, told: str, component: str) -> None:
+        """Something that is counted beside `KINDS`: one of `TOLD` has been told of.
+
+        Raises:
+            InvalidMeasure: the name is no text or empty: nothing is recorded.
+        """
+        try:
+            name = label("component", component)
+        except InvalidMeasure as error:
+            self._refuse(str(error))
+        self._count_event(told, name)
+
+    def record_wait(self, queue: str, task: str, waited_ms: float) -> None:
+        """A task has begun for the first time, after so long; what lies before its enqueue is no wait.
+
+        Raises:
+            InvalidMeasure: it is no number, or a name is no text or empty: nothing is recorded.
+        """
+        waited_ms = self._number(waited_ms)
+        if isnan(waited_ms):
+            self._refuse("waited_ms must be a number of milliseconds, not nan")
+        waited_ms = min(max(0.0, waited_ms), _LONGEST_MS)
+        index, micros = bucket(waited_ms / 1000.0), int(waited_ms * 1000.0 + 0.5)
         with self._lock:
-            self._last = now = self._clock()
-            if now >= self._over_at:
-                self._turn()
-            self._open.events[what, self._labels.event(what, name)] += 1
+            self._note_time()
+            cell = self._open.waits.get((queue, task))
+            if cell is None:
+                cell = self._wait_cell(queue, task)
+            cell.add(index, micros)
+
+    def take(self) -> Sums:
+        """What was recorded since this was last called; with `on_first` alone."""
+        with self._lock, self._alone() as is_alone:
+            if not is_alone:
+                return Sums()
+            # The first record after this finds no cell of its own, and so calls `on_first`.
+            self._close(keep=True)
+            taken, self._untaken = self._untaken, Sums()
+            self._is_told = False
+        return taken
+
+    def untaken(self) -> Sums:
+        """What `take` would return now; it stays."""
+        with self._lock:
+            return self._untaken + self._open.sums()
+
+    @property
+    def refused(self) -> int:
+        """How often something was no measure."""
+        return self._refused
+
+    @property
+    def overflowed(self) -> int:
+        """How often a name was one too many."""
+        return self._labels.overflowed + self._queues.overflowed
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
@@ -130,7 +190,7 @@ class Recorder:
                 minutes = dict(kept.minutes)
                 if present != Sums():
                     minutes[self._minute] = minutes.get(self._minute, Sums()) + present
-                total, refused, overflowed = kept.total, self._refused, self._labels.overflowed
+                total, refused, overflowed = kept.total, self._refused, self.overflowed
                 minute = self._minute
         return Snapshot(minute, now - self._began, total + present, minutes, refused, overflowed)
 
@@ -154,12 +214,34 @@ class Recorder:
         with self._alone() as is_alone:
             if not is_alone:
                 return
-            minute, over = self._minute, self._open
-            self._open_minute()
-            sums = over.sums()
-            if sums != Sums():
-                self._kept.close(minute, sums, keep=keep)
+            self._close(keep=keep)
             self._settle(self._clock())
+
+    def _close(self, *, keep: bool) -> None:
+        minute, over = self._minute, self._open
+        self._open_minute()
+        sums = over.sums()
+        if sums == Sums():
+            return
+        self._kept.close(minute, sums, keep=keep)
+        if self._on_first:
+            self._untaken += sums
+
+    def _note_time(self) -> None:
+        self._last = now = self._clock()
+        if now >= self._over_at:
+            self._turn()
+
+    def _tell(self) -> None:
+        if not self._is_told and self._on_first:
+            self._is_told = True
+            self._on_first()
+
+    def _count_event(self, what: str, name: str) -> None:
+        with self._lock:
+            self._note_time()
+            self._tell()
+            self._open.events[what, self._labels.event(what, name)] += 1
 
     def _settle(self, now: float) -> None:
         self._kept.settle((now + self._ahead) / 60, self._retention_hours() * 60)
@@ -172,7 +254,17 @@ class Recorder:
         if success not in (True, False):
             self._refuse(f"success must be True or False, not {success!r:.80}")
         component, operation = self._labels.pair(*names)
+        self._tell()
         return self._open.cells.setdefault((component, operation, bool(success)), Cell(component))
+
+    def _wait_cell(self, queue: str, task: str) -> Cell:
+        try:
+            names = label("queue", queue), label("task", task)
+        except InvalidMeasure as error:
+            self._refuse(str(error))
+        self._tell()
+        where = self._queues.pair(*names)
+        return self._open.waits.setdefault(where, Cell(where[0]))
 
     def _count_error(self, component: str, error_type: str | None) -> None:
         try:
@@ -197,6 +289,7 @@ class Recorder:
     def _refuse(self, message: str) -> NoReturn:
         with self._lock:
             self._refused += 1
+            self._tell()
         raise InvalidMeasure(message)
 
 
