@@ -125,6 +125,11 @@ def alert_look(prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:alerts:look"
 
 
+def alert_delivery(destination: str, prefix: str = "") -> str:
+    """Hash: how far a destination has heard the history of alerts, and what it believes. For 30 days."""
+    return f"{prefix}{_PREFIX}:alerts:delivery:{destination}"
+
+
 def alerting(prefix: str = "") -> str:
     """String: the relay that raises and clears alerts. Written by it; lives for fifteen seconds."""
     return f"{prefix}{_PREFIX}:alerting"

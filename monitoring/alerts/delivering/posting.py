@@ -1,0 +1,56 @@
+"""Posts over HTTP, within a time limit, and reads from the answer whether it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import httpx2
+
+from monitoring.alerts.delivering.answer import TAKEN, Answer
+from orchestrator import redaction
+from orchestrator.retry import healing
+
+_TIMEOUT = httpx2.Timeout(4.0, connect=3.0)
+_CLIENT_ERRORS = range(400, 500)
+
+
+class Poster:
+    """A client of one address, which keeps its connection while a round lasts. Redirects are not followed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # Only the host is shown: what gives leave to send there is often a part of the path.
+        self.shown = f"{urlsplit(url).scheme}://{urlsplit(url).hostname}"
+        # What is slow to make is for encryption alone.
+        self._client = httpx2.Client(
+            timeout=_TIMEOUT,
+            verify=url.startswith("https:"),
+            follow_redirects=False,
+            headers={"User-Agent": "omninode", "Content-Type": "application/json"},
+        )
+
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send it, and say what became of it; raises nothing."""
+        try:
+            with self._client.stream("POST", self._url, content=body, headers=headers or {}) as response:
+                return self._read(response)
+        except Exception as error:
+            # Also what httpx2 raises of an address that only a connection shows to be none, or when closed.
+            words = redaction.text(str(error)) or type(error).__name__
+            return Answer("away", f"{self.shown} does not answer: {words}")
+
+    def close(self) -> None:
+        """Let go of the connection; a request that is under way fails."""
+        self._client.close()
+
+    def _read(self, response: httpx2.Response) -> Answer:
+        status = response.status_code
+        if response.is_success:
+            return TAKEN
+        sentence = f"{self.shown} answered with {status} {response.reason_phrase}".rstrip()
+        if status in _CLIENT_ERRORS and not healing.http_status_can_heal(status):
+            return Answer("refused", sentence)
+        asked = healing.parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        return Answer("away", sentence, asked or 0.0)
