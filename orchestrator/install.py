@@ -3,9 +3,9 @@
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, worker_init, worker_process_shutdown
+from celery.signals import celeryd_init, worker_init, worker_process_init, worker_process_shutdown
 
-from orchestrator import beat, flower, logs, redaction, results, routing, schema, stamp, urls
+from orchestrator import beat, flower, logs, recording, redaction, results, routing, schema, stamp, urls
 from orchestrator import settings as environment
 from orchestrator.breaker import hub
 from orchestrator.errors import OmniNodeError, SettingsError
@@ -57,7 +57,9 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     flower.extend()
     celeryd_init.connect(_introduce, dispatch_uid="omninode-running")
     worker_init.connect(_prepare_worker, dispatch_uid="omninode-worker")
-    worker_process_shutdown.connect(_tell_of_successes, dispatch_uid="omninode-breakers")
+    worker_init.connect(_record, dispatch_uid="omninode-recording")
+    worker_process_init.connect(_record_in_child, dispatch_uid="omninode-recording")
+    worker_process_shutdown.connect(_tell_the_rest, dispatch_uid="omninode-breakers")
     return app
 
 
@@ -66,9 +68,18 @@ def _introduce(sender: str, **_: Any) -> None:
     running.introduce(sender)
 
 
-def _tell_of_successes(**_: Any) -> None:
+def _record(**_: Any) -> None:
+    recording.begin("worker")
+
+
+def _record_in_child(**_: Any) -> None:
+    recording.begin("child")
+
+
+def _tell_the_rest(**_: Any) -> None:
     # A pool's child ends without Python's own exit; one that made a single call has told of nothing yet.
     hub.flush()
+    recording.flush()
 
 
 def _with_broker_of(app: Celery, settings: Settings) -> Settings:

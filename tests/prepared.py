@@ -22,6 +22,7 @@ _IMPORTED = (
     "orchestrator.cli.queues",
     "orchestrator.cli.deadletters",
     "monitoring.cli.health",
+    "monitoring.rollup.process",
     "tasks.cli.hooks",
     # What a worker needs. The last are the packages of our tasks' modules.
     "celery.bin.celery",

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
+from monitoring.rollup import process
 from orchestrator import postgres, redis, schema, settings
 from orchestrator.breaker import hub
 from orchestrator.settings import Settings
@@ -103,6 +104,8 @@ def environment_of(stack: "Addresses", redis_url: str, database_url: str) -> Ite
         # The next test's breakers begin anew: its Redis may have the same address, and is an empty one.
         hub.forget()
         _close_pool()
+        # What this one has recorded is no other's.
+        process.forget()
         settings.forget()
 
 

@@ -80,7 +80,7 @@ def judge(snapshot: Snapshot, thresholds: Thresholds, surroundings: Surroundings
 
     Critical: of all calls, at least twice as many failed as the threshold allows. Degraded: more failed than
     it allows, or of one component; or one component's average or p95 is above the threshold; or a circuit is
-    known to be open. Neither is concluded from fewer than ten calls.
+    known to be open; or it is unknown how the fleet is. Nothing is concluded from fewer than ten calls.
     """
     recent = snapshot.recent(WINDOW_MINUTES)
     reasons = [*_whole(recent, thresholds)]
@@ -138,13 +138,14 @@ def _errors(calls: Calls, percent: float, thresholds: Thresholds, component: str
 
 
 def _of_itself(snapshot: Snapshot) -> list[Reason]:
+    found = [Reason("redis_away", "warning", snapshot.trouble)] if snapshot.trouble else []
     if not snapshot.overflowed:
-        return []
+        return found
     sentence = (
         f"{snapshot.overflowed} calls or events are summed under 'other', since there are too many names: "
         "let names say what is called, not with what"
     )
-    return [Reason("names", "info", sentence)]
+    return [*found, Reason("names", "info", sentence)]
 
 
 def _is_of_component(reason: Reason) -> bool:

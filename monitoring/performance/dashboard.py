@@ -33,6 +33,7 @@ def dashboard(
         "alerts": [alert.as_json() for alert in alerts],
         "samples": [sample.as_json() for sample in samples],
         "refused_measures": snapshot.refused,
+        "trouble": snapshot.trouble or None,
         "generated_at": times.iso(now),
     }
 

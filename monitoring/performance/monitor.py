@@ -1,4 +1,4 @@
-"""The performance monitor of a process: records, and says how things are."""
+"""The performance monitor: records what a process does, and says how things are in the fleet."""
 
 from __future__ import annotations
 
@@ -14,26 +14,34 @@ from monitoring.judging.health import Health, judge
 from monitoring.judging.surroundings import Surroundings, of_this_process
 from monitoring.judging.thresholds import Given, Thresholds
 from monitoring.performance import dashboard
+from monitoring.performance.sharing import Shared
 from monitoring.performance.watch import Watch
 from monitoring.recording.listening import listener
 from monitoring.recording.recorder import Recorder
 from monitoring.recording.source import Source
 from monitoring.recording.sums import Snapshot
+from monitoring.rollup import process
 from orchestrator import events
 
 
 class PerformanceMonitor:
-    """Sums of what a process records, and what follows from them; the settings say what is not given.
+    """Sums of what the fleet's processes record, and what follows; the settings say what is not given.
 
-    Nothing runs before `start`, which only samples, and alerts that nobody asks for, need. Every method may
-    be called from any thread; a forked child has its own sums, and begins at zero.
+    What is recorded here, others' dashboards show a second later, and this one at once. To make one, or to
+    record, waits for no server; reading does for a second. While Redis is away the figures are those of this
+    process alone, which health and dashboard say, and what is recorded is written when it is back.
+
+    Nothing runs before the first record and `start`, which only samples, and alerts that nobody asks for,
+    need. Every method may be called from any thread; a forked child goes on.
 
     Args:
-        metrics_retention_hours: how long what was measured stays in the dashboard.
+        metrics_retention_hours: how long what was measured stays in the dashboard; of a shared one, the
+            setting of who puts the fleet's minutes together is what counts.
         sampling_interval_seconds: how often a sample is taken, and alerts are raised or cleared.
         alert_threshold_error_rate: above which percentage of errors health is degraded; critical at twice it.
         alert_threshold_response_time_ms: above which average or p95 of a component health is degraded.
-        source: where the sums are read that are told; by default those that are recorded here.
+        shared: False keeps to what is recorded here, with sums of this monitor's own.
+        source: where the sums are read that are told, instead; what is recorded here is then not shared.
         clock: seconds that only grow.
         wall: Unix seconds.
         surroundings: finds out about memory, connections and circuits.
@@ -50,10 +58,11 @@ class PerformanceMonitor:
         alert_threshold_error_rate: float | None = None,
         alert_threshold_response_time_ms: float | None = None,
         *,
+        shared: bool = True,
         source: Source | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        surroundings: Callable[[], Surroundings] = of_this_process,
+        surroundings: Callable[[], Surroundings] | None = None,
         listens: bool = True,
     ) -> None:
         self._given = Given(
@@ -65,8 +74,13 @@ class PerformanceMonitor:
         given = self._given
         self._clock, self._wall = clock, wall
         self._surroundings = surroundings
-        self.recorder = Recorder(lambda: given.resolved().retention_hours, clock, wall)
-        self._source: Source = source or self.recorder
+        self._shared = Shared() if shared and source is None else None
+        self.recorder = (
+            process.recorder
+            if self._shared
+            else Recorder(lambda: given.resolved().retention_hours, clock, wall)
+        )
+        self._source: Source = source or self._shared or self.recorder
         self.record = self.recorder.record
         self._listening: weakref.finalize[Any, Any] | None = None
         self._begin_anew()
@@ -123,7 +137,7 @@ class PerformanceMonitor:
         return await asyncio.to_thread(self.health)
 
     async def get_prometheus_metrics(self) -> str:
-        """All ten metrics in Prometheus' text format, since the process began."""
+        """All ten metrics in Prometheus' text format, since the fleet, or this process, began."""
         return await asyncio.to_thread(self.prometheus)
 
     def dashboard(self) -> dict[str, Any]:
@@ -134,7 +148,8 @@ class PerformanceMonitor:
 
     def health(self) -> dict[str, Any]:
         """`get_system_health`, for code that is not asynchronous."""
-        return self._asked(self._source.snapshot()).as_json()
+        snapshot = self._source.snapshot()
+        return self._asked(snapshot).as_json() | {"trouble": snapshot.trouble or None}
 
     def prometheus(self) -> str:
         """`get_prometheus_metrics`, for code that is not asynchronous."""
@@ -166,13 +181,18 @@ class PerformanceMonitor:
 
     def after_fork(self) -> None:
         """This is a forked child: nothing was recorded in it, and no thread of it looks."""
-        self.recorder.forget()
+        if self._shared:
+            # Its connections are the parent's.
+            self._source = self._shared = Shared()
+        else:
+            self.recorder.forget()
         self._begin_anew()
 
     def _listen(self) -> None:
         if self._listening is None:
             # One that nobody holds any more is not told either.
-            self._listening = weakref.finalize(self, events.attach(listener(self.recorder)))
+            hears_no_more = process.hear() if self._shared else events.attach(listener(self.recorder))
+            self._listening = weakref.finalize(self, hears_no_more)
             self._listening.atexit = False
 
     def _begin_anew(self) -> None:
@@ -180,7 +200,12 @@ class PerformanceMonitor:
         self._watch = Watch(self._clock, self._wall)
 
     def _judged(self, snapshot: Snapshot) -> Health:
-        return judge(snapshot, self.thresholds, self._surroundings())
+        return judge(snapshot, self.thresholds, self._around(snapshot))
+
+    def _around(self, snapshot: Snapshot) -> Surroundings:
+        if self._surroundings:
+            return self._surroundings()
+        return self._shared.surroundings(snapshot) if self._shared else of_this_process()
 
     def _asked(self, snapshot: Snapshot) -> Health:
         health = self._judged(snapshot)

@@ -9,7 +9,8 @@ from typing import Any
 from redis import Redis
 
 from monitoring.recording.sums import Snapshot, Sums, together
-from monitoring.rollup import encoding, process
+from monitoring.rollup import encoding, process, processes
+from monitoring.rollup.processes import Process
 from monitoring.rollup.writing import AWAY
 from orchestrator import broker, keys, redaction
 from orchestrator.settings import Settings
@@ -21,6 +22,13 @@ _RECENT_MINUTES = 5
 # How often the minutes are listed anew, where one was folded between the list and the look.
 _LOOKS = 5
 _MOST_REMEMBERED = 4000
+
+
+def alone(error: BaseException) -> Snapshot:
+    """What this process has recorded, where Redis did not answer but with this error."""
+    said = redaction.text(f"{type(error).__name__}: {error}")[:200]
+    trouble = f"Redis does not answer ({said}): these are the figures of this process alone"
+    return replace(process.recorder.snapshot(), trouble=trouble)
 
 
 class FleetSource:
@@ -43,9 +51,7 @@ class FleetSource:
             try:
                 fleet = self._read()
             except AWAY as error:
-                said = redaction.text(f"{type(error).__name__}: {error}")[:200]
-                trouble = f"Redis does not answer ({said}): these are the figures of this process alone"
-                return replace(process.recorder.snapshot(), trouble=trouble)
+                return alone(error)
             refused, overflowed = writer.unwritten_marks()
             here = writer.unwritten()
         return replace(
@@ -56,6 +62,13 @@ class FleetSource:
             refused=fleet.refused + refused,
             overflowed=fleet.overflowed + overflowed,
         )
+
+    def processes(self) -> list[Process]:
+        """Those that record; none where Redis does not answer."""
+        try:
+            return processes.read(self._connected(), self._settings.key_prefix)
+        except AWAY:
+            return []
 
     def _read(self) -> Snapshot:
         prefix = self._settings.key_prefix

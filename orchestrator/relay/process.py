@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from orchestrator import schema
+from orchestrator import recording, schema
 from orchestrator.errors import SchemaError
 from orchestrator.relay.indexing.indexer import Indexer
 from orchestrator.relay.outbox.mover import Mover
@@ -51,6 +51,7 @@ def run(settings: Settings, stop: Event, name: str | None = None) -> None:
     It starts whatever servers are away: what the outbox holds goes to Kafka also while PostgreSQL is not
     there, the rest begins when the schema is.
     """
+    recording.begin("relay")
     _Relay(settings, name or new_name()).run(stop)
 
 
