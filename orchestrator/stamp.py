@@ -17,6 +17,8 @@ _LOG = logger.get(__name__)
 ENQUEUED_AT = "omninode-enqueued-at"
 # The breaker of what the task depends on.
 BREAKER = "omninode-breaker"
+# True where its task has begun in this attempt, and waits for its next look.
+BEGUN = "omninode-begun"
 # Of a message that was set aside in this attempt: {"id", "since" in Unix seconds, "breaker"}.
 ASIDE = "omninode-aside"
 
@@ -78,6 +80,7 @@ def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers.setdefault(ENQUEUED_AT, time.time())
         headers.pop(ASIDE, None)
+        headers.pop(BEGUN, None)
         if DEADLINE in headers:
             # A retry's counts already, though its message came with what was left.
             headers.pop(LEFT, None)

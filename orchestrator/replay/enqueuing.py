@@ -7,6 +7,7 @@ known to the marker alone. Rows have their place in the batch for good, so that 
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, LiteralString
 from uuid import UUID
@@ -14,7 +15,7 @@ from uuid import UUID
 from psycopg import Connection
 from redis.exceptions import RedisError
 
-from orchestrator import keys
+from orchestrator import events, keys
 from orchestrator.errors import NotReplayable, ReplayInterrupted
 from orchestrator.replay import reading
 from orchestrator.replay.claiming import make
@@ -27,6 +28,10 @@ from orchestrator.transport.pushing import AWAY, Chunk, OtherRows, Refused
 # How long a batch can be pushed again without a second message.
 MARKER_SECONDS = 31 * keys.DAY_SECONDS
 
+# A row's task and its message; of one whose message is there, or gone, neither.
+_Row = tuple[str, list[Rendered]]
+_NOTHING: _Row = "", []
+
 _CONFIRM: LiteralString = (
     "UPDATE replay_batches SET enqueued_at = clock_timestamp() WHERE id = %s AND enqueued_at IS NULL"
 )
@@ -38,7 +43,7 @@ def enqueue(channel: Any, batch_id: UUID, messages: Iterable[tuple[str, Rebuilt]
     Raises:
         ReplayInterrupted: Redis is away or full; perhaps some of it was pushed.
     """
-    _push(channel, _chunk(batch_id), ([_rendered(channel, *each)] for each in messages))
+    _push(channel, _chunk(batch_id), (_row(channel, *each) for each in messages))
 
 
 def enqueue_again(
@@ -60,28 +65,35 @@ def confirm(connection: Connection[Any], batch_id: UUID) -> None:
     connection.execute(_CONFIRM, (batch_id,))
 
 
-def _rows_again(
-    channel: Any, portions: Iterable[list[Dead]], places: range, asked: Order
-) -> Iterator[list[Rendered]]:
+def _rows_again(channel: Any, portions: Iterable[list[Dead]], places: range, asked: Order) -> Iterator[_Row]:
     position = places.start
     for letter in itertools.chain.from_iterable(portions):
         # One that is no longer in its batch was pushed, and has ended since.
-        yield from ([] for _ in range(position, letter.position))
+        yield from (_NOTHING for _ in range(position, letter.position))
         position = letter.position + 1
         try:
             rebuilt = make(letter, asked, letter.replay)
         except NotReplayable:
             # Its bytes were deleted meanwhile: whoever looks for lost replays finds it.
-            yield []
+            yield _NOTHING
         else:
-            yield [_rendered(channel, asked.target(letter.death.queue, letter.death.task), rebuilt)]
-    yield from ([] for _ in range(position, places.stop))
+            yield _row(channel, asked.target(letter.death.queue, letter.death.task), rebuilt)
+    yield from (_NOTHING for _ in range(position, places.stop))
 
 
-def _push(channel: Any, chunk: Chunk, rows: Iterable[list[Rendered]]) -> None:
+def _push(channel: Any, chunk: Chunk, rows: Iterable[_Row]) -> None:
     waited_ms = 0
+    tasks: deque[str] = deque()
+
+    def tell(given: int, new: int) -> None:
+        told = [tasks.popleft() for _ in range(given)]
+        for task in told[given - new :]:
+            events.emit(events.Replayed(task))
+
+    chunk.on_push = tell
     try:
-        for messages in rows:
+        for task, messages in rows:
+            tasks.extend([task] * len(messages))
             wait_ms = messages[0].wait_ms if messages else 0
             if wait_ms != waited_ms:
                 # One delay is for all messages of a part.
@@ -106,6 +118,6 @@ def _pushed(channel: Any, name: str) -> int:
     return int(marker.split()[0]) if marker else 0
 
 
-def _rendered(channel: Any, queue: str, rebuilt: Rebuilt) -> Rendered:
+def _row(channel: Any, queue: str, rebuilt: Rebuilt) -> _Row:
     priority = channel._get_message_priority(rebuilt.envelope, reverse=False)  # noqa: SLF001
-    return Rendered(channel.list_of(queue, priority), rebuilt.wait_ms, rebuilt.raw)
+    return rebuilt.task, [Rendered(channel.list_of(queue, priority), rebuilt.wait_ms, rebuilt.raw)]

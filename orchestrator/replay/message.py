@@ -18,7 +18,7 @@ from orchestrator.errors import NotReplayable
 from orchestrator.replay.contents import NO_LINKS, Contents
 from orchestrator.replay.edit import Edit, check
 from orchestrator.replay.parts import JSON, UTF_8, Parts, read_json, take_apart
-from orchestrator.stamp import ASIDE, BREAKER, ENQUEUED_AT
+from orchestrator.stamp import ASIDE, BEGUN, BREAKER, ENQUEUED_AT
 from orchestrator.timeouts.deadline import DEADLINE, HEADERS, IS_DEFAULT, LEFT
 from orchestrator.transport.envelope import HELD, Envelope, delay_ms, encode, held
 from orchestrator.worker.unstored import UNSENT
@@ -140,7 +140,7 @@ def _renewed(headers: dict[str, Any], now: datetime) -> tuple[dict[str, Any], se
     if headers.get(IS_DEFAULT) is True:
         headers = {name: value for name, value in headers.items() if name not in HEADERS}
     passed = _passed(headers, now)
-    gone = {FAILURES, UNSENT, HELD, ASIDE, IS_DEFAULT, LEFT} | (passed & {DEADLINE})
+    gone = {FAILURES, UNSENT, HELD, ASIDE, BEGUN, IS_DEFAULT, LEFT} | (passed & {DEADLINE})
     kept = {name: value for name, value in headers.items() if name not in gone}
     return kept | {"retries": 0} | dict.fromkeys(passed - {DEADLINE}), passed
 

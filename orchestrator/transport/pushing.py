@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +37,15 @@ class Chunk:
     """Rows of a batch: their messages come in one by one, and go to Redis by parts.
 
     `digests` are those up to each row of the chunk, joined; '' where they are not compared. `accepted` rows
-    of it are in Redis, or need no message. For `lifetime_seconds` they cannot be pushed again.
+    of it are in Redis, or need no message. For `lifetime_seconds` they cannot be pushed again. `on_push` is
+    told how many messages Redis was given, and how many of them, the last ones, it did not have yet.
     """
 
     name: str
     digests: str
     accepted: int = 0
     lifetime_seconds: int = keys.DAY_SECONDS
+    on_push: Callable[[int, int], None] = lambda _given, _new: None
     _part: list[Rendered] = field(default_factory=list)
     _part_bytes: int = 0
 
@@ -101,4 +104,5 @@ class Chunk:
                 else:
                     if pushed == _OTHERS:
                         raise OtherRows
+                    self.on_push(len(messages), int(pushed))
                     return

@@ -11,7 +11,7 @@ from orchestrator.breaker import Breaker, breaker
 from orchestrator.breaker.state import State
 from orchestrator.errors import BreakerOpen, InvalidBreaker
 from orchestrator.retry.again import PutBack
-from orchestrator.worker import aside, blame, clock, deadlines, guarding
+from orchestrator.worker import aside, blame, clock, deadlines, guarding, waits
 
 _LOG = structlog.get_logger(__name__)
 
@@ -78,7 +78,10 @@ def set_aside(request: Any, name: str) -> None:
         request.fail_unrun(lambda: deadlines.no_further(request.deadline, f"the circuit of {name!r} is open"))
     elif wait_seconds > 0:
         state.task_ready(request)
-        waiting = deadlines.set_aside(request.claim.envelope, request.deadline)
+        envelope = request.claim.envelope
+        waiting = deadlines.set_aside(envelope, request.deadline)
+        if request.time_start is not None:
+            waiting = waits.marked(envelope, waiting) or waiting
         aside.set_aside(request.claim, waiting, name, wait_seconds, now)
     else:
         request.fail_unrun(lambda: BreakerOpen(name, detail=blame.of_waiting(name, waited_seconds)))

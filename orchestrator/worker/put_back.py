@@ -12,7 +12,7 @@ from celery.worker import state
 from orchestrator import events, times
 from orchestrator.deadletter.letter import class_of, message_of
 from orchestrator.retry.again import PutBack
-from orchestrator.worker import deadlines, gate, retrying
+from orchestrator.worker import deadlines, gate, retrying, waits
 from orchestrator.worker.next_attempt import changed, failed
 from orchestrator.worker.outcome import bare, raised
 
@@ -25,7 +25,8 @@ def wait(request: Any, seconds: float) -> None:
     if math.isfinite(seconds) and deadlines.is_over(request.deadline, seconds):
         _give_up(request, f"the task waits for {times.length(seconds)}")
         return
-    waiting = deadlines.waits_on(request.claim.envelope, request.deadline)
+    envelope = request.claim.envelope
+    waiting = waits.marked(envelope, deadlines.waits_on(envelope, request.deadline))
     request.claim.put_back(seconds, waiting, counts="waited")
 
 

@@ -19,6 +19,7 @@ from celery.worker import request as stock
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from orchestrator import events
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.death import replay_of
 from orchestrator.deadletter.reasons import Reason
@@ -38,6 +39,7 @@ from orchestrator.worker import (
     retrying,
     revocations,
     telling,
+    waits,
 )
 from orchestrator.worker.checking import check
 from orchestrator.worker.outcome import bare, raised, reason_of
@@ -90,6 +92,8 @@ class Request(stock.Request):  # type: ignore[misc]
         # Settling is late whatever the task says: early acknowledgement would lose it.
         super().on_accepted(pid, time_accepted)
         self.timing.begin(pid, time_accepted, self.time_start)
+        if not self._tried_before and events.is_heard():
+            waits.tell(self.name, self.claim.queue, self.claim.envelope.get("headers"), self.time_start)
 
     def _is_still_ours(self) -> bool:
         for keeper in holdings.keepers():
