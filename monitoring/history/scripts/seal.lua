@@ -1,0 +1,26 @@
+-- Makes a window of each minute but the present one: what is counted from then on is of another window.
+--
+-- Nothing is counted in a minute that is over. Nor does one that lies ahead, after the clock was set back, wait for its
+-- time to come: should it, its second window has another id.
+--
+-- KEYS  1 minutes, 2 windows; ARGV  1 what stands before the names of hashes
+-- Returns the present minute, by Redis's clock
+
+-- The first write must be one that a full Redis allows: it then lets all the others of the script through.
+redis.call('DEL', ARGV[1] .. 'none')
+
+local present = math.floor(redis.call('TIME')[1] / 60)
+
+for _, minute in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local open = ARGV[1] .. 'minute:' .. minute
+  if minute ~= tostring(present) then
+    local id = redis.call('HGET', open, 'id')
+    if id then
+      -- Listed before it has this name: what a reader finds missing it looks for again.
+      redis.call('ZADD', KEYS[2], minute, minute .. ':' .. id)
+      redis.call('RENAME', open, ARGV[1] .. 'window:' .. minute .. ':' .. id)
+    end
+    redis.call('ZREM', KEYS[1], minute)
+  end
+end
+return present
