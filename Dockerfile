@@ -1,4 +1,4 @@
-# The image of worker, beat, relay and Flower.
+# The image of worker, beat, relay, Flower and exporter.
 
 FROM python:3.13-slim AS build
 

@@ -26,7 +26,7 @@ lock: $(READY)  ## Write requirements.lock anew from pyproject.toml
 demo: $(READY)  ## Process real webhooks with a local AI model, end to end, and report
 	$(BIN)/omninode demo
 
-dev: $(READY)  ## Run servers, worker, beat, relay and Flower until Ctrl-C
+dev: $(READY)  ## Run servers, worker, beat, relay, Flower and exporter until Ctrl-C
 	$(BIN)/omninode dev
 
 test: $(READY)  ## Run every test against real servers, three files at a time

@@ -27,8 +27,8 @@ def waits(total: Sums) -> str:
     return histograms.text(_WAITS, total.waits.items())
 
 
-def families(total: Sums, overflowed: int) -> Iterator[Metric]:
-    """Outcomes, limits, replays, recoveries, and how many names were too many."""
+def families(total: Sums, overflowed: int | None) -> Iterator[Metric]:
+    """Outcomes, limits, replays, recoveries, and how many names were too many (None: unknown)."""
     outcomes = CounterMetricFamily(
         "omninode_task_outcomes_total",
         "What became of deliveries, counted by their settlements.",

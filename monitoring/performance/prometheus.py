@@ -29,7 +29,7 @@ _EVENTS = (
         "omninode_circuit_breaker_trips_total",
         "circuit_breaker_trip",
         "component",
-        "Times that a circuit has opened, as this process has learned.",
+        "Times that a circuit has opened.",
     ),
     _Events(
         "omninode_timeout_failures_total",
@@ -115,7 +115,7 @@ def system(health: Health) -> list[Metric]:
     """Health, connections and memory."""
     status = "The health: 0 healthy, 1 degraded, 2 critical."
     active = GaugeMetricFamily(
-        "omninode_active_connections", "Connections that this process has open.", labels=("service",)
+        "omninode_active_connections", "Open connections.", labels=("service",)
     )
     for service, count in sorted(health.surroundings.connections.items()):
         active.add_metric((service,), count)
@@ -124,7 +124,7 @@ def system(health: Health) -> list[Metric]:
         active,
         GaugeMetricFamily(
             "omninode_memory_usage_bytes",
-            "Resident memory of this process.",
+            "Resident memory of the processes.",
             health.surroundings.memory_bytes,
         ),
     ]

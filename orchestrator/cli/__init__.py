@@ -11,6 +11,7 @@ from orchestrator.errors import OmniNodeError, SettingsError
 # By name, so that the lowest room need not know the rooms above it and `--help` stays fast.
 _COMMANDS = {
     "adopt": Entry("orchestrator.cli.queues:adopt", "Take over what stopped stock Celery workers left."),
+    "alerts": Entry("monitoring.cli.alerts:alerts", "See the fleet's alerts, acknowledge and silence them."),
     "breakers": Entry(
         "orchestrator.cli.breakers:breakers", "See the fleet's circuit breakers, and steer them by hand."
     ),
@@ -18,8 +19,9 @@ _COMMANDS = {
         "orchestrator.cli.deadletters:dead_letters", "Find, explain and replay what has failed for good."
     ),
     "demo": Entry("tasks.cli.demo:demo", "Run the main job on real input, end to end, and report."),
-    "dev": Entry("orchestrator.cli.dev:dev", "Run servers, worker, beat, relay and Flower until Ctrl-C."),
+    "dev": Entry("orchestrator.cli.dev:dev", "Run servers, worker, beat, relay, Flower and exporter."),
     "enqueue": Entry("orchestrator.cli.enqueue:enqueue", "Enqueue a task, or many from a file."),
+    "exporter": Entry("monitoring.cli.exporter:exporter", "Tell Prometheus and people how the fleet is."),
     "health": Entry("monitoring.cli.health:health", "Say whether everything works, and what does not."),
     "hooks": Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),
     "queues": Entry("orchestrator.cli.queues:queues", "Look into queues, pause and empty them."),

@@ -1,4 +1,4 @@
-"""`omninode dev`: the servers, a worker, beat, a relay and Flower in the foreground, until Ctrl-C."""
+"""`omninode dev`: the servers and every kind of our processes in the foreground, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from orchestrator.errors import StackError
 )
 @click.option("--json", "as_json", is_flag=True, help="When ready, print one JSON object; logs go to stderr.")
 def dev(*, directory: Path | None, concurrency: int, as_json: bool) -> None:
-    """Run servers, worker, beat, relay and Flower until Ctrl-C, and leave nothing running.
+    """Run servers, worker, beat, relay, Flower and exporter until Ctrl-C; leave nothing running.
 
     The servers listen on free ports of the loopback interface, without passwords. A second Ctrl-C kills at
     once.
@@ -59,8 +59,9 @@ def dev(*, directory: Path | None, concurrency: int, as_json: bool) -> None:
 
 def _introduce(fleet: Fleet, seconds: float, *, as_json: bool) -> None:
     if as_json:
+        urls = {"flower_url": fleet.flower_url, "exporter_url": fleet.exporter_url}
         stack = asdict(fleet.stack) | {"directory": str(fleet.stack.directory)}
-        click.echo(json.dumps(stack | {"flower_url": fleet.flower_url, "pids": fleet.pids}))
+        click.echo(json.dumps(stack | urls | {"pids": fleet.pids}))
     else:
         click.echo("\n".join(banner.lines(fleet, seconds)))
 

@@ -121,7 +121,7 @@ def _print(shown: State) -> None:
     kept = "kept" if shown.kept else "removed at the end"
     click.echo(f"{shown.directory} ({kept}), by `{shown.who}`, process {shown.supervisor_pid}")
     places = dict(zip(("redis", "kafka", "postgres"), shown.addresses.values(), strict=False))
-    places["flower"] = shown.flower_url
+    places |= {"flower": shown.flower_url, "exporter": shown.exporter_url}
     for name, pid in sorted(shown.pids.items()):
         place = f"{places[name]} " if places.get(name) else ""
         click.echo(f"  {name:<9} {place}(process {pid})")

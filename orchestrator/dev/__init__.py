@@ -1,1 +1,1 @@
-"""The embedded stack: real servers, a worker, beat, a relay and Flower on one machine, for development."""
+"""The embedded stack: real servers and our processes on one machine, for development."""

@@ -19,6 +19,7 @@ def lines(fleet: Fleet, seconds: float) -> Iterator[str]:
     yield f"  Kafka       {stack.kafka_bootstrap_servers} ({kafka})"
     yield f"  PostgreSQL  {stack.database_url}"
     yield f"  Flower      {fleet.flower_url}"
+    yield f"  Exporter    {fleet.exporter_url}"
     yield f"  data        {stack.directory} ({'kept' if stack.kept else 'removed at the end'})"
     yield f"  logs        {stack.directory / 'logs'}"
     yield ""

@@ -1,4 +1,4 @@
-"""A whole small OmniNode for the time of a `with` block: the servers, a worker, beat, a relay and Flower."""
+"""A whole small OmniNode for the time of a `with` block: the servers, and each of our processes once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.dev.stack import Stack, start
 from orchestrator.dev.supervisor import Supervisor, supervising
 from orchestrator.modules import find_modules
 
-NAMES = (roles.WORKER, roles.BEAT, roles.RELAY, roles.FLOWER)
+NAMES = (roles.WORKER, roles.BEAT, roles.RELAY, roles.FLOWER, roles.EXPORTER)
 _POLL_SECONDS = 0.05
 
 
@@ -39,15 +39,17 @@ class Fleet:
                 roles.BEAT: roles.start_beat(site),
                 roles.RELAY: roles.start_relay(site),
                 roles.FLOWER: roles.start_flower(site),
+                roles.EXPORTER: roles.start_exporter(site),
             },
         )
         self.flower_url = started[roles.FLOWER]
-        supervisor.note(flower_url=self.flower_url, ready=True)
+        self.exporter_url = started[roles.EXPORTER]
+        supervisor.note(flower_url=self.flower_url, exporter_url=self.exporter_url, ready=True)
         self.pids = supervisor.state.pids
         self._followers = [Follower(name, site.children.living[name].log) for name in NAMES]
 
     def wait(self, show: Callable[[str, str], None] = _show_nothing) -> None:
-        """Wait for Ctrl-C or SIGTERM; meanwhile `show` gets name and line of worker, beat, relay and Flower.
+        """Wait for Ctrl-C or SIGTERM; meanwhile `show` gets name and line of each of `NAMES`.
 
         Raises:
             StackError: a process has ended, with its name and its last lines.

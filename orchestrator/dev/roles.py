@@ -23,8 +23,9 @@ from orchestrator.dev.processes.children import CLIENT, Child
 from orchestrator.dev.processes.steps import Steps
 from orchestrator.dev.servers.serving import Site
 
-WORKER, BEAT, RELAY, FLOWER = "worker", "beat", "relay", "flower"
+WORKER, BEAT, RELAY, FLOWER, EXPORTER = "worker", "beat", "relay", "flower", "exporter"
 _ANSWER_SECONDS = 0.3
+_OK = 200
 # Logs are for people unless the user says otherwise.
 _FOR_PEOPLE = {"OMNINODE_LOG_FORMAT": "console"}
 
@@ -70,7 +71,19 @@ def start_flower(site: Site) -> Steps[str]:
 
 def _start_flower(site: Site, port: int) -> Steps[str]:
     child = _start(site, FLOWER, f"--address={LOOPBACK}", f"--port={port}")
-    yield from site.until_answering(child, lambda: _is_healthy(port))
+    yield from site.until_answering(child, lambda: _answer(port, "/healthcheck") == (_OK, b"OK"))
+    return f"http://{LOOPBACK}:{port}"
+
+
+def start_exporter(site: Site) -> Steps[str]:
+    """Start an exporter; returns its URL when it says that the fleet's figures can be read."""
+    return (yield from site.on_free_ports(EXPORTER, 1, lambda ports: _start_exporter(site, ports[0])))
+
+
+def _start_exporter(site: Site, port: int) -> Steps[str]:
+    command = [sys.executable, "-m", "orchestrator.cli", EXPORTER, "--host", LOOPBACK, "--port", str(port)]
+    child = _start_command(site, EXPORTER, command, patience_seconds=1.0)
+    yield from site.until_answering(child, lambda: _answer(port, "/ready")[0] == _OK)
     return f"http://{LOOPBACK}:{port}"
 
 
@@ -109,12 +122,14 @@ def _is_pinged(app: Celery, node: str) -> bool:
     return False
 
 
-def _is_healthy(port: int) -> bool:
+def _answer(port: int, path: str) -> tuple[int, bytes]:
+    """The status and the body of what is answered there; (0, b"") where nothing is."""
     connection = HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
     try:
-        connection.request("GET", "/healthcheck")
-        return connection.getresponse().read() == b"OK"
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except (OSError, HTTPException):
-        return False
+        return 0, b""
     finally:
         connection.close()

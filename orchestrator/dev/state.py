@@ -31,6 +31,7 @@ class State:
     kafka_is_real: bool = False
     addresses: dict[str, str] = field(default_factory=dict)
     flower_url: str = ""
+    exporter_url: str = ""
     pids: dict[str, int] = field(default_factory=dict)
     births: dict[str, str] = field(default_factory=dict)
 

@@ -23,6 +23,7 @@ from tests.processes import wait_until
 
 _OMNINODE = str(Path(sys.executable).parent / "omninode")
 _READY_SECONDS = 60.0
+_PROCESSES = ("beat", "exporter", "flower", "kafka", "postgres", "redis", "relay", "worker")
 _BUSY = """
 import signal
 from pathlib import Path
@@ -103,6 +104,7 @@ def _ports(told: dict[str, Any]) -> list[int]:
         told["redis_url"],
         told["database_url"],
         told["flower_url"],
+        told["exporter_url"],
         f"kafka://{told['kafka_bootstrap_servers']}",
     ]
     return [port for url in urls if (port := urlsplit(url).port)]
@@ -135,9 +137,9 @@ def test_the_second_start_is_ready_within_fifteen_seconds(dev: Dev) -> None:
 
 def test_json_prints_addresses_and_processes_alone(dev: Dev) -> None:
     told = dev.ready()
-    assert sorted(told["pids"]) == ["beat", "flower", "kafka", "postgres", "redis", "relay", "worker"]
+    assert sorted(told["pids"]) == sorted(_PROCESSES)
     assert all(psutil.pid_exists(pid) for pid in told["pids"].values())
-    assert len(_ports(told)) == len(set(_ports(told))) == 4
+    assert len(_ports(told)) == len(set(_ports(told))) == 5
 
 
 def test_the_worker_answers_at_the_printed_address(dev: Dev) -> None:
@@ -158,6 +160,14 @@ def test_flower_answers_at_the_printed_address(dev: Dev) -> None:
     connection.close()
 
 
+def test_the_exporter_answers_at_the_printed_address(dev: Dev) -> None:
+    address = urlsplit(dev.ready()["exporter_url"])
+    connection = HTTPConnection(str(address.hostname), address.port, timeout=5)
+    connection.request("GET", "/metrics")
+    assert b"omninode_system_health_status" in connection.getresponse().read()
+    connection.close()
+
+
 def test_a_task_that_nobody_knows_is_found_among_the_dead_letters(dev: Dev) -> None:
     told = dev.ready()
     addresses = {name: told[name] for name in ("redis_url", "kafka_bootstrap_servers", "database_url")}
@@ -175,7 +185,7 @@ def test_a_task_that_nobody_knows_is_found_among_the_dead_letters(dev: Dev) -> N
 def test_each_line_has_the_name_of_its_process(dev: Dev) -> None:
     with Celery(broker=dev.ready()["redis_url"], set_as_current=False) as app:
         app.send_task("nobody.knows", queue="celery")
-    wait_until(lambda: "worker | " in dev.err.read_text() and dev.tells("nobody.knows"), 10.0, "the line")
+    wait_until(lambda: "worker   | " in dev.err.read_text() and dev.tells("nobody.knows"), 10.0, "the line")
     assert "\x1b[" not in dev.err.read_text()
 
 

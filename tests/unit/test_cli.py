@@ -6,11 +6,13 @@ from tests.commands import omninode
 
 COMMANDS = [
     "adopt",
+    "alerts",
     "breakers",
     "dead-letters",
     "demo",
     "dev",
     "enqueue",
+    "exporter",
     "health",
     "hooks",
     "queues",
@@ -47,6 +49,7 @@ def test_every_command_has_help(command: str) -> None:
         "demo",
         "dev",
         "enqueue",
+        "exporter",
         "health",
         "hooks ingest",
         "hooks stats",

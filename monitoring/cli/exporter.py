@@ -1,0 +1,66 @@
+"""`omninode exporter`: tells Prometheus and people how the fleet is, in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+_ANSWER_SECONDS = 5.0
+
+
+@click.command()
+@click.option("--host", metavar="HOST", help="Listen here (else OMNINODE_EXPORTER_HOST, or 127.0.0.1).")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Listen on this port; 0 is any free one (else OMNINODE_EXPORTER_PORT, or 9810).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write log lines as JSON, one object a line.")
+@click.option(
+    "--check", is_flag=True, help="Only ask whether one is ready that runs here: exits with 0, or with 1."
+)
+def exporter(*, host: str | None, port: int | None, as_json: bool, check: bool) -> None:
+    """Answer at /metrics, /health, /dashboard and /ready, until Ctrl-C.
+
+    The figures are those of the whole fleet; what cannot be found out is said to be unknown. Every five
+    seconds it also looks at the fleet, and raises, clears and delivers alerts. Beyond loopback every request
+    but /ready has to bring OMNINODE_EXPORTER_TOKEN along, as `Authorization: Bearer …`.
+    Exits with 0 after SIGTERM, with 130 after Ctrl-C, with 2 where it may not, or cannot, listen there.
+    """
+    from orchestrator import logs, settings
+    from orchestrator.errors import SettingsError
+
+    given = {"exporter_host": host, "exporter_port": port}
+    if host is not None and not host.strip():
+        raise SettingsError("--host must not be empty: say 127.0.0.1, or an address of this machine")
+    chosen = settings.current().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    settings.use(chosen)
+    if check:
+        sys.exit(_check(chosen.exporter_host, chosen.exporter_port))
+    logs.configure("INFO", "json" if as_json else chosen.log_format)
+    from monitoring.exporter import process
+
+    sys.exit(process.run(chosen))
+
+
+def _check(host: str, port: int) -> int:
+    from http.client import HTTPConnection, HTTPException
+
+    # Whoever listens everywhere listens here too.
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (it is not listened there)
+    connection = HTTPConnection(asked, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        says = answer.read(1000).decode(errors="replace").strip()
+    except (OSError, HTTPException) as error:
+        click.echo(f"no exporter answers on {asked} port {port}: {error}", err=True)
+        return 1
+    finally:
+        connection.close()
+    click.echo(says, err=answer.status != 200)  # noqa: PLR2004
+    return 0 if answer.status == 200 else 1  # noqa: PLR2004

@@ -1,0 +1,118 @@
+"""What is answered: figures that are read when somebody asks, and that nobody waits for long for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from redis import Redis
+
+from monitoring.exporter.figures import ALERTS, METRICS, PROCESSES, Figures
+from monitoring.exporter.sharing import Shared
+from monitoring.exporter.text import text
+from monitoring.judging.thresholds import Given
+from monitoring.performance import dashboard
+from monitoring.recording.sums import Snapshot
+from monitoring.rollup import processes
+from monitoring.rollup.processes import Process
+from monitoring.rollup.reading import FleetSource
+from orchestrator import broker, redaction
+from orchestrator.alerts.standing import Standing
+from orchestrator.alerts.store import Store
+from orchestrator.settings import Settings
+
+# What is read, and what is made of it, are each good for this long.
+_FRESH_SECONDS = 0.5
+_READ_SECONDS, _RENDER_SECONDS = 2.5, 10.0
+_ANSWER_SECONDS = 1.0
+T = TypeVar("T")
+
+
+class Answers:
+    """Of one exporter; every method is called from its event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._source = FleetSource(settings)
+        self._thresholds = Given()
+        self._client: Redis = broker.client(settings, decode=True, timeout_seconds=_ANSWER_SECONDS, retries=0)
+        self._store = Store(self._client, settings.key_prefix)
+        self._snapshot: Shared[Snapshot] = Shared(_FRESH_SECONDS)
+        self._processes: Shared[list[Process]] = Shared(_FRESH_SECONDS)
+        self._standing: Shared[Standing] = Shared(_FRESH_SECONDS)
+        self._text: Shared[bytes] = Shared(_FRESH_SECONDS)
+
+    async def metrics(self) -> bytes:
+        """All metrics, in Prometheus' text format."""
+        figures = await self._figures()
+        return await self._text.get(partial(text, figures), _RENDER_SECONDS)
+
+    async def health(self) -> dict[str, Any]:
+        """The health, as JSON can have it."""
+        figures = await self._figures()
+        return await asyncio.to_thread(figures.health_as_json)
+
+    async def dashboard(self) -> dict[str, Any]:
+        """The dashboard's JSON, or `{"error"}` where its figures cannot be read."""
+        figures = await self._figures()
+        return await asyncio.to_thread(_dashboard, figures)
+
+    async def trouble(self) -> str:
+        """Why the figures cannot be read, as a sentence; empty where they can."""
+        return (await self._sums()).trouble
+
+    def close(self) -> None:
+        """Have no connections."""
+        self._client.close()
+
+    async def _figures(self) -> Figures:
+        # All begin at once, and each is waited for.
+        asked = (
+            asyncio.ensure_future(self._sums()),
+            asyncio.ensure_future(_part(self._processes, self._read_processes)),
+            asyncio.ensure_future(_part(self._standing, self._store.read)),
+        )
+        sums, telling, alerts = await asked[0], await asked[1], await asked[2]
+        unknown = {METRICS: sums.trouble, PROCESSES: telling.trouble, ALERTS: alerts.trouble}
+        return Figures(
+            sums.found,
+            None if telling.found is None else tuple(telling.found),
+            alerts.found,
+            {part: why for part, why in unknown.items() if why},
+            self._thresholds.resolved(),
+        )
+
+    async def _sums(self) -> _Part[Snapshot]:
+        part = await _part(self._snapshot, self._source.snapshot)
+        # What this process alone has counted is not what the fleet has.
+        return _Part(None, part.found.trouble) if part.found and part.found.trouble else part
+
+    def _read_processes(self) -> list[Process]:
+        return processes.read(self._client, self._settings.key_prefix)
+
+
+@dataclass(frozen=True)
+class _Part(Generic[T]):
+    """What was found, or None and why not."""
+
+    found: T | None
+    trouble: str = ""
+
+
+async def _part(shared: Shared[T], find: Callable[[], T]) -> _Part[T]:
+    try:
+        return _Part(await shared.get(find, _READ_SECONDS))
+    except TimeoutError:
+        return _Part(None, f"Redis does not answer within {_READ_SECONDS:g} seconds")
+    except Exception as error:
+        return _Part(None, redaction.text(f"Redis does not answer: {type(error).__name__}: {error}")[:300])
+
+
+def _dashboard(figures: Figures) -> dict[str, Any]:
+    if figures.snapshot is None:
+        return {"error": f"the figures cannot be read: {figures.unknown[METRICS]}"}
+    return dashboard.dashboard(figures.snapshot, figures.health, (), (), time.time())

@@ -1,0 +1,50 @@
+"""The exporter's process: what it answers with, and the look at the fleet that alerts follow from."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from contextlib import closing
+
+from monitoring.exporter import access, server
+from monitoring.exporter.answers import Answers
+from monitoring.exporter.handlers import application
+from monitoring.rollup import process as rollup
+from orchestrator import logger
+from orchestrator.settings import Settings
+
+_LOG = logger.get(__name__)
+_INTERRUPTED = 130
+
+
+def run(settings: Settings) -> int:
+    """Answer until Ctrl-C or SIGTERM; returns the exit code.
+
+    Raises:
+        SettingsError: it may not, or cannot, listen there.
+    """
+    door = access.chosen(settings)
+    sockets = server.listen(door)
+    # Who asks for what is not there is no trouble of ours.
+    logging.getLogger("tornado").setLevel(logging.CRITICAL)
+    rollup.begin("exporter")
+    with closing(Answers(settings)) as answers:
+        return asyncio.run(_serve(door, sockets, answers))
+
+
+async def _serve(door: access.Access, sockets: list[socket.socket], answers: Answers) -> int:
+    loop, stop, heard = asyncio.get_running_loop(), asyncio.Event(), []
+
+    def end(number: int) -> None:
+        heard.append(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
+    where = server.url(door, sockets)
+    await server.serve(
+        application(door, answers), sockets, stop, lambda: _LOG.info("exporter_ready", url=where)
+    )
+    return _INTERRUPTED if heard[0] == signal.SIGINT else 0
