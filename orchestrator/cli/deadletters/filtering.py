@@ -37,6 +37,9 @@ class _Moment(click.ParamType[datetime]):
         return at
 
 
+MOMENT = _Moment()
+
+
 def _several(name: str, field: str, help_: str, metavar: str) -> Callable[[Any], Any]:
     return click.option(name, field, multiple=True, metavar=metavar, help=help_)
 
@@ -60,8 +63,8 @@ _OPTIONS = (
         "--fingerprint", "fingerprints", "Of this group; its first 4 digits, or more, are enough.", "DIGITS"
     ),
     click.option("--text", default="", help='With these words in the message; "a phrase", or, -not.'),
-    click.option("--since", type=_Moment(), help="That died then or later: ISO 8601, or 90s, 15m, 6h, 2d."),
-    click.option("--until", type=_Moment(), help="That died before."),
+    click.option("--since", type=MOMENT, help="That died then or later: ISO 8601, or 90s, 15m, 6h, 2d."),
+    click.option("--until", type=MOMENT, help="That died before."),
     _several("--correlation-id", "correlation_ids", "With this correlation id.", "ID"),
     _several("--task-id", "task_ids", "Of the task with this id.", "ID"),
 )
