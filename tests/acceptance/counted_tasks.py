@@ -28,7 +28,7 @@ def succeed(seconds: float) -> None:
     _work(seconds)
 
 
-@shared_task(name="counted.refuse", autoretry_for=())
+@shared_task(name="counted.refuse", max_retries=0)
 def refuse(seconds: float) -> None:
     _work(seconds)
     raise ValueError("it was never right")
