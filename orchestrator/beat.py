@@ -17,6 +17,8 @@ from orchestrator import keys, redis, settings
 _logger = logging.getLogger(__name__)
 # Beat must not fall behind because Redis is slow to take its heartbeat.
 _WRITE_TIMEOUT_SECONDS = 1.0
+# Beat is late when two ticks are missing and half of the third.
+_LATE_AFTER_TICKS = 2.5
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,16 @@ def watch() -> None:
 def last_heartbeat(client: Redis) -> Heartbeat | None:
     """The newest heartbeat of any beat, or None when there was none for a day."""
     return _parse(client.get(keys.beat()))
+
+
+def is_late(last_tick_at: float, now: float, interval_seconds: float) -> bool:
+    """Whether beat is late at `now`; times are Unix seconds."""
+    return now - last_tick_at > late_after_seconds(interval_seconds)
+
+
+def late_after_seconds(interval_seconds: float) -> float:
+    """After how long a silence beat is late, which ought to send something at each interval."""
+    return _LATE_AFTER_TICKS * interval_seconds
 
 
 def _begin(**_: Any) -> None:

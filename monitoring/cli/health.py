@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from monitoring.health import results
-from monitoring.health.probes.beat import is_late
 from monitoring.health.registry import Check, registered
 from monitoring.health.run import run
 from monitoring.health.verdict import CheckResult, Report, conclude
 from orchestrator import redaction, redis, settings, times
+from orchestrator.beat import is_late
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red", "critical": "red"}
 

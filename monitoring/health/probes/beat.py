@@ -9,8 +9,6 @@ from monitoring.health.verdict import Degraded, Unhealthy
 from orchestrator import beat, redis, settings, times
 from orchestrator.beat import Heartbeat
 
-# Beat is late when two ticks are missing and half of the third.
-LATE_AFTER_TICKS = 2.5
 _TIMEOUT_SECONDS = 3.0
 
 
@@ -35,18 +33,13 @@ def judge(heartbeat: Heartbeat | None, now: float, interval_seconds: float) -> s
     if heartbeat is None:
         raise Unhealthy("beat has not been seen: start `celery -A orchestrator beat`")
     silent_seconds = max(0.0, now - heartbeat.at)
-    if is_late(heartbeat.at, now, interval_seconds):
+    if beat.is_late(heartbeat.at, now, interval_seconds):
         raise Unhealthy(
             f"late: {heartbeat.beat} sent nothing for {times.length(silent_seconds)}, though it ought to "
             f"every {times.length(interval_seconds)}; start `celery -A orchestrator beat` again"
         )
-    if heartbeat.rival and not is_late(heartbeat.rival_at, now, interval_seconds):
+    if heartbeat.rival and not beat.is_late(heartbeat.rival_at, now, interval_seconds):
         return Degraded(
             f"two run at once, {heartbeat.beat} and {heartbeat.rival}, and send every task twice: stop one"
         )
     return f"{heartbeat.beat} sent its last task {times.length(silent_seconds)} ago"
-
-
-def is_late(last_tick_at: float, now: float, interval_seconds: float) -> bool:
-    """Whether beat is late at `now`; times are Unix seconds."""
-    return now - last_tick_at > LATE_AFTER_TICKS * interval_seconds
