@@ -22,6 +22,7 @@ TASK_MODULES = (
     "tasks.hooks",
     "tasks.health",
     "tasks.retention",
+    "tasks.metrics",
     "tasks.admin",
     "tasks.events",
 )

@@ -256,5 +256,10 @@ def metrics(name: str, prefix: str = "") -> str:
     `totals`: hash, field (`orchestrator.tally.fields`) → count or durations since the beginning; for ever.
     `minute:<minute>`: the same of one minute of Unix time; for a day. `minutes`: sorted set of these minutes.
     Written by settlements and by processes that record.
+
+    `window:<minute>:<id>`: a minute that is over; `windows`: sorted set of those that wait for PostgreSQL, and
+    `folded` of those that it has, which are read for twenty minutes more. `kept`: hash, the sums of all that
+    is in PostgreSQL and not older than the retention; for ever. `folding`: the token of who folds, while it
+    does. `waiting-told`: that PostgreSQL is away has been logged; for two days. Written by who folds.
     """
     return f"{prefix}{_PREFIX}:metrics:{name}"

@@ -7,10 +7,17 @@ from orchestrator.settings import Settings
 # Half of what is promised: a task that a dying process left unsent is sent within 30 seconds.
 SWEEP_SECONDS = 10.0
 RETENTION_SECONDS = 3600.0
+# Counted minutes wait in Redis for a day at most: they are folded at least so often.
+FOLDING_SECONDS = 3600.0
 
 # The tasks that beat sends all the time, and that are of no interest as long as they go well.
 HOUSEKEEPING = frozenset(
-    {"omninode.health.check", "omninode.hooks.sweep", "omninode.admin.enforce_retention"}
+    {
+        "omninode.health.check",
+        "omninode.hooks.sweep",
+        "omninode.admin.enforce_retention",
+        "omninode.metrics.aggregate",
+    }
 )
 
 
@@ -20,6 +27,9 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "omninode-health": _entry("omninode.health.check", settings.health_interval_seconds),
         "omninode-sweep": _entry("omninode.hooks.sweep", SWEEP_SECONDS),
         "omninode-retention": _entry("omninode.admin.enforce_retention", RETENTION_SECONDS),
+        "omninode-metrics": _entry(
+            "omninode.metrics.aggregate", min(settings.perf_monitor_sampling_interval, FOLDING_SECONDS)
+        ),
     }
 
 
