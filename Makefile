@@ -38,13 +38,15 @@ check: $(READY)  ## Lint, type-check, check the rooms and the compose file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	REDIS_PASSWORD=a POSTGRES_PASSWORD=b OMNINODE_EXPORTER_TOKEN=c $(BIN)/podman-compose --podman-path /usr/bin/env config > /dev/null
+	REDIS_PASSWORD=a POSTGRES_PASSWORD=b OMNINODE_EXPORTER_TOKEN=c GRAFANA_PASSWORD=d \
+		$(BIN)/podman-compose --podman-path /usr/bin/env config > /dev/null
 
 bench: $(READY)  ## Measure, always beside a peer in the same run
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
 chaos: $(READY)  ## Kill what can be killed, and see that nothing is lost
 	$(BIN)/python -m pytest -s tests/chaos
+	OMNINODE_TEST_COUNTED_TASKS=100000 $(BIN)/python -m pytest tests/acceptance/test_counts.py --timeout 1200
 	$(BIN)/python -m tests.chaos.transport
 
 compat: $(READY)  ## Run Celery's own integration tests on stock Celery and on OmniNode, and compare

@@ -27,8 +27,10 @@ PASSWORDS = {
     "REDIS_PASSWORD": "redis-secret",
     "POSTGRES_PASSWORD": "postgres-secret",
     "OMNINODE_EXPORTER_TOKEN": "exporter-secret",
+    "GRAFANA_PASSWORD": "grafana-secret",
 }
 OWN = ("worker", "beat", "relay", "flower", "exporter")
+WATCHERS = ("prometheus", "alertmanager", "grafana")
 _SECRET = re.compile(r"PASS|SECRET|TOKEN|AUTH|(^|_)KEY", re.IGNORECASE)
 
 
@@ -79,24 +81,28 @@ def test_it_follows_the_compose_specification() -> None:
 
 
 def test_it_has_the_servers_and_our_processes() -> None:
-    assert set(_services()) == {"redis", "kafka", "postgres", *OWN}
+    assert set(_services()) == {"redis", "kafka", "postgres", *OWN, *WATCHERS}
 
 
 def test_every_port_is_published_on_loopback_only() -> None:
     published = [port for service in _services().values() for port in service.get("ports", [])]
 
     assert sorted(published) == [
+        "127.0.0.1:3000:3000",
         "127.0.0.1:5432:5432",
         "127.0.0.1:5555:5555",
         "127.0.0.1:6379:6379",
+        "127.0.0.1:9090:9090",
         "127.0.0.1:9092:9092",
+        "127.0.0.1:9093:9093",
         "127.0.0.1:9810:9810",
     ]
     assert not [name for name, service in _services().items() if "network_mode" in service]
 
 
 def test_only_flower_can_be_published_elsewhere() -> None:
-    elsewhere = dict.fromkeys(re.findall(r"\$\{(\w+)", FILE.read_text()), "0.0.0.0")  # noqa: S104
+    variables = set(re.findall(r"\$\{(\w+)", FILE.read_text())) - {"ALERTMANAGER_CONFIG"}
+    elsewhere = dict.fromkeys(variables, "0.0.0.0")  # noqa: S104
     services = _services(**elsewhere)
 
     assert [
@@ -116,7 +122,7 @@ def test_without_a_password_nothing_starts(name: str) -> None:
 
 def test_no_secret_stands_in_the_file() -> None:
     written = list(_strings(yaml.safe_load(FILE.read_text())))
-    secrets = [value for name, value in written if _SECRET.search(name)]
+    secrets = [value for name, value in written if _SECRET.search(name) and value not in {"true", "false"}]
     passwords_in_urls = [
         found for _, value in written for found in re.findall(r"://[^/@\s:]*:([^@]+)@", value)
     ]
@@ -185,7 +191,7 @@ def test_the_password_of_redis_stands_on_no_command_line(redis_image: Path) -> N
         assert "redis-secret" not in " ".join(psutil.Process(process.pid).cmdline())
 
 
-@pytest.mark.parametrize("name", ["redis", "kafka", "postgres", *OWN])
+@pytest.mark.parametrize("name", ["redis", "kafka", "postgres", *OWN, *WATCHERS])
 def test_every_service_is_watched_and_started_again(name: str) -> None:
     service = _services()[name]
 
@@ -194,15 +200,23 @@ def test_every_service_is_watched_and_started_again(name: str) -> None:
 
 
 def test_data_are_in_named_volumes() -> None:
-    mounted = {name: volume for name, service in _services().items() for volume in service.get("volumes", [])}
+    mounted = {
+        name: volume
+        for name, service in _services().items()
+        for volume in service.get("volumes", [])
+        if not volume.startswith("./")
+    }
 
     assert mounted == {
         "redis": "redis:/data",
         "kafka": "kafka:/var/lib/kafka/data",
         "postgres": "postgres:/var/lib/postgresql",
         "beat": "beat:/var/lib/omninode",
+        "prometheus": "prometheus:/prometheus",
+        "alertmanager": "alertmanager:/alertmanager",
+        "grafana": "grafana:/var/lib/grafana",
     }
-    assert set(yaml.safe_load(FILE.read_text())["volumes"]) == {"redis", "kafka", "postgres", "beat"}
+    assert set(yaml.safe_load(FILE.read_text())["volumes"]) == set(mounted)
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -303,6 +317,86 @@ def test_flower_starts_on_loopback_or_with_a_password(
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == (f"-A orchestrator flower --address=0.0.0.0 --port=5555 password={password}\n")
+
+
+def test_what_is_mounted_from_the_repository_is_there_and_cannot_be_changed() -> None:
+    mounted = [
+        volume.split(":")
+        for service in _services().values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+
+    assert sorted(source for source, *_ in mounted) == [
+        "./monitoring/grafana/dashboards",
+        "./monitoring/grafana/provisioning",
+        "./monitoring/prometheus",
+        "./monitoring/prometheus/alertmanager.yml",
+    ]
+    assert [source for source, *_ in mounted if not (ROOT / source).exists()] == []
+    assert {mode for *_, mode in mounted} == {"ro"}
+
+
+def test_alertmanager_takes_a_configuration_of_ones_own() -> None:
+    volumes = _services(ALERTMANAGER_CONFIG="/etc/mine.yml")["alertmanager"]["volumes"]
+
+    assert "/etc/mine.yml:/etc/alertmanager/alertmanager.yml:ro" in volumes
+
+
+@pytest.mark.parametrize("name", ["redis", "kafka", "postgres", *WATCHERS])
+def test_images_of_others_are_pinned(name: str) -> None:
+    assert re.search(r":[\w.-]*\d", _services()[name]["image"])
+
+
+@pytest.mark.parametrize("token", ["exporter-secret", "a \"'x'\" %s \\n $HOME `id` pässwörd"])
+def test_prometheus_reads_the_token_from_a_file_that_nobody_else_can_read(tmp_path: Path, token: str) -> None:
+    command = tmp_path / "prometheus"
+    command.write_text('#!/bin/sh\necho "$@ token=${OMNINODE_EXPORTER_TOKEN-unset}"\n')
+    command.chmod(0o755)
+    file = tmp_path / "credentials"
+    prometheus = _services()["prometheus"]
+    ended = subprocess.run(
+        prometheus["entrypoint"],
+        env=prometheus["environment"]
+        | {"OMNINODE_EXPORTER_TOKEN": token, "CREDENTIALS_FILE": str(file)}
+        | {"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    configuration = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())
+    scraped = configuration["scrape_configs"][0]
+
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (token, 0o600)
+    assert ended.stdout == (
+        "--config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus "
+        "--storage.tsdb.retention.time=30d token=unset\n"
+    )
+    assert prometheus["environment"]["CREDENTIALS_FILE"] == scraped["authorization"]["credentials_file"]
+    assert scraped["static_configs"] == [{"targets": ["exporter:9810"]}]
+
+
+def test_grafana_asks_for_a_password_and_calls_nobody() -> None:
+    environment = _services()["grafana"]["environment"]
+
+    assert environment.pop("GF_SECURITY_ADMIN_PASSWORD") == "grafana-secret"
+    assert (
+        environment.pop("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH") == "/etc/grafana/omninode/omninode.json"
+    )
+    assert environment == {
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_AUTH_ANONYMOUS_ENABLED": "false",
+        "GF_NEWS_NEWS_FEED_ENABLED": "false",
+        "GF_PLUGINS_PLUGIN_ADMIN_ENABLED": "false",
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+        "GF_SECURITY_DISABLE_GRAVATAR": "true",
+        "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+        "GF_USERS_ALLOW_SIGN_UP": "false",
+    }
 
 
 def test_the_example_of_env_names_every_variable_and_holds_no_secret() -> None:

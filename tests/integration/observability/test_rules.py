@@ -43,7 +43,7 @@ def test_promtool_proves_the_rules() -> None:
 
 def test_promtool_accepts_prometheus_configuration(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
-    copy = (FOLDER / "prometheus.yml").read_text().replace("/run/secrets/exporter_token", f"{tmp_path}/token")
+    copy = (FOLDER / "prometheus.yml").read_text().replace("/run/omninode/exporter", f"{tmp_path}/token")
     (tmp_path / "prometheus.yml").write_text(copy)
     (tmp_path / RULES.name).symlink_to(RULES)
 
