@@ -30,7 +30,7 @@ RULES = {
         _rule("error_rate", "metrics"),
         _rule("response_time", "metrics"),
         _rule("queue_age", "queues"),
-        _rule("no_consumer", "queues", "workers", is_confirmed=True),
+        _rule("no_consumer", "queues", is_confirmed=True),
         _rule("no_workers", "workers", is_confirmed=True),
         _rule("stuck_tasks", "running"),
         _rule("breaker_open", "breakers"),

@@ -17,7 +17,6 @@ from tests.unit.alerts.standings import after, standing
 Look = tuple[Severity | None, Severity | None, bool, bool]
 ORDER = ("info", "warning", "critical")
 AT_ONCE, CONFIRMED = "queue_age:mails", "no_consumer:mails"
-PARTS = {AT_ONCE: "queues", CONFIRMED: "workers"}
 CLEAN: Look = (None, None, True, True)
 BAD: Look = ("warning", "warning", True, True)
 HELD: Look = (None, "warning", True, True)
@@ -32,7 +31,7 @@ def _played(name: str, looks: Sequence[Look]) -> list[str]:
         found = Found(
             {name: Reason(name, at, "so it is")} if at else {},
             {name: Reason(name, holds, "so it is")} if holds else {},
-            frozenset() if is_known else frozenset({PARTS[name]}),
+            frozenset() if is_known else frozenset({"queues"}),
             counts,
         )
         changes = [each for each in hysteresis.changes(now, found, waiting) if each]

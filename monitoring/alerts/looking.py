@@ -1,0 +1,145 @@
+"""A look at the fleet: what is found is raised or cleared, and told to whoever wants to be told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from monitoring.alerts import asking, hysteresis
+from monitoring.alerts.delivering import deliver
+from monitoring.alerts.turn import Looks, remember, remembered, turn
+from monitoring.judging.health import Reason
+from monitoring.recording.source import Source
+from monitoring.rollup.reading import FleetSource
+from orchestrator import broker, forks, logger, times
+from orchestrator.alerts import changing
+from orchestrator.alerts.changing import Change
+from orchestrator.alerts.store import Store
+from orchestrator.settings import Settings
+
+_LOG = logger.get(__name__)
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a look has changed. `is_judged`: it was its turn.
+
+    `unknown` says what could not be found out, `trouble` what keeps alerts from being delivered, and why.
+    """
+
+    is_judged: bool
+    changes: tuple[Change, ...] = ()
+    unknown: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+
+    def names(self, event: changing.Event) -> list[str]:
+        """Of which alerts this was told."""
+        return [each.name for each in self.changes if each.event == event]
+
+
+def look_once(settings: Settings, also: Iterable[Reason] = (), source: Source | None = None) -> Looked:
+    """Ask the fleet, judge, raise and clear alerts, and deliver what was not delivered yet.
+
+    Where another process looks at the moment, it judges nothing. `also` is what the one who looks has found,
+    `source` has the fleet's sums: whoever looks again and again reads them faster from the same one.
+
+    Raises:
+        redis.exceptions.RedisError: the broker's Redis does not answer.
+    """
+    with broker.client(settings, decode=True) as client:
+        with turn(client, settings.key_prefix) as is_ours:
+            looked = (
+                _judge(settings, client, also, source or FleetSource(settings))
+                if is_ours
+                else Looked(is_judged=False)
+            )
+        # Whoever looks next need not wait for a destination that does not answer.
+        return replace(looked, trouble=deliver(settings, client).trouble)
+
+
+def _judge(settings: Settings, client: Any, also: Iterable[Reason], source: Source) -> Looked:
+    prefix, store = settings.key_prefix, Store(client, settings.key_prefix)
+    # Before the records are read: what changes while servers are asked is not overlooked.
+    asked = asking.ask(settings, source)
+    standing, looks = store.read(), remembered(client, prefix)
+    counts = looks.counts(standing.now, settings.perf_monitor_sampling_interval)
+    found = asking.found(asked, settings, counts=counts)
+    found = replace(found, at={**found.at, **{reason.name: reason for reason in also}})
+    wanted = [*hysteresis.changes(standing, found, looks.waiting), *changing.forgotten(standing)]
+    done = store.apply(standing, wanted)
+    waiting = hysteresis.still_waiting(standing, found, looks.waiting)
+    remember(client, Looks(standing.stamp if counts else looks.counted_at, waiting), prefix)
+    return Looked(is_judged=True, changes=tuple(done), unknown=asked.unknown)
+
+
+class Looker:
+    """Looks now, and then every so many seconds, in a thread that keeps no process alive.
+
+    Where the broker's Redis does not answer nothing can be raised: it is as soon as it answers again.
+    """
+
+    def __init__(self, settings: Settings, every_seconds: float) -> None:
+        self._settings = settings
+        self._source = FleetSource(settings)
+        self._every_seconds = min(every_seconds, threading.TIMEOUT_MAX)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="omninode-alerts", daemon=True)
+        self._away_since: float | None = None
+        self._error = ""
+
+    @property
+    def error(self) -> str:
+        """Why the last look has failed; empty where it has not."""
+        return self._error
+
+    def start(self) -> None:
+        """Begin."""
+        forks.keep_apart()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; waits for a look that is under way, but not for ever."""
+        self._is_over.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def look(self) -> None:
+        """One look; never raises."""
+        try:
+            looked = look_once(self._settings, self._was_away(), self._source)
+        except (RedisError, OSError) as error:
+            self._away_since = self._away_since or time.monotonic()
+            self._failed(f"the broker's Redis does not answer: {error}")
+        except Exception as error:
+            # One look has failed: the next one may not.
+            self._failed(f"{type(error).__name__}: {error}")
+        else:
+            if looked.is_judged:
+                self._away_since = None
+            if self._error:
+                self._error = ""
+                _LOG.tell("info", "alerts_are_judged_again")
+
+    def _was_away(self) -> list[Reason]:
+        if self._away_since is None:
+            return []
+        length = times.length(time.monotonic() - self._away_since)
+        sentence = f"the broker's Redis did not answer for {length}: nothing was enqueued, begun or settled"
+        return [Reason("redis_away", "critical", sentence)]
+
+    def _failed(self, error: str) -> None:
+        if not self._error:
+            _LOG.tell("warning", "alerts_are_not_judged", error=error)
+        self._error = error
+
+    def _run(self) -> None:
+        while True:
+            with forks.threads_at_work():
+                self.look()
+            if self._is_over.wait(self._every_seconds):
+                return
