@@ -44,6 +44,10 @@ def exporter(*, host: str | None, port: int | None, as_json: bool, check: bool) 
     logs.configure("INFO", "json" if as_json else chosen.log_format)
     from monitoring.exporter import process
 
+    # The queues that the app declares are known also where nothing is in them.
+    from orchestrator.celery import app
+
+    app.set_current()
     sys.exit(process.run(chosen))
 
 

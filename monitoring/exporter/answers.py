@@ -11,15 +11,16 @@ from typing import Any, Generic, TypeVar
 
 from redis import Redis
 
-from monitoring.exporter.figures import ALERTS, METRICS, PROCESSES, Figures
+from monitoring.exporter.figures import ALERTS, METRICS, Figures
 from monitoring.exporter.sharing import Shared
 from monitoring.exporter.text import text
+from monitoring.fleet.figures import PARTS as FLEET_PARTS
+from monitoring.fleet.figures import Fleet
+from monitoring.fleet.gather import gather
 from monitoring.judging.thresholds import Given
 from monitoring.performance import dashboard
 from monitoring.recording.sums import Snapshot
-from monitoring.rollup import processes
-from monitoring.rollup.processes import Process
-from monitoring.rollup.reading import FleetSource
+from monitoring.rollup.reading import ALONE, FleetSource
 from orchestrator import broker, redaction
 from orchestrator.alerts.standing import Standing
 from orchestrator.alerts.store import Store
@@ -27,7 +28,8 @@ from orchestrator.settings import Settings
 
 # What is read, and what is made of it, are each good for this long.
 _FRESH_SECONDS = 0.5
-_READ_SECONDS, _RENDER_SECONDS = 2.5, 10.0
+# Whoever reads has limits of its own, of three seconds at the most.
+_READ_SECONDS, _RENDER_SECONDS = 4.0, 10.0
 _ANSWER_SECONDS = 1.0
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ class Answers:
         self._client: Redis = broker.client(settings, decode=True, timeout_seconds=_ANSWER_SECONDS, retries=0)
         self._store = Store(self._client, settings.key_prefix)
         self._snapshot: Shared[Snapshot] = Shared(_FRESH_SECONDS)
-        self._processes: Shared[list[Process]] = Shared(_FRESH_SECONDS)
+        self._fleet: Shared[Fleet] = Shared(_FRESH_SECONDS)
         self._standing: Shared[Standing] = Shared(_FRESH_SECONDS)
         self._text: Shared[bytes] = Shared(_FRESH_SECONDS)
 
@@ -73,26 +75,27 @@ class Answers:
         # All begin at once, and each is waited for.
         asked = (
             asyncio.ensure_future(self._sums()),
-            asyncio.ensure_future(_part(self._processes, self._read_processes)),
+            asyncio.ensure_future(_part(self._fleet, partial(gather, self._settings))),
             asyncio.ensure_future(_part(self._standing, self._store.read)),
         )
-        sums, telling, alerts = await asked[0], await asked[1], await asked[2]
-        unknown = {METRICS: sums.trouble, PROCESSES: telling.trouble, ALERTS: alerts.trouble}
+        sums, fleet, alerts = await asked[0], await asked[1], await asked[2]
+        unknown = dict(fleet.found.unknown) if fleet.found else dict.fromkeys(FLEET_PARTS, fleet.trouble)
+        unknown |= {part: why for part, why in ((METRICS, sums.trouble), (ALERTS, alerts.trouble)) if why}
         return Figures(
-            sums.found,
-            None if telling.found is None else tuple(telling.found),
+            sums.found or Snapshot(0, 0.0, trouble=sums.trouble),
+            fleet.found or Fleet(time.time(), unknown=unknown),
             alerts.found,
-            {part: why for part, why in unknown.items() if why},
+            unknown,
             self._thresholds.resolved(),
+            self._settings,
         )
 
     async def _sums(self) -> _Part[Snapshot]:
         part = await _part(self._snapshot, self._source.snapshot)
+        if part.found is None or not part.found.trouble:
+            return part
         # What this process alone has counted is not what the fleet has.
-        return _Part(None, part.found.trouble) if part.found and part.found.trouble else part
-
-    def _read_processes(self) -> list[Process]:
-        return processes.read(self._client, self._settings.key_prefix)
+        return _Part(None, part.found.trouble.removesuffix(ALONE))
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,6 @@ async def _part(shared: Shared[T], find: Callable[[], T]) -> _Part[T]:
 
 
 def _dashboard(figures: Figures) -> dict[str, Any]:
-    if figures.snapshot is None:
+    if not figures.knows_sums:
         return {"error": f"the figures cannot be read: {figures.unknown[METRICS]}"}
     return dashboard.dashboard(figures.snapshot, figures.health, (), (), time.time())

@@ -1,59 +1,61 @@
-"""What is known of the fleet at a moment, each part by itself: what could not be found out is None."""
+"""What is known at a moment, each part by itself: what could not be found out is None, and it is said why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from monitoring.judging.health import Health, judge
-from monitoring.judging.surroundings import Surroundings, of_this_process
+from monitoring.fleet.figures import PARTS as FLEET_PARTS
+from monitoring.fleet.figures import Fleet
+from monitoring.fleet.verdict import judge_fleet
+from monitoring.judging.health import Health
 from monitoring.judging.thresholds import Thresholds
 from monitoring.recording.sums import Snapshot, Sums
-from monitoring.rollup import processes
-from monitoring.rollup.processes import Process
 from orchestrator.alerts.standing import Standing
+from orchestrator.settings import Settings
 
-METRICS, PROCESSES, ALERTS = "metrics", "processes", "alerts"
+METRICS, ALERTS = "metrics", "alerts"
+PARTS = (METRICS, ALERTS, *FLEET_PARTS)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Sums, processes and alerts; `unknown` says of each part that is None why it is."""
+    """Sums, the fleet and its alerts; `unknown` says of each part that could not be found out why.
 
-    snapshot: Snapshot | None
-    processes: tuple[Process, ...] | None
+    Of a snapshot with trouble the figures are those of one process: they are none of the fleet's.
+    """
+
+    snapshot: Snapshot
+    fleet: Fleet
     standing: Standing | None
     unknown: Mapping[str, str]
     thresholds: Thresholds
+    settings: Settings
 
     @cached_property
     def health(self) -> Health:
         """The verdict on all of it."""
-        return judge(self.snapshot or Snapshot(0, 0.0), self.thresholds, self.surroundings)
+        known = Snapshot(self.snapshot.minute, 0.0, trouble=self.snapshot.trouble)
+        snapshot = self.snapshot if self.knows_sums else known
+        return judge_fleet(snapshot, self.fleet, self.thresholds, self.settings)
 
     @property
-    def surroundings(self) -> Surroundings:
-        """Connections and memory of all processes that have told of themselves, and of this one."""
-        if self.processes is None:
-            return Surroundings()
-        return processes.surroundings(self.processes, of_this_process())
+    def knows_sums(self) -> bool:
+        """Whether the fleet's sums are known."""
+        return METRICS not in self.unknown
 
     @property
     def sums(self) -> Sums:
         """All since the beginning; none where they are not known."""
-        return self.snapshot.total if self.snapshot else Sums()
-
-    def parts(self) -> Iterator[str]:
-        """The names of all parts."""
-        yield from (METRICS, PROCESSES, ALERTS)
+        return self.snapshot.total if self.knows_sums else Sums()
 
     def health_as_json(self) -> dict[str, Any]:
         """As the monitor's `get_system_health`; null is what is not known, and `unknown` says why."""
         told = self.health.as_json() | {"unknown": dict(self.unknown)}
-        if METRICS in self.unknown:
+        if not self.knows_sums:
             told |= dict.fromkeys(("uptime_seconds", "error_rate_percent", "average_response_time_ms"))
-        if PROCESSES in self.unknown:
-            told |= dict.fromkeys(("active_connections", "memory_usage_bytes"))
+        if self.fleet.processes is None:
+            told |= dict.fromkeys(("active_connections", "connections", "memory_usage_bytes"))
         return told

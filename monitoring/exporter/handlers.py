@@ -67,10 +67,13 @@ class _Handler(RequestHandler):
     def prepare(self) -> None:
         if not self.access.is_meant(self.request.headers.get("Host", "")):
             raise HTTPError(HTTPStatus.FORBIDDEN)
-        if not self.is_open and not self.access.is_allowed(self.request.headers.get("Authorization", "")):
+        if not self.is_open and not self.is_allowed():
             raise HTTPError(HTTPStatus.UNAUTHORIZED)
         if self.request.method not in _METHODS:
             raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+
+    def is_allowed(self) -> bool:
+        return self.access.is_allowed(self.request.headers.get("Authorization", ""))
 
     async def get(self) -> None:
         raise NotImplementedError
@@ -126,8 +129,12 @@ class _Ready(_Handler):
 
     async def get(self) -> None:
         trouble = await self.answers.trouble()
-        status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        self.say(f"{trouble or 'ready'}\n", _TEXT, status)
+        if not trouble:
+            self.say("ready\n", _TEXT)
+            return
+        # Where servers are is no stranger's business.
+        why = f": {trouble}" if self.is_allowed() else "."
+        self.say(f"The fleet's figures cannot be read{why}\n", _TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class _Dashboard(_Handler):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import threading
 from contextlib import closing
 
+from monitoring.alerts.looking import Looker
 from monitoring.exporter import access, server
 from monitoring.exporter.answers import Answers
 from monitoring.exporter.handlers import application
@@ -16,6 +19,8 @@ from orchestrator import logger
 from orchestrator.settings import Settings
 
 _LOG = logger.get(__name__)
+_LOOK_SECONDS = 5.0
+_END_SECONDS = 0.4
 _INTERRUPTED = 130
 
 
@@ -30,8 +35,22 @@ def run(settings: Settings) -> int:
     # Who asks for what is not there is no trouble of ours.
     logging.getLogger("tornado").setLevel(logging.CRITICAL)
     rollup.begin("exporter")
+    # It records little: that it lives, it tells all the same.
+    rollup.writer.wake()
+    looker = Looker(settings, _LOOK_SECONDS)
+    looker.start()
     with closing(Answers(settings)) as answers:
-        return asyncio.run(_serve(door, sockets, answers))
+        code = asyncio.run(_serve(door, sockets, answers))
+    _end_within_a_moment(code)
+    looker.stop()
+    return code
+
+
+def _end_within_a_moment(code: int) -> None:
+    """Whatever still waits for a server is left behind: a look goes on elsewhere, or the next time."""
+    timer = threading.Timer(_END_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _serve(door: access.Access, sockets: list[socket.socket], answers: Answers) -> int:

@@ -22,12 +22,14 @@ _RECENT_MINUTES = 5
 # How often the minutes are listed anew, where one was folded between the list and the look.
 _LOOKS = 5
 _MOST_REMEMBERED = 4000
+# How the trouble ends where these figures are shown; who shows others leaves it out.
+ALONE = ": these are the figures of this process alone"
 
 
 def alone(error: BaseException) -> Snapshot:
     """What this process has recorded, where Redis did not answer but with this error."""
     said = redaction.text(f"{type(error).__name__}: {error}")[:200]
-    trouble = f"Redis does not answer ({said}): these are the figures of this process alone"
+    trouble = f"Redis does not answer ({said}){ALONE}"
     return replace(process.recorder.snapshot(), trouble=trouble)
 
 
