@@ -69,7 +69,7 @@ def _parts(settings: Settings) -> dict[str, Callable[[], Any]]:
     return {
         "redis": answers,
         # Names of queues need not be text.
-        "queues": of_broker(lambda client: queues.figures(client, prefix), decode=False),
+        "queues": of_broker(lambda client: queues.figures(client, settings), decode=False),
         "workers": of_broker(lambda client: serving.workers(client, prefix)),
         "relays": of_broker(lambda client: parts.of_relays(client, prefix)),
         "processes": of_broker(lambda client: tuple(processes.read(client, prefix))),

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-from celery import current_app
+from celery import Celery, _state
 from redis import Redis
 
 from monitoring.fleet.figures import QueueFigures
-from orchestrator import keys
+from orchestrator import keys, routing
 from orchestrator.queues import survey
 from orchestrator.queues.lists import Lists
+from orchestrator.settings import Settings
 from orchestrator.transport import asides, delays
 from orchestrator.transport.keys import Keys
 
 # To count a message takes the server some microseconds, and it is done again and again.
 MOST_COUNTED = 100_000
 
+_OURS = "orchestrator.transport.amqp:AMQP"
+
 Figures = tuple[dict[str, QueueFigures], dict[str, str]]
 
 
-def figures(client: Redis, prefix: str) -> Figures:
+def figures(client: Redis, settings: Settings) -> Figures:
     """Each queue's figures, and by part ("delayed", "aside") why it was not counted.
 
-    Known are the queues that the process's app declares, and those that `survey` finds.
+    Known are the queues that this process's apps of that broker declare, and those that `survey` finds.
 
     Raises:
         redis.exceptions.RedisError: Redis does not answer.
     """
-    app = current_app
+    prefix, apps = settings.key_prefix, _apps(settings)
     unknown: dict[str, str] = {}
     delayed = aside = None
     sizes = _sizes(client, prefix)
@@ -43,8 +45,8 @@ def figures(client: Redis, prefix: str) -> Figures:
     nothing: Counter[str] = Counter()
     states = survey.look(
         client,
-        Lists.of_options(prefix, _options(app)),
-        _declared(app),
+        Lists.of_options(prefix, apps[0].conf.broker_transport_options if apps else {}),
+        _declared(apps),
         finds=True,
         delayed=nothing if delayed is None else delayed,
         aside=nothing if aside is None else aside,
@@ -72,9 +74,14 @@ def _sizes(client: Redis, prefix: str) -> dict[str, int]:
     return {"delayed": delayed, "aside": aside}
 
 
-def _options(app: Any) -> dict[str, Any]:
-    return dict(app.conf.broker_transport_options or {})
+def _apps(settings: Settings) -> list[Celery]:
+    """Those of this process that are ours, whichever thread asks."""
+    active = _state._get_active_apps()  # type: ignore[attr-defined]  # noqa: SLF001 (no other way)
+    ours = [app for app in active if app.amqp_cls == _OURS]
+    return [app for app in ours if app.conf.broker_url == settings.broker_url]
 
 
-def _declared(app: Any) -> list[str]:
-    return list(app.amqp.queues)
+def _declared(apps: list[Celery]) -> set[str]:
+    if not apps:
+        return {queue.name for queue in routing.queues()}
+    return {name for app in apps for name in app.amqp.queues}

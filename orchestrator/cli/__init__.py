@@ -15,6 +15,7 @@ _COMMANDS = {
     "breakers": Entry(
         "orchestrator.cli.breakers:breakers", "See the fleet's circuit breakers, and steer them by hand."
     ),
+    "dashboard": Entry("monitoring.cli.dashboard:dashboard", "Show the main figures of the fleet."),
     "dead-letters": Entry(
         "orchestrator.cli.deadletters:dead_letters", "Find, explain and replay what has failed for good."
     ),
