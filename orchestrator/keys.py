@@ -130,6 +130,11 @@ def alert_delivery(destination: str, prefix: str = "") -> str:
     return f"{prefix}{_PREFIX}:alerts:delivery:{destination}"
 
 
+def alert_delivery_turn(destination: str, prefix: str = "") -> str:
+    """String: who delivers to it now. Written by it; for as long as a round may take."""
+    return f"{prefix}{_PREFIX}:alerts:delivering:{destination}"
+
+
 def alerting(prefix: str = "") -> str:
     """String: the relay that raises and clears alerts. Written by it; lives for fifteen seconds."""
     return f"{prefix}{_PREFIX}:alerting"
@@ -143,6 +148,14 @@ def sought(prefix: str = "") -> str:
 def changes(prefix: str = "") -> str:
     """Counter: raised when idle workers must look again (an earlier due time, a resumed queue)."""
     return f"{prefix}{_PREFIX}:changes"
+
+
+def sweep(prefix: str = "") -> str:
+    """Hash, list without workers → how far it was swept, from the end that is claimed next; "": all keys.
+
+    Written by the sweep of queues without workers; for a day after the last one.
+    """
+    return f"{prefix}{_PREFIX}:sweep"
 
 
 def paused(prefix: str = "") -> str:
@@ -257,9 +270,9 @@ def metrics(name: str, prefix: str = "") -> str:
     `minute:<minute>`: the same of one minute of Unix time; for a day. `minutes`: sorted set of these minutes.
     Written by settlements and by processes that record.
 
-    `window:<minute>:<id>`: a minute that is over; `windows`: sorted set of those that wait for PostgreSQL, and
-    `folded` of those that it has, which are read for twenty minutes more. `kept`: hash, the sums of all that
-    is in PostgreSQL and not older than the retention; for ever. `folding`: the token of who folds, while it
-    does. `waiting-told`: that PostgreSQL is away has been logged; for two days. Written by who folds.
+    `window:<minute>:<id>`: a minute that is over; `windows`: sorted set of those that wait for PostgreSQL,
+    and `folded` of those that it has, which are read for twenty minutes more. `kept`: hash, the sums of all
+    that is in PostgreSQL and not older than the retention; for ever. `folding`: the token of who folds, while
+    it does. `waiting-told`: that PostgreSQL is away has been logged; for two days. Written by who folds.
     """
     return f"{prefix}{_PREFIX}:metrics:{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,11 +51,16 @@ class Looks:
         return not self.counted_at or record.seconds_since(self.counted_at, now) >= interval_seconds / 2
 
 
-@contextmanager
-def turn(client: Redis, prefix: str = "") -> Iterator[bool]:
+def turn(client: Redis, prefix: str = "") -> AbstractContextManager[bool]:
     """Whether it is ours; others wait for theirs meanwhile."""
-    key, ours = keys.alert_look(prefix), uuid4().hex
-    is_ours = bool(client.eval(_TAKE, 1, key, ours, str(_TURN_MS)))
+    return held(client, keys.alert_look(prefix), _TURN_MS)
+
+
+@contextmanager
+def held(client: Redis, key: str, lasts_ms: int) -> Iterator[bool]:
+    """Whether we are who has this key now, for so long at the most."""
+    ours = uuid4().hex
+    is_ours = bool(client.eval(_TAKE, 1, key, ours, str(lasts_ms)))
     try:
         yield is_ours
     finally:

@@ -15,7 +15,8 @@ from monitoring.alerts.delivering.answer import Answer
 from monitoring.alerts.delivering.destination import Destination
 from monitoring.alerts.delivering.ledger import Account, Ledger
 from monitoring.alerts.delivering.missing import missing
-from orchestrator import logger
+from monitoring.alerts.turn import held
+from orchestrator import keys, logger
 from orchestrator.alerts import history
 from orchestrator.alerts.history import Entry
 from orchestrator.alerts.store import Store
@@ -23,6 +24,9 @@ from orchestrator.retry.backoff import delay_seconds
 
 _LOG = logger.get(__name__)
 _BASE_SECONDS, _MOST_SECONDS = 1.0, 300.0
+# Longer than a round may take: the end of one whose process was killed. Who takes longer does no harm: it
+# does not move the destination on any more, and what it has sent has the same id when it is sent again.
+_TURN_MS = 15_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,12 @@ class Courier:
         self.report = Report(destination.name)
 
     def go(self) -> Report:
-        """Deliver what there is; an error of Redis is raised."""
+        """Deliver what there is, unless somebody else does so now; an error of Redis is raised."""
+        turn = keys.alert_delivery_turn(self._destination.identity, self._prefix)
+        with held(self._client, turn, _TURN_MS) as is_ours:
+            return self._deliver() if is_ours else self.report
+
+    def _deliver(self) -> Report:
         self._written = self._account = self._ledger.read()
         if self._account.again_at > self._account.now:
             self.report = replace(self.report, trouble=self._account.error)

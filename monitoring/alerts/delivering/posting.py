@@ -23,18 +23,12 @@ class Poster:
         self._url = url
         # Only the host is shown: what gives leave to send there is often a part of the path.
         self.shown = f"{urlsplit(url).scheme}://{urlsplit(url).hostname}"
-        # What is slow to make is for encryption alone.
-        self._client = httpx2.Client(
-            timeout=_TIMEOUT,
-            verify=url.startswith("https:"),
-            follow_redirects=False,
-            headers={"User-Agent": "omninode", "Content-Type": "application/json"},
-        )
+        self._client: httpx2.Client | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Send it, and say what became of it; raises nothing."""
         try:
-            with self._client.stream("POST", self._url, content=body, headers=headers or {}) as response:
+            with self._opened().stream("POST", self._url, content=body, headers=headers or {}) as response:
                 return self._read(response)
         except Exception as error:
             # Also what httpx2 raises of an address that only a connection shows to be none, or when closed.
@@ -43,7 +37,20 @@ class Poster:
 
     def close(self) -> None:
         """Let go of the connection; a request that is under way fails."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _opened(self) -> httpx2.Client:
+        # Most rounds have nothing to send, and it is slow to make.
+        if self._client is None:
+            self._client = httpx2.Client(
+                timeout=_TIMEOUT,
+                # What is slow in it is for encryption alone.
+                verify=self._url.startswith("https:"),
+                follow_redirects=False,
+                headers={"User-Agent": "omninode", "Content-Type": "application/json"},
+            )
+        return self._client
 
     def _read(self, response: httpx2.Response) -> Answer:
         status = response.status_code

@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 
 from monitoring.alerts.delivering import deliver, rounds
 from monitoring.alerts.delivering.ledger import Ledger
+from monitoring.alerts.delivering.webhook import Webhook
+from monitoring.alerts.turn import held
 from orchestrator import keys, redis
 from orchestrator.alerts import changing, history
 from orchestrator.dev import ports
@@ -45,11 +47,33 @@ def test_what_a_deliverer_was_killed_over_is_delivered_again_under_the_same_id_a
     receiver.may_answer.set()
     # Its answer found nobody.
     wait_until(lambda: receiver.requests, what="the end of the first request")
+    (turn,) = client.keys("*:alerts:delivering:webhook:*")
+    assert 0 < client.pttl(turn) <= 15_000
+    client.delete(turn)
 
     deliver(to_webhook(redis_url, receiver.url), client)
 
     first, *others = (f"alert_{entry.id}" for entry in history.read(client))
     assert receiver.ids == [first, first, *others]
+
+
+def test_while_one_delivers_nobody_else_does(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    alerts.raise_("a")
+    identity = Webhook(receiver.url, SECRET).identity
+
+    with held(client, keys.alert_delivery_turn(identity), 15_000):
+        beside = deliver(settings, client)
+    alone = deliver(settings, client)
+
+    assert [(each.destination, each.taken, each.trouble) for each in beside.reports] == [
+        ("event", 1, ""),
+        ("webhook", 0, ""),
+    ]
+    assert [each.taken for each in alone.reports] == [0, 1]
+    assert receiver.told() == [("alert.raised", "a")]
 
 
 def test_one_that_is_away_holds_up_no_other(
