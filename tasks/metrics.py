@@ -8,6 +8,7 @@ from typing import Any
 from celery import shared_task
 from redis.exceptions import RedisError
 
+from monitoring.alerts.looking import look_once
 from monitoring.history.folding import Folded, fold
 from orchestrator import broker, keys, logger, redaction, settings
 from orchestrator.errors import PostgresUnavailable
@@ -20,19 +21,25 @@ _TOLD_SECONDS = 2 * keys.DAY_SECONDS
 
 @shared_task(name="omninode.metrics.aggregate", max_retries=0)
 def aggregate() -> dict[str, Any]:
-    """Fold what was counted into the history; returns what was done.
+    """Fold what was counted into the history, then look at the fleet; returns what was done of both.
 
-    A server that is away fails no run: what waits for it is folded by the next one. `trouble` then says what
-    was wrong.
+    A server that is away fails no run: what waits for it is folded, and what is to be judged is, by the next
+    one. `trouble` then says what was wrong.
     """
     chosen = settings.current()
-    done: dict[str, Any] = {"folded": None, "trouble": []}
+    done: dict[str, Any] = {"folded": None, "alerts": None, "trouble": []}
     try:
         done["folded"] = asdict(_fold(chosen))
     except PostgresUnavailable as error:
         done["trouble"].append(redaction.text(f"PostgreSQL does not answer: {error}"))
     except (RedisError, OSError) as error:
         done["trouble"].append(redaction.text(f"the broker's Redis does not answer: {error}"))
+    try:
+        looked = look_once(chosen)
+    except (RedisError, OSError) as error:
+        done["trouble"].append(redaction.text(f"alerts are not judged: {error}"))
+    else:
+        done["alerts"] = {event: looked.names(event) for event in ("raised", "cleared")}
     return done
 
 
