@@ -14,8 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from orchestrator.dev.fleet import Fleet
-    from tasks.demo.dying import Act
-    from tasks.demo.outage import Outage
+    from tasks.demo.report import Acts
     from tasks.hooks.delivery import Delivery
 
     Deliveries = dict[str, Delivery]
@@ -48,7 +47,8 @@ def demo(*, lines: Path, directory: Path | None, report_only: bool, as_json: boo
     """Process real webhooks with a local AI model: on servers, a worker, beat, relay and Flower of its own.
 
     Then some tasks die, and are replayed until no dead letter is open; and a model's server goes away and
-    returns while it is called. The report's figures are asked of PostgreSQL, Redis and that server.
+    returns while it is called. The report's figures are asked of PostgreSQL, Redis and that server; it ends
+    with those of the dashboard, which have to be the same.
     On a terminal everything stays up until Ctrl-C. Exits with 0, with 1 when anything is missing, and with
     130 when it was stopped before the report.
     """
@@ -80,8 +80,9 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
     from orchestrator.breaker import hub
     from orchestrator.dev import environment, report
     from orchestrator.dev.fleet import running_fleet
-    from tasks.demo import dying, outage
+    from tasks.demo import dying, measured, outage
     from tasks.demo.endpoint import serving
+    from tasks.demo.report import Acts
     from tasks.demo.run import send, wait_for_the_texts
 
     with (
@@ -96,9 +97,9 @@ def _run(lines: Path, deliveries: Deliveries, directory: Path | None, *, as_json
             spinner.close()
             send(fleet, lines)
             wait_for_the_texts(fleet.check)
-            act = dying.play(fleet)
-            away = outage.play(fleet, endpoint, _PROCESSES)
-            missing = _report(deliveries, act, away, as_json=as_json)
+            letters, away = dying.play(fleet), outage.play(fleet, endpoint, _PROCESSES)
+            acts = Acts(letters, away, measured.look(fleet))
+            missing = _report(deliveries, acts, as_json=as_json)
             stay(fleet, as_json=as_json)
     return missing
 
@@ -119,11 +120,12 @@ def stay(fleet: Fleet, *, as_json: bool) -> None:
 
 def _report_only(lines: Path, *, as_json: bool) -> list[str]:
     from orchestrator import schema, settings
+    from tasks.demo.report import Acts
 
     deliveries = _deliveries(lines)
     # It says within seconds when the server is away.
     schema.migrate(settings.current().database_url)
-    return _report(deliveries, None, None, as_json=as_json)
+    return _report(deliveries, Acts(), as_json=as_json)
 
 
 def _deliveries(lines: Path) -> Deliveries:
@@ -133,7 +135,7 @@ def _deliveries(lines: Path) -> Deliveries:
     return deliveries_of(lines, settings.current().hook_max_bytes)
 
 
-def _report(deliveries: Deliveries, act: Act | None, away: Outage | None, *, as_json: bool) -> list[str]:
+def _report(deliveries: Deliveries, acts: Acts, *, as_json: bool) -> list[str]:
     """Ask, show, and return what is missing."""
     from orchestrator import postgres, redis, settings
     from tasks.demo.figures import ask_for_figures
@@ -144,14 +146,11 @@ def _report(deliveries: Deliveries, act: Act | None, away: Outage | None, *, as_
         figures = ask_for_figures(database, redis.client())
         threshold = settings.current().similarity_threshold
         missing = whatever_is_missing(database, deliveries, figures, threshold)
-    missing += act.missing() if act else ()
-    missing += away.missing() if away else ()
+    missing += acts.missing()
     if as_json:
-        letters = asdict(act) if act else None
-        outage = asdict(away) if away else None
-        click.echo(json.dumps(asdict(figures) | {"letters": letters, "outage": outage, "missing": missing}))
+        click.echo(json.dumps(asdict(figures) | asdict(acts) | {"missing": missing}))
     else:
-        show(Console(), figures, act, away, missing)
+        show(Console(), figures, acts, missing)
     return missing
 
 

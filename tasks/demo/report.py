@@ -1,5 +1,8 @@
 """Shows the figures of a demo to a person."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -7,19 +10,33 @@ from rich.table import Table
 from orchestrator.times import length, moment
 from tasks.demo.dying import Act
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
+from tasks.demo.measured import Component, Measured
 from tasks.demo.outage import Outage
 
 _TEXT_WIDTH = 60
 _SHOWN_MISSING = 20
 
 
-def show(
-    console: Console, figures: Figures, act: Act | None, outage: Outage | None, missing: list[str]
-) -> None:
-    """Print the report: what was processed and found, what has died, what was away, and what is missing."""
+@dataclass(frozen=True)
+class Acts:
+    """What followed the main job, where it was played: deaths, an outage, and a look at the dashboard."""
+
+    letters: Act | None = None
+    outage: Outage | None = None
+    measured: Measured | None = None
+
+    def missing(self) -> Iterator[str]:
+        """One sentence for each thing that is not as it must be."""
+        for act in (self.letters, self.outage, self.measured):
+            yield from act.missing() if act else ()
+
+
+def show(console: Console, figures: Figures, acts: Acts, missing: list[str]) -> None:
+    """Print the report: what was processed and found, has died, was away, was measured, and is missing."""
     tables = [_summary(figures), _similar(figures.pairs), _labels(figures.labels)]
-    tables += [_died(act)] if act else []
-    tables += [_away(outage)] if outage else []
+    tables += [_died(acts.letters)] if acts.letters else []
+    tables += [_away(acts.outage)] if acts.outage else []
+    tables += [_components(acts.measured), _agreement(acts.measured)] if acts.measured else []
     for table in tables:
         console.print()
         console.print(table)
@@ -128,6 +145,41 @@ def _away(outage: Outage) -> Table:
     table.add_row("dead letters", str(outage.letters))
     table.add_row("its circuit opened", f"{moment(outage.opened_at)}, {_times(outage.opened)}")
     table.add_row("and closed", f"{moment(outage.closed_at)}, {length(outage.open_seconds)} later")
+    return table
+
+
+def _components(measured: Measured) -> Table:
+    resilience = ", ".join(
+        f"{name.replace('_', ' ')} {'unknown' if count is None else count}"
+        for name, count in measured.resilience.items()
+    )
+    table = Table(
+        title=f"What the dashboard says: {measured.status}",
+        title_justify="left",
+        caption=resilience,
+        caption_justify="left",
+    )
+    table.add_column("called most", no_wrap=True, overflow="ellipsis")
+    for column in ("calls", "errors", "p50", "p95"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in measured.components:
+        table.add_row(*_measures(each))
+    return table
+
+
+def _measures(component: Component) -> tuple[str, ...]:
+    took = (f"{ms:.1f} ms" if ms is not None else "unknown" for ms in (component.p50_ms, component.p95_ms))
+    return escape(component.name), str(component.calls), str(component.errors), *took
+
+
+def _agreement(measured: Measured) -> Table:
+    table = Table(title="The same in PostgreSQL", title_justify="left")
+    table.add_column("")
+    for column in ("dashboard", "PostgreSQL"):
+        table.add_column(column, justify="right")
+    for each in measured.compared:
+        said = "unknown" if each.dashboard is None else str(each.dashboard)
+        table.add_row(each.what, said, str(each.postgresql), style="" if each.agrees else "red")
     return table
 
 

@@ -17,6 +17,7 @@ from orchestrator.dev.environment import FOREIGN
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tasks.cli.demo import stay
+from tasks.demo.measured import Comparison, Measured
 from tests.commands import Done, omninode
 from tests.pages import ROOT
 from tests.processes import start_worker, wait_until
@@ -119,7 +120,31 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     assert outage["opened"] >= outage["closed"] == 1
     assert outage["retries"] <= outage["reached_while_away"]
     assert outage["opened_at"] < outage["closed_at"]
+    compared = {
+        each["what"]: (each["dashboard"], each["postgresql"]) for each in report["measured"]["compared"]
+    }
+    assert compared == {
+        "deaths": (22, 22),
+        "deliveries of hooks taken": (170, 170),
+        "orders stored": (21, 21),
+        "calls of the model demo answered": (120, 120),
+    }
+    assert report["measured"]["resilience"]["circuit_breaker_trips"] == outage["opened"]
     assert _left_in(tmp_path) == []
+
+
+def test_a_figure_that_the_dashboard_and_postgresql_do_not_share_is_missing() -> None:
+    compared = (
+        Comparison("deaths", 22, 22),
+        Comparison("orders stored", 20, 21),
+        Comparison("calls", None, 0),
+    )
+    measured = Measured("healthy", 0.0, None, {}, (), compared)
+
+    assert list(measured.missing()) == [
+        "orders stored: the dashboard says 20, PostgreSQL says 21",
+        "calls: the dashboard does not know, PostgreSQL says 0",
+    ]
 
 
 def test_without_a_terminal_the_demo_does_not_stay_and_names_no_address_that_is_gone(
