@@ -76,6 +76,7 @@ def test_there_is_an_alert_for_all_that_can_go_wrong() -> None:
         "OmninodeOutboxWaits",
         "OmninodeQueueAge",
         "OmninodeQueueUnserved",
+        "OmninodeRedisAway",
         "OmninodeResponseTime",
         "OmninodeStuckTasks",
         "OmninodeUnknown",
