@@ -25,17 +25,19 @@ def judge_fleet(snapshot: Snapshot, fleet: Fleet, thresholds: Thresholds, settin
     A reason that is an info changes nothing, such as a paused queue. It asks nobody, and reads no clock.
     """
     circuits = _circuits(fleet.breakers or {}, settings)
-    of_sums = judge(snapshot, thresholds, _surroundings(fleet.processes or (), circuits))
+    # That the sums are unknown is said with the other parts.
+    sums = replace(snapshot, trouble="")
+    of_sums = judge(sums, thresholds, _surroundings(fleet.processes or (), circuits))
     reasons = sorted([*of_sums.reasons, *of_fleet(snapshot, fleet, settings)], key=_rank)
     return replace(of_sums, status=_worse(of_sums.status, reasons), reasons=tuple(reasons))
 
 
 def _worse(status: Status, reasons: Iterable[Reason]) -> Status:
     """A component that is critical by itself does not make the whole critical: see `judging.health`."""
-    whole = {reason.severity for reason in reasons if reason.component is None}
-    if status == "critical" or "critical" in whole:
+    told = [reason for reason in reasons if reason.severity != "info"]
+    if status == "critical" or any(each.severity == "critical" and each.component is None for each in told):
         return "critical"
-    return "degraded" if status == "degraded" or "warning" in whole else "healthy"
+    return "degraded" if told else status
 
 
 def _rank(reason: Reason) -> tuple[int, str]:
