@@ -11,12 +11,16 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from orchestrator import keys, redis
-from orchestrator.alerts.record import Raised
+from orchestrator.alerts import changing
+from orchestrator.alerts.record import Alert, Raised
+from orchestrator.alerts.store import Store
 from orchestrator.dev.ports import LOOPBACK
 from orchestrator.relay.watching import alarms
 from orchestrator.relay.watching import watcher as watching
+from orchestrator.relay.watching.heartbeat import Heartbeat
 from orchestrator.relay.watching.watcher import Watcher
 from orchestrator.settings import Settings
+from tests.alerting import raises_and_clears
 from tests.processes import wait_until
 
 LETTER = """
@@ -63,6 +67,7 @@ def _bury(client: Redis) -> None:
     client.xadd(keys.outbox(), {"id": "a", "raw": b"\xff"})
 
 
+@raises_and_clears("outbox_waits")
 def test_a_letter_that_waits_is_told_once_by_all_relays_and_so_is_its_end(
     environment: Settings, client: Redis
 ) -> None:
@@ -90,6 +95,7 @@ def test_one_relay_goes_on_where_another_has_stopped(environment: Settings, clie
         _wait_for(client)
 
 
+@raises_and_clears("open_letters", "open_letter_age")
 def test_open_letters_are_told_until_they_are_dealt_with(
     environment: Settings, client: Redis, database: psycopg.Connection[Any]
 ) -> None:
@@ -109,6 +115,7 @@ def test_open_letters_are_told_until_they_are_dealt_with(
     assert told["open_letter_age"].sentence.startswith("the oldest open dead letter is 2.0 hours old")
 
 
+@raises_and_clears("letters_per_minute")
 def test_many_deaths_within_a_minute_are_told(
     environment: Settings, client: Redis, database: psycopg.Connection[Any]
 ) -> None:
@@ -116,8 +123,11 @@ def test_many_deaths_within_a_minute_are_told(
     database.execute("UPDATE dead_letters SET died_at = now()")
     with _watching(environment, alert_letters_per_minute=10.0):
         _wait_for(client, "letters_per_minute")
+        database.execute("UPDATE dead_letters SET died_at = now() - interval '2 minutes'")
+        _wait_for(client)
 
 
+@raises_and_clears("topics_refuse")
 def test_a_topic_that_refuses_letters_is_named(
     environment: Settings, client: Redis, database: psycopg.Connection[Any]
 ) -> None:
@@ -130,6 +140,7 @@ def test_a_topic_that_refuses_letters_is_named(
     assert "orders.dlq: Broker: Topic authorization failed" in told["topics_refuse"].sentence
 
 
+@raises_and_clears("outbox_overflows")
 def test_what_postgresql_has_for_redis_is_told(
     environment: Settings, client: Redis, database: psycopg.Connection[Any]
 ) -> None:
@@ -137,10 +148,13 @@ def test_what_postgresql_has_for_redis_is_told(
     database.execute("UPDATE outbox_overflow SET error = ''")
     with _watching(environment):
         told = _wait_for(client, "outbox_overflows")
+        database.execute("DELETE FROM outbox_overflow")
+        _wait_for(client)
 
     assert told["outbox_overflows"].sentence.startswith("1 dead letter waits for Kafka in PostgreSQL")
 
 
+@raises_and_clears("postgresql_away")
 def test_a_postgresql_that_is_away_is_told_and_what_it_said_stays(
     environment: Settings, client: Redis, database: psycopg.Connection[Any]
 ) -> None:
@@ -153,5 +167,36 @@ def test_a_postgresql_that_is_away_is_told_and_what_it_said_stays(
     }
     with _watching(environment, **away):
         told = _wait_for(client, "postgresql_away", "topics_refuse")
+    with _watching(environment):
+        _wait_for(client, "topics_refuse")
 
     assert "Connection refused" in told["postgresql_away"].sentence
+
+
+@raises_and_clears("index_waits")
+def test_letters_that_cannot_be_found_yet_are_told(environment: Settings, client: Redis) -> None:
+    said = {"indexer": {"behind_seconds": 61.0, "error": "the index is locked"}}
+    stop = Event()
+    relay = Thread(target=Heartbeat(environment, "two", lambda: said).run, args=(stop,))
+    with _watching(environment):
+        relay.start()
+        told = _wait_for(client, "index_waits")
+        said["indexer"] = {"behind_seconds": 0.0, "error": ""}
+        _wait_for(client)
+        stop.set()
+        relay.join(10)
+
+    assert told["index_waits"].sentence.endswith("cannot be found yet (the index is locked)")
+
+
+def test_relays_leave_alone_what_others_have_raised(environment: Settings, client: Redis) -> None:
+    store = Store(client)
+    standing = store.read()
+    store.apply(standing, [changing.found(standing, Alert("no_workers", "critical", "none lives"))])
+    with _watching(environment, alert_outbox_seconds=0.2):
+        _bury(client)
+        _wait_for(client, "outbox_waits")
+        client.delete(keys.outbox())
+        _wait_for(client)
+
+    assert list(store.read().raised) == ["no_workers"]
