@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from celery import Celery, current_app
+from celery import Celery, _state
+from celery.utils.nodenames import gethostname, nodename
 
 from monitoring.alerts.delivering.answer import TAKEN, Answer
 from monitoring.alerts.delivering.told import CHANGES, Told
@@ -74,14 +75,17 @@ class Events:
         if self._dispatcher is None:
             app = _app(self._settings)
             self._connection = app.connection_for_write()
-            self._dispatcher = app.events.Dispatcher(self._connection, buffer_while_offline=False)
+            # A name that stays: programs that listen count by it.
+            name = nodename("omninode-alerts", gethostname())
+            self._dispatcher = app.events.Dispatcher(self._connection, name, buffer_while_offline=False)
         return self._dispatcher
 
 
 def _app(settings: Settings) -> Celery:
-    # The process's own, where it has one: it may have other names for its exchanges.
-    if current_app.conf.broker_url == settings.broker_url:
-        return current_app
+    # A worker's own: it may have other names for its exchanges. `current_app` would make one where none is.
+    own: Celery | None = getattr(_state, "default_app", None)
+    if own is not None and own.conf.broker_url == settings.broker_url:
+        return own
     app = Celery("omninode-alerts", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         broker_transport_options=options.of(settings) | {"global_keyprefix": settings.key_prefix},

@@ -59,6 +59,7 @@ def test_an_alert_is_an_event_of_a_group_of_its_own(
     wait_until(lambda: len(heard) >= 3, what="the events")
     raised, silenced, cleared = heard
     assert [each["type"] for each in heard] == ["alert", "alert", "alert"]
+    assert {each["hostname"].partition("@")[0] for each in heard} == {"omninode-alerts"}
     assert [each["id"] for each in heard] == [entry.id for entry in history.read(client)]
     assert (
         raised["change"],
