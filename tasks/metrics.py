@@ -40,6 +40,8 @@ def aggregate() -> dict[str, Any]:
         done["trouble"].append(redaction.text(f"alerts are not judged: {error}"))
     else:
         done["alerts"] = {event: looked.names(event) for event in ("raised", "cleared")}
+        if looked.trouble:
+            done["trouble"].append(f"alerts are not delivered: {looked.trouble}")
     return done
 
 

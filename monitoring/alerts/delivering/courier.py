@@ -11,7 +11,7 @@ from typing import Any, cast
 from redis import Redis
 
 from monitoring.alerts.delivering import backlog, told
-from monitoring.alerts.delivering.answer import Answer
+from monitoring.alerts.delivering.answer import TAKEN, Answer
 from monitoring.alerts.delivering.destination import Destination
 from monitoring.alerts.delivering.ledger import Account, Ledger
 from monitoring.alerts.delivering.missing import missing
@@ -111,11 +111,14 @@ class Courier:
             for name, each in account.told.items()
             if name in standing.raised and standing.silence_of(name) is None
         ]
-        answer = self._destination.remind(raised) if raised else None
-        if answer is not None and answer.kind != "taken":
+        answer = self._destination.remind(raised) if raised else TAKEN
+        if answer.kind == "away":
             self._is_away(answer)
             return
-        self._account = replace(self._account, reminded_at=account.now)
+        # Of what it refuses the log has told when it was new.
+        self.report = replace(self.report, trouble=answer.sentence)
+        back = self._back() if raised else self._account
+        self._account = replace(back, reminded_at=account.now)
         self._write()
 
     def _is_wanted(self, entry: Entry) -> bool:
@@ -127,7 +130,7 @@ class Courier:
         if answer.kind == "away":
             self._is_away(answer)
             return False
-        account = replace(self._account, position=position, failures=0, again_at=0.0, error="")
+        account = replace(self._back(), position=position)
         if told.changes_belief(entry):
             # Also of what is refused: it is not sent again and again.
             account = account.with_belief(entry.alert, told.after(entry))
@@ -138,10 +141,14 @@ class Courier:
             self.report = replace(self.report, refused=self.report.refused + 1)
         else:
             self.report = replace(self.report, taken=self.report.taken + 1)
-        if self._account.failures:
-            _LOG.tell("info", "alert_delivery_resumed", destination=self._destination.name)
         self._account = account
         return self._write()
+
+    def _back(self) -> Account:
+        """The account of a destination that has answered."""
+        if self._account.failures:
+            _LOG.tell("info", "alert_delivery_resumed", destination=self._destination.name)
+        return replace(self._account, failures=0, again_at=0.0, error="")
 
     def _ask(self, entry: Entry) -> Answer:
         try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from monitoring.alerts.delivering import deliver
 from orchestrator.settings import Settings
@@ -93,7 +94,10 @@ def test_an_alertmanager_that_has_lost_everything_is_told_again(
     client.hset(account, "reminded_at", 0)
     receiver.answers.append(503)
 
-    away = deliver(settings, client)
-    wait_until(lambda: deliver(settings, client) and len(receiver.requests) == 3, what="the reminder")
+    with capture_logs() as logs:
+        away = deliver(settings, client)
+        wait_until(lambda: deliver(settings, client) and len(receiver.requests) == 3, what="the reminder")
 
+    assert [each["event"] for each in logs] == ["alert_delivery_failed", "alert_delivery_resumed"]
+    assert client.hget(account, "failures") == "0"
     assert away.trouble == "alertmanager: http://127.0.0.1 answered with 503 Service Unavailable"
