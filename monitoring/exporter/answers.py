@@ -17,6 +17,7 @@ from monitoring.exporter.text import text
 from monitoring.fleet.figures import PARTS as FLEET_PARTS
 from monitoring.fleet.figures import Fleet
 from monitoring.fleet.gather import gather
+from monitoring.judging.health import Status
 from monitoring.judging.thresholds import Given
 from monitoring.performance import dashboard
 from monitoring.recording.sums import Snapshot
@@ -28,6 +29,7 @@ from orchestrator.settings import Settings
 
 # What is read, and what is made of it, are each good for this long.
 _FRESH_SECONDS = 0.5
+_JUDGE_SECONDS = 5.0
 # Whoever reads has limits of its own, of three seconds at the most.
 _READ_SECONDS, _RENDER_SECONDS = 4.0, 10.0
 _ANSWER_SECONDS = 1.0
@@ -44,14 +46,28 @@ class Answers:
         self._client: Redis = broker.client(settings, decode=True, timeout_seconds=_ANSWER_SECONDS, retries=0)
         self._store = Store(self._client, settings.key_prefix)
         self._snapshot: Shared[Snapshot] = Shared(_FRESH_SECONDS)
+        self._totals: Shared[Snapshot] = Shared(_FRESH_SECONDS)
         self._fleet: Shared[Fleet] = Shared(_FRESH_SECONDS)
         self._standing: Shared[Standing] = Shared(_FRESH_SECONDS)
         self._text: Shared[bytes] = Shared(_FRESH_SECONDS)
+        self._status: Status = "healthy"
+        self._is_judged = False
 
     async def metrics(self) -> bytes:
-        """All metrics, in Prometheus' text format."""
-        figures = await self._figures()
-        return await self._text.get(partial(text, figures), _RENDER_SECONDS)
+        """All metrics, in Prometheus' text format.
+
+        The verdict on what was measured in the last minutes is that of the last time that it was judged.
+        """
+        figures = await self._figures(self._totals, self._source.totals)
+        if not self._is_judged:
+            await self._judge()
+        return await self._text.get(partial(text, figures, self._status), _RENDER_SECONDS)
+
+    async def keep_judging(self) -> None:
+        """Judge how the fleet is every five seconds, until this is cancelled."""
+        while True:
+            await self._judge()
+            await asyncio.sleep(_JUDGE_SECONDS)
 
     async def health(self) -> dict[str, Any]:
         """The health, as JSON can have it."""
@@ -65,16 +81,23 @@ class Answers:
 
     async def trouble(self) -> str:
         """Why the figures cannot be read, as a sentence; empty where they can."""
-        return (await self._sums()).trouble
+        return (await _sums(self._totals, self._source.totals)).trouble
 
     def close(self) -> None:
         """Have no connections."""
         self._client.close()
 
-    async def _figures(self) -> Figures:
+    async def _judge(self) -> None:
+        figures = await self._figures()
+        self._status = await asyncio.to_thread(lambda: figures.health.status)
+        self._is_judged = True
+
+    async def _figures(
+        self, shared: Shared[Snapshot] | None = None, read: Callable[[], Snapshot] | None = None
+    ) -> Figures:
         # All begin at once, and each is waited for.
         asked = (
-            asyncio.ensure_future(self._sums()),
+            asyncio.ensure_future(_sums(shared or self._snapshot, read or self._source.snapshot)),
             asyncio.ensure_future(_part(self._fleet, partial(gather, self._settings))),
             asyncio.ensure_future(_part(self._standing, self._store.read)),
         )
@@ -89,13 +112,6 @@ class Answers:
             self._thresholds.resolved(),
             self._settings,
         )
-
-    async def _sums(self) -> _Part[Snapshot]:
-        part = await _part(self._snapshot, self._source.snapshot)
-        if part.found is None or not part.found.trouble:
-            return part
-        # What this process alone has counted is not what the fleet has.
-        return _Part(None, part.found.trouble.removesuffix(ALONE))
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,14 @@ async def _part(shared: Shared[T], find: Callable[[], T]) -> _Part[T]:
         return _Part(None, f"Redis does not answer within {_READ_SECONDS:g} seconds")
     except Exception as error:
         return _Part(None, redaction.text(f"Redis does not answer: {type(error).__name__}: {error}")[:300])
+
+
+async def _sums(shared: Shared[Snapshot], read: Callable[[], Snapshot]) -> _Part[Snapshot]:
+    part = await _part(shared, read)
+    if part.found is None or not part.found.trouble:
+        return part
+    # What this process alone has counted is not what the fleet has.
+    return _Part(None, part.found.trouble.removesuffix(ALONE))
 
 
 def _dashboard(figures: Figures) -> dict[str, Any]:

@@ -63,7 +63,9 @@ async def _serve(door: access.Access, sockets: list[socket.socket], answers: Ans
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
     where = server.url(door, sockets)
+    judging = asyncio.create_task(answers.keep_judging())
     await server.serve(
         application(door, answers), sockets, stop, lambda: _LOG.info("exporter_ready", url=where)
     )
+    judging.cancel()
     return _INTERRUPTED if heard[0] == signal.SIGINT else 0

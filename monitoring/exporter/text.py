@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from monitoring.exporter import counted, fleetwide
 from monitoring.exporter.figures import Figures
+from monitoring.judging.health import Status
 from monitoring.performance import prometheus
 
+_WORST: tuple[Status, ...] = ("critical", "degraded", "healthy")
 
-def text(figures: Figures) -> bytes:
-    """The whole answer."""
-    sums = figures.sums
+
+def text(figures: Figures, judged: Status) -> bytes:
+    """The whole answer; `judged` is what became of the last minutes' figures, where these have none.
+
+    What is not well of the fleet itself counts at once.
+    """
+    sums, health = figures.sums, figures.health
+    if figures.knows_sums and _WORST.index(judged) < _WORST.index(health.status):
+        health = replace(health, status=judged)
     families = [
         *prometheus.counts(sums),
         *counted.families(sums, figures.snapshot.overflowed if figures.knows_sums else None),
-        *prometheus.system(figures.health),
+        *prometheus.system(health),
         *fleetwide.families(figures),
     ]
     said = f"{prometheus.durations(sums)}{counted.waits(sums)}{prometheus.rendered(families)}"

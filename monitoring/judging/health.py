@@ -97,8 +97,8 @@ def judge(snapshot: Snapshot, thresholds: Thresholds, surroundings: Surroundings
 
 def error_percent(sums: Sums, component: str | None) -> float:
     """The part of calls that failed, of a component or of all; 0 where there were none."""
-    calls = sums.of(component).count
-    return 100 * sums.of(component, "error").count / calls if calls else 0.0
+    calls = sums.count(component)
+    return 100 * sums.count(component, "error") / calls if calls else 0.0
 
 
 def rounded(value: float | None) -> float | None:

@@ -85,6 +85,14 @@ class Sums:
             if (component is None or key.component == component) and (status is None or key.status == status)
         )
 
+    def count(self, component: str | None = None, status: Status | None = None) -> int:
+        """How many calls `of` has, without their durations."""
+        return sum(
+            calls.count
+            for key, calls in self.calls.items()
+            if (component is None or key.component == component) and (status is None or key.status == status)
+        )
+
     def components(self) -> Iterator[str]:
         """Those that were called."""
         yield from sorted({key.component for key in self.calls})
@@ -155,12 +163,16 @@ def together(sums: Iterable[Sums]) -> Sums:
         _add(events, each.events)
         _add(outcomes, each.outcomes)
     return Sums(
-        {key: joined(parts) for key, parts in calls.items()},
+        {key: _whole(parts) for key, parts in calls.items()},
         errors,
         events,
-        {where: joined(parts) for where, parts in waits.items()},
+        {where: _whole(parts) for where, parts in waits.items()},
         outcomes,
     )
+
+
+def _whole(parts: list[Calls]) -> Calls:
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def joined(parts: Iterable[Calls]) -> Calls:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from monitoring.recording.sums import Calls, Ended, Key, Sums
@@ -42,14 +43,14 @@ def calls(text: str) -> Calls:
     Raises:
         ValueError: it is none.
     """
-    numbers = [int(word) for word in text.split()]
+    numbers = list(map(int, text.split()))
     if len(numbers) < _HEAD or len(numbers) % 2:
         message = f"durations are four numbers and pairs of them, not {text!r:.80}"
         raise ValueError(message)
-    count, micros, least, most = numbers[:_HEAD]
-    return Calls(
-        count, micros, dict(zip(numbers[_HEAD::2], numbers[_HEAD + 1 :: 2], strict=True)), least, most
-    )
+    left = iter(numbers)
+    count, micros, least, most = islice(left, _HEAD)
+    # Each bucket takes two of what is left.
+    return Calls(count, micros, dict(zip(left, left, strict=True)), least, most)
 
 
 def read(stored: Mapping[str, str]) -> Sums:

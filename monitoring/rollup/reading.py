@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,10 +48,17 @@ class FleetSource:
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
+        return self._with_what_is_here(self._read)
+
+    def totals(self) -> Snapshot:
+        """What is known now of all since the beginning; it has no minutes, and takes a part of the time."""
+        return self._with_what_is_here(self._read_totals)
+
+    def _with_what_is_here(self, read: Callable[[], Snapshot]) -> Snapshot:
         writer = process.writer
         with writer.still():
             try:
-                fleet = self._read()
+                fleet = read()
             except AWAY as error:
                 return alone(error)
             refused, overflowed = writer.unwritten_marks()
@@ -71,6 +78,14 @@ class FleetSource:
             return processes.read(self._connected(), self._settings.key_prefix)
         except AWAY:
             return []
+
+    def _read_totals(self) -> Snapshot:
+        ask: Any = self._connected()
+        with ask.pipeline(transaction=True) as pipeline:
+            pipeline.time()
+            pipeline.hgetall(keys.metrics("totals", self._settings.key_prefix))
+            (seconds, _), totals = pipeline.execute()
+        return _of_totals(int(seconds), totals)
 
     def _read(self) -> Snapshot:
         prefix = self._settings.key_prefix
@@ -135,16 +150,22 @@ class _Listed:
         for name in (*unfolded, *self.folded):
             if name in hashes:
                 minutes.setdefault(_minute(name), []).append(hashes[name])
-        since = _whole(self.totals, fields.SINCE) or self.seconds
-        return Snapshot(
-            self.minute,
-            float(max(0, self.seconds - since)),
-            encoding.read(self.totals),
-            {minute: together(each) for minute, each in minutes.items()},
-            _whole(self.totals, encoding.REFUSED),
-            _whole(self.totals, encoding.OVERFLOWED),
-            together([encoding.read(self.kept), *_found(unfolded, hashes)]),
+        return replace(
+            _of_totals(self.seconds, self.totals),
+            minutes={minute: together(each) for minute, each in minutes.items()},
+            whole=together([encoding.read(self.kept), *_found(unfolded, hashes)]),
         )
+
+
+def _of_totals(seconds: int, totals: Mapping[str, str]) -> Snapshot:
+    since = _whole(totals, fields.SINCE) or seconds
+    return Snapshot(
+        seconds // 60,
+        float(max(0, seconds - since)),
+        encoding.read(totals),
+        refused=_whole(totals, encoding.REFUSED),
+        overflowed=_whole(totals, encoding.OVERFLOWED),
+    )
 
 
 def _found(names: Iterable[str], hashes: Mapping[str, Sums]) -> list[Sums]:
