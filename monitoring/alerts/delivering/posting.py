@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -14,6 +16,18 @@ from orchestrator.retry import healing
 
 _TIMEOUT = httpx2.Timeout(4.0, connect=3.0)
 _CLIENT_ERRORS = range(400, 500)
+_is_posting: ContextVar[bool] = ContextVar("omninode_is_posting", default=False)
+
+
+class _Secretive(logging.Filter):
+    """Keeps the client's own lines about our requests, with the whole address, out of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
+        """Whether it may be logged."""
+        return not _is_posting.get()
+
+
+_SECRETIVE = _Secretive()
 
 
 class Poster:
@@ -27,6 +41,7 @@ class Poster:
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Send it, and say what became of it; raises nothing."""
+        before = _is_posting.set(True)
         try:
             with self._opened().stream("POST", self._url, content=body, headers=headers or {}) as response:
                 return self._read(response)
@@ -34,6 +49,8 @@ class Poster:
             # Also what httpx2 raises of an address that only a connection shows to be none, or when closed.
             words = redaction.text(str(error)) or type(error).__name__
             return Answer("away", f"{self.shown} does not answer: {words}")
+        finally:
+            _is_posting.reset(before)
 
     def close(self) -> None:
         """Let go of the connection; a request that is under way fails."""
@@ -43,6 +60,7 @@ class Poster:
     def _opened(self) -> httpx2.Client:
         # Most rounds have nothing to send, and it is slow to make.
         if self._client is None:
+            logging.getLogger("httpx2").addFilter(_SECRETIVE)
             self._client = httpx2.Client(
                 timeout=_TIMEOUT,
                 # What is slow in it is for encryption alone.

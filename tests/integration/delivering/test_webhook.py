@@ -1,5 +1,7 @@
 """A webhook tells of each change of an alert, signed, in order, and again until it is taken."""
 
+import logging
+
 import pytest
 from redis import Redis
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -167,7 +169,27 @@ def test_after_a_flood_a_receiver_is_told_what_is_still_raised_and_what_it_belie
     assert (report.taken, report.left_out, report.waiting) == (2, 120, 0)
 
 
-def test_nothing_secret_is_shown_of_a_receiver(redis_url: str, client: Redis, alerts: Alerts) -> None:
+def test_what_is_secret_in_an_address_is_used_and_not_logged(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = receiver.url.replace("http://", "http://ada:hunter2@") + "/services/hunter3?key=hunter4"
+    alerts.raise_("a")
+
+    with caplog.at_level(logging.DEBUG):
+        report = _of_webhook(deliver(to_webhook(redis_url, url), client))
+
+    ((path, headers, _),) = receiver.requests
+    assert report.taken == 1
+    assert (path, headers["Authorization"]) == (
+        "/alerts/services/hunter3?key=hunter4",
+        "Basic YWRhOmh1bnRlcjI=",
+    )
+    assert "hunter" not in caplog.text
+
+
+def test_nothing_secret_is_shown_of_a_receiver_that_is_away(
+    redis_url: str, client: Redis, alerts: Alerts
+) -> None:
     url = f"http://ada:hunter2@127.0.0.1:{ports.free(1)[0]}/services/T0/hunter3"
     alerts.raise_("a")
 
