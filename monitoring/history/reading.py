@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,17 +44,28 @@ def series(
     """
     until = until or datetime.now(UTC)
     tier = tier or _fitting(since, until)
-    first = moment(start(minute_of(since), tier))
-    found: defaultdict[datetime, dict[str, str]] = defaultdict(dict)
+    found = {
+        first: {
+            field: value for field, value in of.items() if component is None or component in labels(field)
+        }
+        for first, of in by_period(connection, since, until, tier).items()
+    }
+    return [Period(tier, moment(first), read(of)) for first, of in sorted(found.items()) if of]
+
+
+def by_period(
+    connection: Connection[Any], since: datetime, until: datetime, tier: Tier
+) -> dict[int, dict[str, str]]:
+    """First minute of a period → its sums, as fields and values."""
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for starts_at, field, value in connection.execute(
         "SELECT r.starts_at, s.field, r.value"
         " FROM metric_rollups r JOIN metric_series s ON s.id = r.series_id"
-        " WHERE r.tier = %s AND r.starts_at >= %s AND r.starts_at < %s ORDER BY r.starts_at",
-        (tier, first, until),
+        " WHERE r.tier = %s AND r.starts_at >= %s AND r.starts_at < %s",
+        (tier, moment(start(minute_of(since), tier)), until),
     ):
-        if component is None or component in labels(field):
-            found[starts_at][field] = value
-    return [Period(tier, starts_at.astimezone(UTC), read(stored)) for starts_at, stored in found.items()]
+        found[minute_of(starts_at)][field] = value
+    return found
 
 
 def totals(connection: Connection[Any], since: datetime, until: datetime | None = None) -> Sums:
@@ -62,11 +73,11 @@ def totals(connection: Connection[Any], since: datetime, until: datetime | None 
 
     Where there are no rows of minutes any more it begins with the hour, or the day, that `since` is in.
     """
-    return read(stored(connection, since, until))
+    return read(of_time(connection, since, until))
 
 
-def stored(connection: Connection[Any], since: datetime, until: datetime | None = None) -> dict[str, str]:
-    """The same as `totals`, as fields and values of a hash."""
+def of_time(connection: Connection[Any], since: datetime, until: datetime | None = None) -> dict[str, str]:
+    """The same as `totals`, as fields and values."""
     now = datetime.now(UTC)
     end = minute_of(now) + 1 if until is None else minute_of(until)
     retention_hours = settings.current().perf_monitor_retention_hours
@@ -74,8 +85,8 @@ def stored(connection: Connection[Any], since: datetime, until: datetime | None 
     return {field: added(values) for field, values in rows.read(connection, covering).items()}
 
 
-def together(*hashes: Mapping[str, str]) -> dict[str, str]:
-    """The sums of hashes that have the same fields."""
+def together(hashes: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The sums of what has the same fields."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for each in hashes:
         for field, value in each.items():

@@ -25,6 +25,7 @@ _COMMANDS = {
     "exporter": Entry("monitoring.cli.exporter:exporter", "Tell Prometheus and people how the fleet is."),
     "health": Entry("monitoring.cli.health:health", "Say whether everything works, and what does not."),
     "hooks": Entry("tasks.cli.hooks:hooks", "Ingest hooks, and count what became of them."),
+    "metrics": Entry("monitoring.cli.metrics:metrics", "Show what was counted, by component and time."),
     "queues": Entry("orchestrator.cli.queues:queues", "Look into queues, pause and empty them."),
     "relay": Entry("orchestrator.cli.relay:relay", "Move dead letters to Kafka and into the index."),
     "running": Entry("orchestrator.cli.running:running", "Show what runs now, where, and until when."),

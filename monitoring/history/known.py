@@ -1,0 +1,99 @@
+"""All that is known of a time: what PostgreSQL has of it, and what is still in Redis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from redis.exceptions import RedisError
+
+from monitoring.history.reading import Period, by_period, of_time, together
+from monitoring.history.tiers import Tier, minute_of, moment, start
+from monitoring.history.values import is_readable
+from monitoring.history.windows import Window, Windows
+from monitoring.rollup.encoding import read
+from orchestrator import broker, postgres, redaction
+from orchestrator.settings import Settings
+
+# Somebody waits for the answer: a server that is away is said soon, one that is slow after a while.
+_TIMEOUT_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
+# First minute of a period → its sums, as fields and values.
+_Periods = dict[int, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Sums by period, the oldest first; one period where no tier was asked for.
+
+    `unknown` says by part (`history`, `recent`) what could not be found out, and why.
+    """
+
+    periods: tuple[Period, ...]
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def know(settings: Settings, since: datetime, until: datetime | None, tier: Tier | None) -> Known:
+    """What was counted from the period that `since` is in until before `until` (None: now); never raises."""
+    unknown: dict[str, str] = {}
+    # Before PostgreSQL, which then says what of it has been folded meanwhile.
+    waiting = _waiting(settings, unknown)
+    end = until or datetime.now(UTC)
+    found: _Periods = {}
+    try:
+        with (
+            postgres.connect(settings.database_url, _TIMEOUT_SECONDS) as connection,
+            postgres.cut_off_after(_LONGEST_SECONDS, connection),
+        ):
+            # What is folded at this very moment is in both of these answers, or in none.
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
+            with connection.transaction():
+                _drop_folded(connection, waiting)
+                found = _folded(connection, since, until, tier)
+    except psycopg.Error as error:
+        said = str(error).partition("\n")[0]
+        unknown["history"] = redaction.text(
+            f"the history cannot be read from PostgreSQL ({said}): it is left out"
+        )
+    first, last = minute_of(since), minute_of(end) + (until is None)
+    for window, stored in waiting.items():
+        if (start(first, tier) if tier else first) <= window.minute < last:
+            period = start(window.minute, tier) if tier else first
+            found[period] = together([found.get(period, {}), stored])
+    periods = [Period(tier or "minute", moment(at), read(found[at])) for at in sorted(found) if found[at]]
+    return Known(tuple(periods), unknown)
+
+
+def _waiting(settings: Settings, unknown: dict[str, str]) -> dict[Window, dict[str, str]]:
+    found: defaultdict[Window, dict[str, str]] = defaultdict(dict)
+    try:
+        with broker.client(settings, decode=True, timeout_seconds=_TIMEOUT_SECONDS, retries=0) as client:
+            for window, stored in Windows(client, settings.key_prefix).unfolded():
+                found[window] = {
+                    of: value for of, value in stored.items() if of[:1] == "[" and is_readable(of, value)
+                }
+    except (RedisError, OSError) as error:
+        unknown["recent"] = redaction.text(
+            f"the broker's Redis does not answer ({error}): what is not yet in PostgreSQL is left out"
+        )
+    return dict(found)
+
+
+def _drop_folded(connection: Connection[Any], waiting: dict[Window, dict[str, str]]) -> None:
+    minutes = [window.minute for window in waiting]
+    for row in connection.execute(
+        "SELECT minute, window_id FROM metric_folds WHERE minute = ANY(%s)", (minutes,)
+    ):
+        waiting.pop(Window(*row), None)
+
+
+def _folded(
+    connection: Connection[Any], since: datetime, until: datetime | None, tier: Tier | None
+) -> _Periods:
+    if tier is None:
+        return {minute_of(since): of_time(connection, since, until)}
+    return by_period(connection, since, until or datetime.now(UTC), tier)
