@@ -28,10 +28,10 @@ from orchestrator.worker import (
     reporter,
     retrying,
     revocations,
-    serving,
 )
 from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
+from orchestrator.worker.serving import Serving
 
 _LOG = structlog.get_logger(__name__)
 
@@ -39,12 +39,9 @@ _FINISH_WRITES_SECONDS = 5.0
 
 
 class Consumer(stock.Consumer):  # type: ignore[misc]
-    """Receives claimed messages, and buries those that no task can be made of.
+    """Receives claimed messages, and buries those that no task can be made of."""
 
-    `is_reconnecting` while the connection is lost, until the event loop runs on another one.
-    """
-
-    is_reconnecting = False
+    _serving: Serving | None = None
 
     def on_ready(self) -> None:
         """The event loop is about to run, for the first time or after a reconnect."""
@@ -57,11 +54,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         limits.register()
         mover.start(channel.keeper.client, channel.keys, channel.lists_claimed)
         announcing.begin(self)
-        self.is_reconnecting = False
-        serves = serving.of(self, channel)
+        self._serving = Serving(self, channel)
         for keeper in holdings.keepers():
             # In the solo pool the main thread runs the tasks: meanwhile only the keeper can settle.
-            keeper.introduce(self.hostname, serves if keeper is channel.keeper else None)
+            keeper.introduce(self.hostname, self._serving if keeper is channel.keeper else None)
             keeper.eager = room.blocks_the_loop
             keeper.excused = lambda: room.blocks_the_loop or _is_shutting_down_softly()
         super().on_ready()
@@ -157,7 +153,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         renewed but never run. It is also why a busy worker of Celery's may need half a minute to stop: so
         long a child waits for its results to be read, and nobody reads where the pool has forgotten the jobs.
         """
-        self.is_reconnecting = True
+        if self._serving is not None:
+            self._serving.lose()
         pool = getattr(self.pool, "_pool", None)
         deadline = time.monotonic() + _FINISH_WRITES_SECONDS
         # The loop's reset has dropped half-written jobs: their children would wait for the rest for ever.

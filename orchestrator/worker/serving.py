@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
 from typing import Any
 
 _POOLS = {"PreforkPool": "prefork", "SoloPool": "solo", "ThreadPool": "threads"}
 
 
-def of(consumer: Any, channel: Any) -> Callable[[], Mapping[str, Any]]:
-    """What says it, from any thread, for as long as this channel is the worker's.
+class Serving:
+    """Says it, from any thread, for as long as this channel is the worker's.
 
-    Queues are added and cancelled by remote control, and processes too. While the connection is lost nothing
+    Queues are added and cancelled by remote control, and processes too. Once the connection is lost nothing
     is consumed: until there is another one, the worker serves what it served.
     """
-    last: list[str] = []
 
-    def serves() -> Mapping[str, Any]:
-        queues = sorted(channel.claimed)
-        if not (channel.closed or consumer.is_reconnecting):
-            last[:] = queues
+    def __init__(self, consumer: Any, channel: Any) -> None:
+        self._consumer = consumer
+        self._channel = channel
+        self._queues = sorted(channel.claimed)
+        self._is_lost = False
+
+    def lose(self) -> None:
+        """The connection is lost: its consumers are about to be cancelled, and nobody means that."""
+        self._is_lost = True
+
+    def __call__(self) -> dict[str, Any]:
+        """It, as JSON can have it."""
+        queues = sorted(self._channel.claimed)
+        # Looked at afterwards: what was read before the connection was lost holds.
+        if not (self._channel.closed or self._is_lost):
+            self._queues = queues
+        pool = self._consumer.pool
         return {
-            "node": consumer.hostname,
+            "node": self._consumer.hostname,
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "pool": _POOLS.get(type(consumer.pool).__name__, type(consumer.pool).__name__),
-            "concurrency": int(consumer.pool.num_processes),
-            "queues": list(last),
+            "pool": _POOLS.get(type(pool).__name__, type(pool).__name__),
+            "concurrency": int(pool.num_processes),
+            "queues": self._queues,
         }
-
-    return serves

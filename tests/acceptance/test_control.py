@@ -11,6 +11,7 @@ from celery.events import EventReceiver
 
 from orchestrator import keys
 from orchestrator.dev.stack import Addresses
+from orchestrator.queues import serving
 from tests.acceptance.controlled import SECONDS, Place, kill, shared_redis
 from tests.processes import Worker, wait_until
 
@@ -219,6 +220,18 @@ def test_a_queue_is_served_from_when_it_is_added_until_it_is_cancelled(place: Pl
 
     assert (place.server.llen("extra"), place.state(after)) == (1, "PENDING")
     place.server.delete("extra")
+
+
+def test_the_fleet_knows_of_a_queue_that_is_added_until_it_is_cancelled(place: Place, worker: Worker) -> None:
+    control, node = place.app.control, [worker.node]
+
+    def served() -> list[tuple[str, ...]]:
+        return [each.queues for each in serving.workers(place.server) if each.node == worker.node]
+
+    control.add_consumer("extra", destination=node, **_ANSWERED)
+    wait_until(lambda: served() == [(_QUEUE, "extra")], what="the record with it")
+    control.cancel_consumer("extra", destination=node, **_ANSWERED)
+    wait_until(lambda: served() == [(_QUEUE,)], what="the record without it")
 
 
 def test_a_pool_that_grows_while_tasks_run_and_shrinks_again_ends_each_once(

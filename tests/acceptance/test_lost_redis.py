@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 import pytest
 
 from orchestrator.dev.stack import Addresses
+from orchestrator.queues import serving
 from tests.acceptance.controlled import SECONDS, Place, own_redis, together
 from tests.chaos.transport.servers import Server
 from tests.processes import Worker, let_pass, wait_until
@@ -82,6 +84,24 @@ def test_a_task_that_runs_while_its_connections_are_cut_runs_once(place: Place) 
 
     assert place.result(sent) == "slow"
     assert place.starts(sent) == 1
+
+
+def test_workers_whose_connections_are_cut_are_never_said_to_serve_nothing(place: Place) -> None:
+    def served() -> list[tuple[str, ...]]:
+        return [each.queues for each in serving.workers(place.server)]
+
+    wait_until(lambda: served() == [(_QUEUE,)] * 2, what="both records")
+    told: set[tuple[str, ...]] = set()
+
+    def has_ended(sent: str) -> bool:
+        told.update(served())
+        return place.state(sent) == "SUCCESS"
+
+    for _ in range(3):
+        place.server.client_kill_filter(_type="normal", skipme=True)
+        wait_until(partial(has_ended, place.send("good", queue=_QUEUE)), what="its end")
+
+    assert told == {(_QUEUE,)}
 
 
 def test_children_that_die_while_the_connection_is_lost_end_no_worker(

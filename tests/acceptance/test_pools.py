@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator import keys
 from orchestrator.dev.stack import Addresses
+from orchestrator.queues import serving
 from tests.acceptance.controlled import RUNS, Place, kill, shared_redis, together
 from tests.processes import Worker, wait_until
 
@@ -54,6 +55,20 @@ def _all_is_settled_afterwards(place: Place) -> Iterator[None]:
 
 
 each_pool = pytest.mark.parametrize("pool", _POOLS)
+
+
+def test_the_fleet_knows_what_each_pool_serves(place: Place, workers: _Workers) -> None:
+    nodes = {worker.node for worker in workers.pools[:3]}
+
+    wait_until(lambda: nodes <= {each.node for each in serving.workers(place.server)}, what="their records")
+
+    told = [each for each in serving.workers(place.server) if each.node in nodes]
+    assert {each.pool: (each.queues, each.concurrency) for each in told} == {
+        "prefork": (("prefork",), 2),
+        "threads": (("threads",), 2),
+        "solo": (("solo",), 1),
+    }
+    assert {each.pid for each in told} == {worker.process.pid for worker in workers.pools[:3]}
 
 
 @each_pool

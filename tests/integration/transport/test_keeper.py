@@ -1,5 +1,7 @@
 """The lease thread renews whatever else fails, and says what does."""
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 from redis import ConnectionPool, Redis
 from structlog.testing import capture_logs
 
+from orchestrator.queues import serving
+from orchestrator.transport.attendance import Attendance
 from orchestrator.transport.exchange import Wish
 from orchestrator.transport.keeper import Keeper
 from orchestrator.transport.ledger import Batch, Ledger
@@ -16,6 +20,8 @@ from tests.processes import wait_until
 
 _A = list_of("a")
 _LEASE_SECONDS = 2.0
+_WORKERS = f"{places.PREFIX}omninode:1:workers"
+_ABOUT: dict[str, Any] = {"node": "shop@host", "host": "host", "pid": 1, "pool": "solo", "concurrency": 1}
 
 
 def test_leases_are_renewed_while_a_settlement_is_refused(client: Redis) -> None:
@@ -46,6 +52,45 @@ def test_a_worker_says_under_which_name_it_holds_its_claims_until_it_closes(clie
     assert not client.exists(name)
 
 
+def test_a_worker_says_what_it_serves_at_once_where_that_changes_until_it_closes(client: Redis) -> None:
+    served = {"queues": ["a"]}
+    with _keeping(client) as keeper:
+        keeper.introduce("shop@host", lambda: _ABOUT | served)
+        wait_until(lambda: _served(client) == {"shop@host": ("a",)}, what="its record")
+
+        served = {"queues": ["a", "b"]}
+        wait_until(lambda: _served(client) == {"shop@host": ("a", "b")}, 2.0, "the other queue")
+
+        lifetime: Any = client.ttl(_WORKERS)
+        assert 86_000 < lifetime <= 86_400
+    assert not client.exists(_WORKERS)
+
+
+def test_a_worker_of_the_same_name_that_ends_leaves_the_others_record_alone(client: Redis) -> None:
+    with _keeping(client) as keeper:
+        keeper.introduce("shop@host", lambda: _ABOUT | {"queues": ["a"]})
+        wait_until(lambda: _served(client), what="its record")
+        other = Attendance(client, "another", places.PREFIX)
+        other.attend("shop@host", dict)
+
+        other.leave()
+
+        assert _served(client) == {"shop@host": ("a",)}
+
+
+def test_records_of_workers_that_were_killed_are_forgotten_by_the_next_one_after_a_day(client: Redis) -> None:
+    now = time.time()
+    for node, ago in (("long ago", 100_000), ("lately", 60)):
+        client.hset(_WORKERS, node, json.dumps({"at": now - ago} | _ABOUT | {"queues": []}))
+    client.hset(_WORKERS, "odd", "no record")
+
+    with _keeping(client) as keeper:
+        keeper.introduce("shop@host", lambda: _ABOUT | {"queues": ["a"]})
+        wait_until(lambda: _served(client), what="its record")
+
+        assert client.hgetall(_WORKERS).keys() == {b"lately", b"shop@host"}
+
+
 def test_leases_that_cannot_be_renewed_are_a_warning(client: Redis) -> None:
     with capture_logs() as logs, _keeping(client):
         client.delete(places.LEASES)
@@ -54,6 +99,10 @@ def test_leases_that_cannot_be_renewed_are_a_warning(client: Redis) -> None:
         wait_until(lambda: _warnings(logs) == {"script_refused", "leases_not_renewed"}, what="the warnings")
 
         client.delete(places.LEASES)
+
+
+def _served(client: Redis) -> dict[str, tuple[str, ...]]:
+    return {worker.node: worker.queues for worker in serving.workers(client, places.PREFIX)}
 
 
 def _warnings(logs: Any) -> set[str]:
