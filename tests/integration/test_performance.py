@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from monitoring.performance import PerformanceMonitor
+from monitoring.rollup import process
 from orchestrator import kafka, postgres, redis, settings
 from orchestrator.breaker import breaker, hub
 from orchestrator.errors import BreakerOpen
@@ -27,7 +28,9 @@ def breakers_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _breakers_on(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_URL", url)
     settings.use(settings.load())
+    process.forget()
     yield
+    process.forget()
     hub.forget()
     settings.forget()
 

@@ -9,6 +9,7 @@ import pytest
 from orchestrator import events, settings
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
+from tests.patterns.watching import nothing_is_recorded
 from tests.patterns.web import Web, serving
 from tests.servers import clean_redis, environment_of
 
@@ -24,6 +25,12 @@ def environment(stack: Addresses) -> Iterator[Settings]:
         environment_of(stack, redis_url, stack.database_url) as found,
     ):
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _fleet(environment: Settings) -> None:
+    """It has recorded nothing, and this process neither."""
+    nothing_is_recorded()
 
 
 @pytest.fixture

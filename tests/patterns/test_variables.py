@@ -19,7 +19,7 @@ from tests.patterns.clients import is_published_soon, published
 from tests.patterns.conftest import Away, Give
 from tests.patterns.letters import letters
 from tests.patterns.proofs import proves
-from tests.patterns.watching import watching
+from tests.patterns.watching import nothing_is_recorded, watching
 from tests.processes import let_pass, wait_until
 
 _ONCE = {"KAFKA_MAX_RETRIES": "0", "KAFKA_TIMEOUT_SECONDS": "0.1"}
@@ -150,6 +150,7 @@ async def _recorded(monitor: PerformanceMonitor, duration_ms: float = 1.0, failu
 
 def _status(duration_ms: float = 1.0, failures: int = 0) -> Any:
     async def main() -> Any:
+        nothing_is_recorded()
         monitor = PerformanceMonitor()
         await _recorded(monitor, duration_ms, failures)
         return (await monitor.get_system_health())["status"]
@@ -164,7 +165,7 @@ def test_it_is_how_long_calls_are_remembered(item: str, give: Give) -> None:
         now = [0.0]
 
         async def main() -> list[str]:
-            monitor = PerformanceMonitor(clock=lambda: now[0])
+            monitor = PerformanceMonitor(clock=lambda: now[0], shared=False)
             await _recorded(monitor)
             now[0] = 36 * 3600
             return list((await monitor.get_performance_dashboard())["component_performance"])

@@ -6,14 +6,26 @@ from contextlib import contextmanager
 from typing import Any
 
 from monitoring.performance import PerformanceMonitor
+from monitoring.rollup import process
+from orchestrator import keys, redis, settings
 from orchestrator.breaker import hub
 
 Work = Callable[[PerformanceMonitor], Awaitable[Any]]
 
 
+def nothing_is_recorded() -> None:
+    """Make the fleet one that has recorded nothing."""
+    process.forget()
+    chosen = settings.current()
+    with redis.connect(chosen.broker_url) as client:
+        for key in client.scan_iter(keys.metrics("*", chosen.key_prefix)):
+            client.delete(key)
+
+
 @contextmanager
 def watching(**configuration: Any) -> Iterator[PerformanceMonitor]:
-    """One that hears of events and looks at health, until the end of the block."""
+    """One that hears of events and looks at health, until the end of the block; nothing was before."""
+    nothing_is_recorded()
     monitor = PerformanceMonitor(**configuration)
     monitor.start()
     try:

@@ -42,6 +42,7 @@ class Driven:
         }
         self.monitor = PerformanceMonitor(
             **(fixed | self.given),
+            shared=False,
             clock=self.clock.seconds,
             wall=self.clock.unix,
             surroundings=lambda: self.around,

@@ -127,7 +127,7 @@ def test_where_no_samples_are_taken_being_asked_clears_an_alert_after_two_interv
 
 
 def test_a_letter_of_a_task_without_a_name_is_counted_too() -> None:
-    monitor = PerformanceMonitor()
+    monitor = PerformanceMonitor(shared=False)
     events.emit(DeadLettered("", "orders.dlq"))
     monitor.stop()
 
@@ -162,7 +162,7 @@ def test_an_alert_is_told_once_and_keeps_the_moment_since_when(caplog: pytest.Lo
 
 
 def test_each_interval_a_sample_is_taken_and_stopping_ends_it() -> None:
-    monitor = PerformanceMonitor(sampling_interval_seconds=0.01)
+    monitor = PerformanceMonitor(sampling_interval_seconds=0.01, shared=False)
 
     def samples() -> list[Any]:
         return list(monitor.dashboard()["samples"])
@@ -178,7 +178,7 @@ def test_each_interval_a_sample_is_taken_and_stopping_ends_it() -> None:
 
 
 def test_events_of_the_process_are_counted_until_the_monitor_is_stopped() -> None:
-    monitor = PerformanceMonitor()
+    monitor = PerformanceMonitor(shared=False)
     for _ in range(2):
         events.emit(CallEnded("kafka_client", "publish_event", 0.15, success=False, error_type="Down"))
         events.emit(TimeoutStruck("order", "soft", 3.0))

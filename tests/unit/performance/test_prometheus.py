@@ -87,7 +87,7 @@ def test_health_is_a_number() -> None:
 
 
 def test_any_text_is_a_label() -> None:
-    monitor = PerformanceMonitor(listens=False)
+    monitor = PerformanceMonitor(listens=False, shared=False)
     names = ['say "hi"', "two\nlines", "back\\slash", "日本", "half \ud800", "nul \0"]
     for name in names:
         monitor.record(name, name, 1.0, True)

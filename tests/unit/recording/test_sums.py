@@ -59,7 +59,7 @@ def test_a_quantile_is_within_a_bucket_of_the_exact_one(seconds: list[float], sh
 
 @pytest.mark.parametrize("ms", [1.0, 150.0, 0.0, 0.0002, 1e12])
 def test_percentiles_of_equal_calls_are_what_each_took(ms: float) -> None:
-    monitor = PerformanceMonitor(metrics_retention_hours=24, listens=False)
+    monitor = PerformanceMonitor(metrics_retention_hours=24, listens=False, shared=False)
     for _ in range(200):
         monitor.record("shop", "order", ms, True)
 

@@ -18,7 +18,7 @@ from tests.unit.performance.driven import Driven
 
 @pytest.fixture
 def monitor() -> PerformanceMonitor:
-    return PerformanceMonitor(metrics_retention_hours=24, listens=False)
+    return PerformanceMonitor(metrics_retention_hours=24, listens=False, shared=False)
 
 
 def _shown(monitor: PerformanceMonitor) -> dict[str, Any]:
