@@ -151,10 +151,7 @@ def changes(prefix: str = "") -> str:
 
 
 def sweep(prefix: str = "") -> str:
-    """Hash, list without workers → how far it was swept, from the end that is claimed next; "": all keys.
-
-    Written by the sweep of queues without workers; for a day after the last one.
-    """
+    """Hash, list without workers → how far it was swept, from the end that is claimed next. For a day."""
     return f"{prefix}{_PREFIX}:sweep"
 
 

@@ -7,6 +7,8 @@ from orchestrator.settings import Settings
 # Half of what is promised: a task that a dying process left unsent is sent within 30 seconds.
 SWEEP_SECONDS = 10.0
 RETENTION_SECONDS = 3600.0
+# How often queues without workers are looked through for what has waited too long.
+UNSERVED_SECONDS = 30.0
 # Counted minutes wait in Redis for a day at most: they are folded at least so often.
 FOLDING_SECONDS = 3600.0
 
@@ -17,6 +19,7 @@ HOUSEKEEPING = frozenset(
         "omninode.hooks.sweep",
         "omninode.admin.enforce_retention",
         "omninode.metrics.aggregate",
+        "omninode.admin.sweep_queues",
     }
 )
 
@@ -27,6 +30,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "omninode-health": _entry("omninode.health.check", settings.health_interval_seconds),
         "omninode-sweep": _entry("omninode.hooks.sweep", SWEEP_SECONDS),
         "omninode-retention": _entry("omninode.admin.enforce_retention", RETENTION_SECONDS),
+        "omninode-unserved": _entry("omninode.admin.sweep_queues", UNSERVED_SECONDS),
         "omninode-metrics": _entry(
             "omninode.metrics.aggregate", min(settings.perf_monitor_sampling_interval, FOLDING_SECONDS)
         ),

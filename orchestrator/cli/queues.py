@@ -1,4 +1,4 @@
-"""`omninode queues`: look into queues, pause and empty them, and give what waits elsewhere back."""
+"""`omninode queues`: look into queues, pause, sweep and empty them, and give what waits elsewhere back."""
 
 from __future__ import annotations
 
@@ -126,6 +126,35 @@ def resume(*, names: tuple[str, ...], as_json: bool) -> None:
 
 
 @queues.command()
+@click.argument("names", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only say what would be ended.")
+@_AS_JSON
+def sweep(*, names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """End what has waited too long in queues without workers: in the queues NAMES, or in all.
+
+    That is what has expired, what has a deadline that is over, and what waits for
+    longer than OMNINODE_QUEUE_LIMIT_HOURS. Each is a dead letter then, and its result a
+    failure. Queues that a worker serves are left alone; in a queue that is paused only what has
+    expired or has a deadline is ended. A task does the same every 30 seconds. Exits with 1
+    where the result backend could not be told: what that concerns is back in its queue.
+    """
+    from orchestrator.modules import import_modules
+    from orchestrator.sweep.sweeping import sweep as sweep_all
+
+    if not all(name.strip() for name in names):
+        raise click.UsageError("a queue has a name")
+    with _channel() as (app, channel):
+        import_modules(app)
+        swept = sweep_all(app, channel, names, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(swept.as_json()))
+    else:
+        _tell_swept(swept)
+    if swept.unsettled:
+        sys.exit(1)
+
+
+@queues.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_AS_JSON
@@ -200,6 +229,18 @@ def adopt(*, older_than: float, all_: bool, dry_run: bool, yes: bool, as_json: b
             click.echo(f"cannot be read: {each}", err=True)
     if broken:
         sys.exit(1)
+
+
+def _tell_swept(swept: Any) -> None:
+    done = "to be ended" if swept.is_dry_run else "ended"
+    for reason, count in sorted(swept.ended.items()):
+        click.echo(f"{count:,} {done}: {reason}")
+    in_queues = f"{len(swept.queues)} queue{'' if len(swept.queues) == 1 else 's'}"
+    click.echo(
+        f"{swept.looked_at:,} looked at in {in_queues} without workers, {sum(swept.ended.values()):,} {done}"
+    )
+    if swept.unsettled:
+        click.echo(f"{swept.unsettled:,} are back in their queues: the result backend was not told", err=True)
 
 
 def _oldest(state: Any) -> str:

@@ -89,7 +89,7 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
     def keeper(self) -> Keeper:
         """The process's keeper for this broker: it outlives the channel."""
         broker = self.connection.client.as_uri(include_password=True)
-        return holdings.keeper_for(broker, self._new_keeper)
+        return holdings.keeper_for(broker, self.new_keeper)
 
     @property
     def ledger(self) -> Ledger:
@@ -143,7 +143,8 @@ class ClaimingChannel(stock.Channel):  # type: ignore[misc]
             reason, claim.queue, claim.raw, claim.original, error=error, deliveries=deliveries
         )
 
-    def _new_keeper(self) -> Keeper:
+    def new_keeper(self) -> Keeper:
+        """A keeper with claims of its own, and a connection of its own; nobody has started it yet."""
         # Kombu's own way to the broker: TCP, TLS, a socket or Sentinel.
         pool = self._get_pool()
         patience = max(0.5, self.lease_seconds / 4)

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
+from orchestrator import logger
 from orchestrator.transport.ledger import Batch, Ledger
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 
 NOT_WAITING, SENTRY, RESERVE = 0, 1, 2
 

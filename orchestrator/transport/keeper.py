@@ -15,17 +15,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-import structlog
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from orchestrator import forks, keys
+from orchestrator import forks, keys, logger
 from orchestrator.transport import scripts
 from orchestrator.transport.attendance import Attendance
 from orchestrator.transport.exchange import SETTLE_ONLY, Answer, warn_of_refusing
 from orchestrator.transport.keys import Keys
 from orchestrator.transport.ledger import Ledger
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 
 # How many leases long the main loop may be silent before its claims are left to others.
 WEDGED_AFTER_LEASES = 10

@@ -62,6 +62,11 @@ class Keys:
         """The keys of a release of what waits for a breaker."""
         return (keys.aside(breaker, self.prefix), keys.aside_messages(self.prefix), keys.asides(self.prefix))
 
+    def take(self, name: str) -> tuple[str, ...]:
+        """The keys of one message's claim, out of the list of this name."""
+        named = (keys.claims, keys.leases, keys.deliveries, keys.pulse)
+        return (*(key(self.prefix) for key in named), name)
+
     def delay(self) -> tuple[str, ...]:
         """The keys of a producer's delay."""
         return (keys.delayed(self.prefix), keys.delayed_messages(self.prefix), keys.changes(self.prefix))

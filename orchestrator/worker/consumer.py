@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from celery import signals
-from celery.app.task import Context
 from celery.exceptions import NotRegistered
 from celery.utils import log
 from celery.worker import consumer as stock
@@ -18,7 +17,6 @@ from kombu.common import ignore_errors
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.reasons import Reason
 from orchestrator.errors import SchemaError
-from orchestrator.timeouts import published
 from orchestrator.transport import holdings, version
 from orchestrator.worker import (
     announcing,
@@ -28,8 +26,8 @@ from orchestrator.worker import (
     reporter,
     retrying,
     revocations,
+    unmade,
 )
-from orchestrator.worker.checking import check_what_follows
 from orchestrator.worker.room import Room
 from orchestrator.worker.serving import Serving
 
@@ -132,8 +130,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
 
         def tell() -> None:
-            with published.forgiving():
-                self.app.backend.mark_as_failure(fields["task_id"], error, request=_context(message))
+            unmade.tell(self.app, message, fields["task_id"], error)
             if self.event_dispatcher and self.event_dispatcher.enabled:
                 self.event_dispatcher.send("task-failed", uuid=fields["task_id"], exception=repr(error))
 
@@ -218,21 +215,3 @@ def _finish(writer: Any, deadline: float) -> None:
             time.sleep(0.001)
     except (OSError, EOFError):
         return
-
-
-def _context(message: Any) -> Context:
-    """What the result backend needs to call errbacks and tell a chord, as far as it can be read."""
-    try:
-        embedded = message.payload[2] or {}
-        check_what_follows(embedded)
-    except Exception:
-        embedded = {}
-    headers = {key: value for key, value in message.headers.items() if isinstance(key, str)}
-    properties = message.properties or {}
-    context: dict[str, Any] = {
-        "reply_to": properties.get("reply_to"),
-        "correlation_id": properties.get("correlation_id"),
-        "args": (),
-        "kwargs": {},
-    }
-    return Context(headers | context | embedded)

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from celery.exceptions import BackendError
 from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
+from orchestrator import logger
 from orchestrator.forks import threads_at_work
 from orchestrator.retry.backoff import ceiling_seconds
 from orchestrator.worker.chords import BodyUnsent
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 
 _THREADS = 4
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery import states
@@ -19,7 +18,7 @@ from celery.worker import request as stock
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from orchestrator import events
+from orchestrator import events, logger
 from orchestrator.deadletter import letter
 from orchestrator.deadletter.death import replay_of
 from orchestrator.deadletter.reasons import Reason
@@ -43,13 +42,14 @@ from orchestrator.worker import (
 )
 from orchestrator.worker.checking import check
 from orchestrator.worker.outcome import bare, raised, reason_of
+from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.timing import Timing
 from orchestrator.worker.unstored import Unstored
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 
 # Celery's mark of what beat has sent.
-_FROM_BEAT = "celery_beat_task"
+FROM_BEAT = "celery_beat_task"
 
 
 class Request(stock.Request):  # type: ignore[misc]
@@ -68,6 +68,11 @@ class Request(stock.Request):  # type: ignore[misc]
 
     # -- before it runs
 
+    @property
+    def reporter(self) -> Reporter:
+        """Who tells of its outcome beside the event loop."""
+        return reporter.current()
+
     def revoked(self) -> bool:
         """Whether it must not run: not ours, revoked, expired, delivered too often, late, or set aside."""
         if not self._is_still_ours():
@@ -79,7 +84,7 @@ class Request(stock.Request):  # type: ignore[misc]
             self._fail_undelivered()
             return True
         if deadlines.is_over(self.deadline):
-            self._fail_late()
+            self.fail_late(lambda: deadlines.unbegun(self))
             return True
         if not gate.lets_in(self.breaker, self.claim.envelope.get("headers")):
             gate.set_aside(self, self.breaker)
@@ -234,12 +239,16 @@ class Request(stock.Request):  # type: ignore[misc]
         )
         self.fail_unrun(lambda: TooManyDeliveries(message))
 
-    def _fail_late(self) -> None:
-        """Its deadline is over. A tick of beat that nobody has begun with is no letter, as an expired one."""
+    def expire(self) -> None:
+        """It has expired."""
+        self._announce_revoked("expired", False, None, True)
+
+    def fail_late(self, of: Callable[[], BaseException]) -> None:
+        """It is too late to begin. A tick of beat with which nobody has begun is no letter."""
         if self._tried_before or not self._is_tick:
-            self.fail_unrun(lambda: deadlines.unbegun(self))
+            self.fail_unrun(of)
             return
-        why = str(deadlines.unbegun(self))
+        why = str(of())
         _LOG.warning("tick_not_begun", task=self.name, task_id=self.id, error=why)
         self._announce_revoked(why, False, None, True)
 
@@ -250,7 +259,7 @@ class Request(stock.Request):  # type: ignore[misc]
 
     def _decide_beside(self, decide: Callable[[], None], of: Callable[[], BaseException]) -> None:
         """Decide beside the event loop; what it died of is the letter's where that fails again and again."""
-        reporter.current().report(decide, _nothing, lambda: self._bury(of(), ""))
+        self.reporter.report(decide, _nothing, lambda: self._bury(of(), ""))
 
     def _report_unrun(self, error: BaseException) -> None:
         if lost.has_succeeded(self):
@@ -266,7 +275,7 @@ class Request(stock.Request):  # type: ignore[misc]
             telling.failure(self, error, exc_info, hooks=hooks)
             self._send_failed(exc_info)
 
-        reporter.current().report(tell, lambda: self._bury(error, traceback))
+        self.reporter.report(tell, lambda: self._bury(error, traceback))
 
     def _store(self, unstored: Unstored) -> None:
         """The result backend was away where the task ran: store the outcome here, then settle."""
@@ -284,7 +293,7 @@ class Request(stock.Request):  # type: ignore[misc]
                 )
                 self._bury(unstored.error, unstored.traceback)
 
-        reporter.current().report(lambda: telling.unstored(self, unstored), then)
+        self.reporter.report(lambda: telling.unstored(self, unstored), then)
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:  # noqa: FBT001
         """It was revoked by a person, which is no letter, or it has expired, which is one.
@@ -307,7 +316,7 @@ class Request(stock.Request):  # type: ignore[misc]
                 self.acknowledge("revoked")
                 revocations.forget(self._message.channel, self.id)
 
-        reporter.current().report(tell, then)
+        self.reporter.report(tell, then)
 
     def _bury(self, error: BaseException, traceback: str) -> None:
         self.acknowledged = True
@@ -321,13 +330,13 @@ class Request(stock.Request):  # type: ignore[misc]
     def _settle(self, settle: Callable[[], None]) -> None:
         """Settle; if an earlier attempt may have died while it sent a chord's body, once that is sent."""
         if self._tried_before and self._context.chord:
-            reporter.current().report(lambda: chords.see_to_body(self.task.backend, self._context), settle)
+            self.reporter.report(lambda: chords.see_to_body(self.task.backend, self._context), settle)
         else:
             settle()
 
     @property
     def _is_tick(self) -> bool:
-        return bool(self._request_dict.get(_FROM_BEAT)) and not replay_of(self._request_dict)
+        return bool(self._request_dict.get(FROM_BEAT)) and not replay_of(self._request_dict)
 
     def _letter(
         self, reason: Reason, error: BaseException | None = None, traceback: str = ""

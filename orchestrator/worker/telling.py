@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from celery import signals, states
 from celery.app.trace import task_has_custom
 
+from orchestrator import logger
 from orchestrator.timeouts import published
 from orchestrator.worker.unstored import Unstored
 
-_LOG = structlog.get_logger(__name__)
+_LOG = logger.get(__name__)
 
 
 def failure(request: Any, error: BaseException, exc_info: Any, *, hooks: bool) -> None:

@@ -117,6 +117,21 @@ class Model(Idle):
             self.asides.discard(breaker)
         return [moved, *refusing]
 
+    def take(self, claim_id: str, target: str, place: int, raw: bytes, now: int) -> list[int]:
+        """Claim a message that was seen at this place from the end that is claimed next, if it still is."""
+        there = self.lists.get(target, [])
+        if place > len(there) or there[-place] != raw:
+            return [0, 0]
+        self.leases[claim_id], self.claims[claim_id] = now + LEASE_MS, (target, raw)
+        # Of the same bytes one is as good as another: that which is claimed first goes.
+        last = max(at for at, each in enumerate(there) if each == raw)
+        left = there[:last] + there[last + 1 :]
+        if left:
+            self.lists[target] = left
+        else:
+            del self.lists[target]
+        return [1, self.deliveries.get(digest(raw), 0)]
+
     # -- inside
 
     def _done(self, claim_id: str, counted: str) -> bool:

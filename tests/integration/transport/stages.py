@@ -164,6 +164,14 @@ def adopting(client: Redis) -> Stage:
     return Stage(client, "adopt", names, arguments, forms, lambda: run(client, "adopt", names, arguments))
 
 
+def taking(client: Redis) -> Stage:
+    """A sweep takes a message out of the middle of a list that nobody claims from."""
+    client.lpush(A, "one", "two", "three")
+    names, arguments = KEYS.take(A), [LEASE_MS, "sweep-00000001-5-0001", 2, "two"]
+    forms = [{b"one"}, {b"two"}, {b"three"}]
+    return Stage(client, "take", names, arguments, forms, lambda: run(client, "take", names, arguments))
+
+
 def purging(client: Redis) -> Stage:
     """An operator deletes what waits for one queue; another one's is left alone."""
     for target in (A, B):

@@ -23,6 +23,7 @@ _STAGES = (
     stages.ejecting,
     stages.adopting,
     stages.purging,
+    stages.taking,
 )
 _THAT_MOVE_NOTHING = {"watch", "count", "find", "replays", "version", "asides", "probes"}
 _MOST_WRITES = 200

@@ -82,6 +82,25 @@ class Broker(Supply):
 
         self.step(renewed, lambda model, now: held & set(model.renew(leased, now)))
 
+    @rule(at=_worker, of=target, place=st.integers(1, 6), outcome=_outcomes, is_late=st.booleans())
+    def take(self, at: int, of: str, place: int, outcome: list[tuple[int, str]], *, is_late: bool) -> None:
+        """A message is taken from where it was seen; somebody may have claimed or taken it since."""
+        there = self.model.lists.get(of, [])
+        raw = there[-min(place, len(there))] if there else b"gone"
+        if is_late:
+            self.exchanged(self.workers[0], self.workers[0].wish(1, 1), lost="nothing")
+        worker = self.workers[at]
+        claim_id, begun = f"{worker.ledger.next_prefix()}0001", (place, raw)
+
+        def taken() -> list[int]:
+            answer: list[int] = run(self.client, "take", KEYS.take(of), [LEASE_MS, claim_id, *begun])
+            if answer[0]:
+                worker.ledger.hold(claim_id, "a", raw, answer[1])
+            return answer
+
+        self.step(taken, lambda model, now: model.take(claim_id, of, place, raw, now))
+        self.note(worker, outcome)
+
     @rule(
         of=st.sampled_from(["leases", "leases", "delayed", "idle"]),
         first=pick,

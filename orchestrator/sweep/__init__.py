@@ -1,0 +1,1 @@
+"""Ends what has waited for too long in queues that no worker serves."""
