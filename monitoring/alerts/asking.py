@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from monitoring.alerts.hysteresis import Found
 from monitoring.alerts.rules import by_name, rule_of
@@ -17,6 +18,8 @@ from orchestrator.settings import Settings
 
 # What was raised is cleared below so much of its limit: a figure that trembles around it is one alert.
 _CLEARED_BELOW = 0.8
+# A fleet may have ten thousand circuits, and people cannot read as many alerts.
+_MOST_ALERTS = 1000
 _LIMITS = (
     "perf_monitor_error_threshold",
     "perf_monitor_response_threshold",
@@ -45,15 +48,16 @@ def ask(settings: Settings, source: Source) -> Asked:
 
 
 def found(asked: Asked, settings: Settings, *, counts: bool) -> Found:
-    """The alerts that follow from it."""
+    """The alerts that follow from it; where there are too many, the worst thousand."""
     lower = settings.model_copy(
         update={name: getattr(settings, name) * _CLEARED_BELOW for name in _LIMITS},
     )
-    return Found(_alerts(asked, settings), _alerts(asked, lower), frozenset(asked.unknown), counts)
+    at = dict(islice(_alerts(asked, settings).items(), _MOST_ALERTS))
+    return Found(at, _alerts(asked, lower), frozenset(asked.unknown), counts)
 
 
 def _alerts(asked: Asked, settings: Settings) -> dict[str, Reason]:
-    """Where sums are unknown, those of this process alone say nothing of the fleet."""
+    """By name, the worst first. Where sums are unknown, those of this process say nothing of the fleet."""
     verdict = judge_fleet(asked.snapshot, asked.fleet, _thresholds(settings), settings)
     return {
         name: reason

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 from redis.exceptions import RedisError
 
@@ -24,6 +25,8 @@ from orchestrator.settings import Settings
 
 _LOG = logger.get(__name__)
 _STOP_SECONDS = 10.0
+# However seldom samples are taken: what was not judged for ten minutes is told as stale.
+_LONGEST_INTERVAL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,19 @@ class Looked:
         return [each.name for each in self.changes if each.event == event]
 
 
-def look_once(settings: Settings, also: Iterable[Reason] = (), source: Source | None = None) -> Looked:
+def look_once(
+    settings: Settings, also: Iterable[Reason] = (), source: Source | None = None, who: str = ""
+) -> Looked:
     """Ask the fleet, judge, raise and clear alerts, and deliver what was not delivered yet.
 
     Where another process looks at the moment, it judges nothing. `also` is what the one who looks has found,
-    `source` has the fleet's sums: whoever looks again and again reads them faster from the same one.
+    `source` has the fleet's sums, and `who` has the turn: one that looks again and again names both.
 
     Raises:
         redis.exceptions.RedisError: the broker's Redis does not answer.
     """
     with broker.client(settings, decode=True) as client:
-        with turn(client, settings.key_prefix) as is_ours:
+        with turn(client, settings.key_prefix, who) as is_ours:
             looked = (
                 _judge(settings, client, also, source or FleetSource(settings))
                 if is_ours
@@ -68,7 +73,8 @@ def _judge(settings: Settings, client: Any, also: Iterable[Reason], source: Sour
     # Before the records are read: what changes while servers are asked is not overlooked.
     asked = asking.ask(settings, source)
     standing, looks = store.read(), remembered(client, prefix)
-    counts = looks.counts(standing.now, settings.perf_monitor_sampling_interval)
+    interval_seconds = min(settings.perf_monitor_sampling_interval, _LONGEST_INTERVAL_SECONDS)
+    counts = looks.counts(standing.now, interval_seconds)
     found = asking.found(asked, settings, counts=counts)
     found = replace(found, at={**found.at, **{reason.name: reason for reason in also}})
     wanted = [*hysteresis.changes(standing, found, looks.waiting), *changing.forgotten(standing)]
@@ -87,6 +93,7 @@ class Looker:
     def __init__(self, settings: Settings, every_seconds: float) -> None:
         self._settings = settings
         self._source = FleetSource(settings)
+        self._who = uuid4().hex
         self._every_seconds = min(every_seconds, threading.TIMEOUT_MAX)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="omninode-alerts", daemon=True)
@@ -111,7 +118,7 @@ class Looker:
     def look(self) -> None:
         """One look; never raises."""
         try:
-            looked = look_once(self._settings, self._was_away(), self._source)
+            looked = look_once(self._settings, self._was_away(), self._source, self._who)
         except (RedisError, OSError) as error:
             self._away_since = self._away_since or time.monotonic()
             self._failed(f"the broker's Redis does not answer: {error}")

@@ -17,13 +17,16 @@ from orchestrator.alerts import record
 
 # The end of a turn whose process was killed. A look that takes longer does no harm: records that others have
 # changed meanwhile it leaves alone.
-_TURN_MS = 60_000
+_TURN_MS = 30_000
 
 # The first write is one that a full Redis allows: it lets the others through.
-# KEYS turn; ARGV whose, ms; returns whether it is theirs.
+# KEYS turn; ARGV whose, ms; returns whether it is theirs, be it from a time that ended with Redis.
 _TAKE = """
 redis.call('DEL', KEYS[1] .. ':none')
-return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
 """
 # KEYS turn; ARGV whose.
 _LEAVE = """
@@ -51,15 +54,15 @@ class Looks:
         return not self.counted_at or record.seconds_since(self.counted_at, now) >= interval_seconds / 2
 
 
-def turn(client: Redis, prefix: str = "") -> AbstractContextManager[bool]:
-    """Whether it is ours; others wait for theirs meanwhile."""
-    return held(client, keys.alert_look(prefix), _TURN_MS)
+def turn(client: Redis, prefix: str = "", who: str = "") -> AbstractContextManager[bool]:
+    """Whether it is ours; others wait for theirs meanwhile. `who`: one that looks again and again."""
+    return held(client, keys.alert_look(prefix), _TURN_MS, who)
 
 
 @contextmanager
-def held(client: Redis, key: str, lasts_ms: int) -> Iterator[bool]:
-    """Whether we are who has this key now, for so long at the most."""
-    ours = uuid4().hex
+def held(client: Redis, key: str, lasts_ms: int, who: str = "") -> Iterator[bool]:
+    """Whether we are who has this key now, for so long at the most; `who` we are, else somebody new."""
+    ours = who or uuid4().hex
     is_ours = bool(client.eval(_TAKE, 1, key, ours, str(lasts_ms)))
     try:
         yield is_ours

@@ -13,7 +13,7 @@ Severity = Literal["info", "warning", "critical"]
 # From the least to the worst.
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
-# Whoever judges does so at least once a minute: what was not judged for so long is told with its age.
+# Whoever judges does so every few minutes at least: what was not judged for so long is told with its age.
 STALE_SECONDS = 600.0
 
 Kept = TypeVar("Kept", bound="Raised | Silence")
@@ -43,7 +43,7 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Raised(Alert):
-    """An alert, and since when it is raised, and when it was last found so (ISO 8601).
+    """An alert, since when it is raised, and when it was last judged (ISO 8601).
 
     `clean_looks` counts how often in a row it was looked for and not found. `is_told`: its raise was one to
     deliver, and so its end will be one too.
