@@ -108,7 +108,7 @@ class Courier:
         # As it was told of them: under other words they would be other alerts.
         raised = [
             replace(standing.raised[name], severity=cast("Any", each.severity), component=each.component)
-            for name, each in account.told.items()
+            for name, each in sorted(account.told.items())
             if name in standing.raised and standing.silence_of(name) is None
         ]
         answer = self._destination.remind(raised) if raised else TAKEN

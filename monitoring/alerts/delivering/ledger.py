@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from typing import Any
@@ -86,7 +86,7 @@ class Ledger:
         return replace(after, stored=after.position) if was_moved else None
 
 
-def _told(stored: Mapping[str, str]) -> Any:
-    for name, value in stored.items():
+def _told(stored: Mapping[str, str]) -> Iterator[tuple[str, Told]]:
+    for name, value in sorted(stored.items()):
         if name.startswith(_TOLD):
             yield name.removeprefix(_TOLD), Told(**json.loads(value))
