@@ -9,7 +9,7 @@ from celery import shared_task
 from orchestrator.sweep.sweeping import sweep_a_part
 
 
-@shared_task(name="omninode.admin.sweep_queues", bind=True, ignore_result=True)
+@shared_task(name="omninode.admin.sweep_queues", bind=True)
 def sweep_queues(self: Any) -> dict[str, Any]:
     """Do a part of what `omninode queues sweep` does, some seconds long; the next one goes on there.
 

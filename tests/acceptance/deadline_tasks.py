@@ -13,12 +13,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from orchestrator import events, redis, settings
 from orchestrator.errors import Wait
-from orchestrator.events import CallEnded, Event
+from orchestrator.events import Begun, CallEnded, Event
 from orchestrator.timeouts import TimeoutConfig, TimeoutExceeded, TimeoutManager, deadline_left
 
 # In Redis: which tasks have begun, by their ids; what is left where one says so; what blocks waits for; how
-# attempts have ended.
+# attempts have ended; and for how long each task has waited.
 RAN, LEFT, GO, ENDED = "deadlines:ran", "deadlines:left", "deadlines:go", "deadlines:ended"
+BEGAN = "deadlines:began"
 
 
 @signals.worker_ready.connect
@@ -29,6 +30,8 @@ def _listen(**_: Any) -> None:
 def _keep(event: Event) -> None:
     if isinstance(event, CallEnded):
         redis.client().rpush(ENDED, f"{event.component} {event.operation} {event.success} {event.error_type}")
+    if isinstance(event, Begun):
+        redis.client().rpush(BEGAN, f"{event.component} {event.queue} {event.waited_seconds}")
 
 
 def _task(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -126,6 +129,13 @@ def dies(self: Any) -> None:
 def waits(self: Any) -> None:
     _began(self)
     raise Wait(60)
+
+
+@_task(name="deadlines.waits_once")
+def waits_once(self: Any) -> None:
+    _began(self)
+    if redis.client().lrange(RAN, 0, -1).count(self.request.id) == 1:
+        raise Wait(0.01)
 
 
 @_task(name="deadlines.step")

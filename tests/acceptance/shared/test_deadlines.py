@@ -17,7 +17,7 @@ from orchestrator.deadletter.death import LETTER, REPLAYS
 from orchestrator.settings import Settings
 from orchestrator.timeouts import fleet
 from tests.acceptance import deadline_tasks
-from tests.acceptance.deadline_tasks import ENDED, GO, LEFT, RAN
+from tests.acceptance.deadline_tasks import BEGAN, ENDED, GO, LEFT, RAN
 from tests.acceptance.shared_place import letters, wait_until_empty
 from tests.processes import Worker, let_pass, start_worker, wait_until
 
@@ -44,7 +44,7 @@ def worker(environment: Settings) -> Iterator[Worker]:
 
 @pytest.fixture(autouse=True)
 def _one_outcome_each(server: Any, worker: Worker) -> Iterator[None]:
-    server.delete(RAN, LEFT, ENDED)
+    server.delete(RAN, LEFT, ENDED, BEGAN)
     yield
     wait_until_empty(server, _QUEUE)
     assert not worker.process.poll()
@@ -150,6 +150,46 @@ def test_each_attempt_tells_in_the_main_process_how_it_ended(app: Celery, server
         "deadlines.step run True ",
         "deadlines.swallows run False TimeLimitExceeded",
     ]
+
+
+def test_how_long_a_task_has_waited_is_told_when_it_begins_for_the_first_time(
+    app: Celery, server: Any
+) -> None:
+    for deadline in (None, 30):
+        _send(app, "waits_once", deadline=deadline)
+    _send(app, "publishes_anew")
+    _send(app, "step", headers={"omninode-enqueued-at": time.time() - 1000})
+    _send(app, "step", headers={LETTER: "a1", REPLAYS: 1})
+    _send(app, "step", countdown=0.2, headers={"omninode-enqueued-at": time.time() - 1000})
+    wait_until(lambda: server.llen(RAN) == 9, what="nine starts")
+    wait_until_empty(server, _QUEUE)
+
+    told = [line.split() for line in server.lrange(BEGAN, 0, -1)]
+
+    assert sorted((task, queue, float(waited) > 999) for task, queue, waited in told) == [
+        ("deadlines.publishes_anew", _QUEUE, False),
+        ("deadlines.step", _QUEUE, False),
+        ("deadlines.step", _QUEUE, True),
+        ("deadlines.waits_once", _QUEUE, False),
+        ("deadlines.waits_once", _QUEUE, False),
+    ]
+
+
+def test_a_worker_ends_what_is_over_in_a_queue_that_nobody_serves(app: Celery, server: Any) -> None:
+    app.send_task("deadlines.step", queue="nobody", headers={"omninode-deadline": time.time() + 3600})
+    late = app.send_task("deadlines.step", queue="nobody", headers={"omninode-deadline": time.time() - 1})
+    blockers = [_send(app, "blocks"), _send(app, "blocks")]
+    wait_until(lambda: server.llen(RAN) == len(blockers), what="two blockers")
+    served = _send(app, "step", headers={"omninode-deadline": time.time() - 1})
+    sweep = app.send_task("omninode.admin.sweep_queues", queue=_QUEUE)
+    server.rpush(GO, *(each.id for each in blockers))
+
+    assert sweep.get(timeout=20)["by_queue"] == {"nobody": 1}
+
+    (letter,) = letters(server, late.id)
+    assert (letter["reason"], late.state) == ("deadline_exceeded", "FAILURE")
+    assert server.llen("nobody") == 1
+    assert letters(server, served.id)[0]["message"].endswith("its turn in the queue 'deadlines'")
 
 
 def test_what_was_killed_is_not_tried_again_after_its_deadline(app: Celery, server: Any) -> None:
