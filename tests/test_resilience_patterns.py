@@ -239,7 +239,7 @@ class TestPerformanceMonitor:
 
     def test_an_alert_is_cleared_when_its_reason_is_gone(self) -> None:
         now = [0.0]
-        with watching(clock=lambda: now[0], sampling_interval_seconds=600) as monitor:
+        with watching(clock=lambda: now[0], sampling_interval_seconds=600, shared=False) as monitor:
             asyncio.run(calls(50, failures=50)(monitor))  # type: ignore[arg-type]
             monitor.look()
             assert monitor.health()["status"] == "critical"

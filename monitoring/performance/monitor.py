@@ -13,8 +13,7 @@ from typing import Any
 from monitoring.judging.health import Health, judge
 from monitoring.judging.surroundings import Surroundings, of_this_process
 from monitoring.judging.thresholds import Given, Thresholds
-from monitoring.performance import dashboard
-from monitoring.performance.sharing import Shared
+from monitoring.performance import dashboard, sharing
 from monitoring.performance.watch import Watch
 from monitoring.recording.listening import listener
 from monitoring.recording.recorder import Recorder
@@ -74,7 +73,7 @@ class PerformanceMonitor:
         given = self._given
         self._clock, self._wall = clock, wall
         self._surroundings = surroundings
-        self._shared = Shared() if shared and source is None else None
+        self._shared = sharing.shared if shared and source is None else None
         self.recorder = (
             process.recorder
             if self._shared
@@ -181,10 +180,7 @@ class PerformanceMonitor:
 
     def after_fork(self) -> None:
         """This is a forked child: nothing was recorded in it, and no thread of it looks."""
-        if self._shared:
-            # Its connections are the parent's.
-            self._source = self._shared = Shared()
-        else:
+        if not self._shared:
             self.recorder.forget()
         self._begin_anew()
 

@@ -114,9 +114,7 @@ def _events(total: Sums, about: _Events) -> Metric:
 def system(health: Health) -> list[Metric]:
     """Health, connections and memory."""
     status = "The health: 0 healthy, 1 degraded, 2 critical."
-    active = GaugeMetricFamily(
-        "omninode_active_connections", "Open connections.", labels=("service",)
-    )
+    active = GaugeMetricFamily("omninode_active_connections", "Open connections.", labels=("service",))
     for service, count in sorted(health.surroundings.connections.items()):
         active.add_metric((service,), count)
     return [

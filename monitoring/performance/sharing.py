@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from monitoring.judging.surroundings import Surroundings, of_this_process
 from monitoring.recording.sums import Snapshot
 from monitoring.rollup import processes, reading
@@ -12,16 +14,15 @@ from orchestrator.settings import Settings
 
 
 class Shared:
-    """Makes its source when it is first asked, and another one when the settings are others."""
+    """The process's one; its source is made when it is first asked, and anew in a child, or for other settings."""
 
     def __init__(self) -> None:
-        self._of: Settings | None = None
-        self._source: FleetSource | None = None
+        self._present: tuple[int, Settings, FleetSource] | None = None
 
     def snapshot(self) -> Snapshot:
         """What the fleet has recorded; where Redis does not answer, this process, and why."""
         try:
-            return self._present().snapshot()
+            return self._fleet().snapshot()
         except SettingsError as error:
             return reading.alone(error)
 
@@ -30,12 +31,13 @@ class Shared:
         here = of_this_process()
         if snapshot.trouble:
             return here
-        return processes.surroundings(self._present().processes(), here)
+        return processes.surroundings(self._fleet().processes(), here)
 
-    def _present(self) -> FleetSource:
-        chosen = settings.current()
-        source = self._source
-        if source is None or self._of is not chosen:
-            source = self._source = FleetSource(chosen)
-            self._of = chosen
-        return source
+    def _fleet(self) -> FleetSource:
+        chosen, present = settings.current(), self._present
+        if present is None or present[0] != os.getpid() or present[1] is not chosen:
+            present = self._present = os.getpid(), chosen, FleetSource(chosen)
+        return present[2]
+
+
+shared = Shared()
