@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import structlog
 
 from orchestrator.settings import Settings
 from tests.processes import Worker, start_worker
@@ -14,6 +15,15 @@ from tests.servers import clean_redis, environment_of, fresh_database, template_
 
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Whoever captures log lines configures structlog, which would then print the lines of the next tests."""
+    was_configured = structlog.is_configured()
+    yield
+    if not was_configured:
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import structlog
 from redis import Redis
 
 from monitoring.alerts.delivering import courier
@@ -39,15 +38,6 @@ class Alerts:
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was away is asked again at once."""
     monkeypatch.setattr(courier, "_BASE_SECONDS", 0.01)
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Whoever captures log lines configures structlog, which then prints those of other tests."""
-    was_configured = structlog.is_configured()
-    yield
-    if not was_configured:
-        structlog.reset_defaults()
 
 
 @pytest.fixture
