@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from psycopg import Connection
 from redis.exceptions import RedisError
 
-from orchestrator import redaction, times
+from orchestrator import recording, redaction, times
 from orchestrator.celery import app
 from orchestrator.cli.deadletters.accounts import (
     say,
@@ -43,6 +43,8 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
     """PostgreSQL and the broker for the length of a command; what goes wrong is a sentence."""
     # Nobody here waits for a result.
     app.conf.update(result_backend="disabled://")
+    # What is replayed is counted with what the fleet's other processes replay.
+    recording.begin("command")
     with index() as connection:
         try:
             with app.connection_for_write() as broker:
