@@ -14,7 +14,7 @@ from orchestrator.settings import Settings
 
 
 class Shared:
-    """The process's one; its source is made when it is first asked, and anew in a child, or for other settings."""
+    """The process's one; its source is made when it is first asked, and anew in a child."""
 
     def __init__(self) -> None:
         self._present: tuple[int, Settings, FleetSource] | None = None
