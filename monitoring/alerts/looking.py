@@ -25,7 +25,7 @@ from orchestrator.settings import Settings
 
 _LOG = logger.get(__name__)
 _STOP_SECONDS = 10.0
-# However seldom samples are taken: what was not judged for ten minutes is told as stale.
+# However seldom samples are taken: an exporter looks all the time, and what is over is cleared in time.
 _LONGEST_INTERVAL_SECONDS = 300.0
 
 

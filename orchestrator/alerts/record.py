@@ -13,8 +13,8 @@ Severity = Literal["info", "warning", "critical"]
 # From the least to the worst.
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
-# Whoever judges does so every few minutes at least: what was not judged for so long is told with its age.
-STALE_SECONDS = 600.0
+# What was not judged for so long, or for several times what lies between two looks, is told with its age.
+STALE_SECONDS, _STALE_LOOKS = 600.0, 3
 
 Kept = TypeVar("Kept", bound="Raised | Silence")
 
@@ -55,9 +55,13 @@ class Raised(Alert):
     clean_looks: int = 0
     is_told: bool = True
 
-    def is_stale(self, now: datetime) -> bool:
-        """Whether nobody has judged it for long, so that it may no longer be so."""
-        return bool(self.seen_at) and seconds_since(self.seen_at, now) > STALE_SECONDS
+    def is_stale(self, now: datetime, interval_seconds: float = 0.0) -> bool:
+        """Whether nobody has judged it for long, so that it may no longer be so.
+
+        `interval_seconds` is how often the fleet is looked at.
+        """
+        after_seconds = max(STALE_SECONDS, _STALE_LOOKS * interval_seconds)
+        return bool(self.seen_at) and seconds_since(self.seen_at, now) > after_seconds
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:

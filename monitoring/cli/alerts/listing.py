@@ -21,7 +21,7 @@ def list_(*, as_json: bool) -> None:
     """List the alerts that are raised, the worst first, then the oldest.
 
     Below each stands what is wrong and what to do; who knows of it; whether it is silenced; and when it was
-    last found so, where nobody has judged it for ten minutes: then it may no longer be so.
+    last judged, where that is ten minutes ago, or three intervals: then it may no longer be so.
 
     Exits with 0 when none is raised, with 1 when some are.
     """
@@ -68,12 +68,18 @@ def _worst_first(alert: Raised) -> tuple[int, str, str]:
     return -SEVERITIES.index(alert.severity) if known else 0, alert.since, alert.name
 
 
+def _is_stale(alert: Raised, standing: Standing) -> bool:
+    from orchestrator.settings import current
+
+    return alert.is_stale(standing.now, current().perf_monitor_sampling_interval)
+
+
 def _told(alert: Raised, standing: Standing) -> dict[str, Any]:
     silence = standing.silence_of(alert.name)
     shown = asdict(alert)
     del shown["clean_looks"], shown["is_told"]
     return shown | {
-        "is_stale": alert.is_stale(standing.now),
+        "is_stale": _is_stale(alert, standing),
         "silenced": asdict(silence) if silence else None,
     }
 
@@ -89,7 +95,7 @@ def _print(alert: Raised, standing: Standing) -> None:
         lines.append(f"acknowledged {times.moment(known.at)} by {known.who}: {known.why}")
     if silence := standing.silence_of(alert.name):
         lines.append(f"silenced until {times.moment(silence.until)} by {silence.who}: {silence.why}")
-    if alert.is_stale(standing.now):
+    if _is_stale(alert, standing):
         length = times.length(seconds_since(alert.seen_at, standing.now))
         lines.append(f"last seen {times.moment(alert.seen_at)}: nobody has judged it for {length}")
     click.echo(wrapped(f"{alert.severity}: {alert.name} since {times.moment(alert.since)}", _INDENT))

@@ -136,9 +136,11 @@ def test_what_nobody_has_judged_for_a_day_is_cleared_and_silences_end() -> None:
     ]
 
 
-def test_an_alert_that_was_not_judged_for_ten_minutes_is_stale() -> None:
-    assert not RAISED.is_stale(standing(seconds=600).now)
-    assert RAISED.is_stale(standing(seconds=601).now)
+def test_an_alert_that_was_not_judged_for_ten_minutes_or_three_intervals_is_stale() -> None:
+    assert not RAISED.is_stale(standing(seconds=600).now, 60.0)
+    assert RAISED.is_stale(standing(seconds=601).now, 60.0)
+    assert not RAISED.is_stale(standing(seconds=3600).now, 1200.0)
+    assert RAISED.is_stale(standing(seconds=3601).now, 1200.0)
 
 
 def test_records_survive_redis_and_what_is_none_hides_no_other() -> None:
