@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from celery import Celery, _state
 from redis import Redis
 
 from monitoring.fleet.figures import QueueFigures
+from monitoring.fleet.sparing import Sparing
 from orchestrator import keys, routing
 from orchestrator.queues import survey
 from orchestrator.queues.lists import Lists
@@ -15,8 +17,10 @@ from orchestrator.settings import Settings
 from orchestrator.transport import asides, delays
 from orchestrator.transport.keys import Keys
 
-# To count a message takes the server some microseconds, and it is done again and again.
-MOST_COUNTED = 100_000
+# To count a message takes the server some microseconds, and that is done again and again: above the first
+# number less often, above the second not at all.
+SPARINGLY_COUNTED, MOST_COUNTED = 5_000, 100_000
+_sparing = Sparing()
 
 _OURS = "orchestrator.transport.amqp:AMQP"
 
@@ -39,9 +43,9 @@ def figures(client: Redis, settings: Settings) -> Figures:
         if size > MOST_COUNTED:
             unknown[part] = f"{size:,} messages are too many to count each time: `omninode queues list` does"
     if "delayed" not in unknown:
-        delayed = delays.count(client, Keys(prefix))
+        delayed = _counted(sizes["delayed"], delays.count, client, settings)
     if "aside" not in unknown:
-        aside = asides.count(client, Keys(prefix))
+        aside = _counted(sizes["aside"], asides.count, client, settings)
     nothing: Counter[str] = Counter()
     states = survey.look(
         client,
@@ -64,6 +68,16 @@ def figures(client: Redis, settings: Settings) -> Figures:
         for state in states
     }
     return found, unknown
+
+
+def _counted(
+    size: int, count: Callable[[Redis, Keys], Counter[str]], client: Redis, settings: Settings
+) -> Counter[str]:
+    places = Keys(settings.key_prefix)
+    if size <= SPARINGLY_COUNTED:
+        return count(client, places)
+    key = (count, settings.broker_url, settings.key_prefix)
+    return _sparing.count(key, lambda: count(client, places))
 
 
 def _sizes(client: Redis, prefix: str) -> dict[str, int]:

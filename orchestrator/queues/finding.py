@@ -1,7 +1,7 @@
 """Finds lists of messages that belong to no known queue: a mistyped name, or a queue whose workers are gone.
 
 Redis may have millions of other keys, such as results. So all keys are looked through at most once a minute,
-and each look goes on where the last one has stopped, for a quarter of a second at the most; whoever looks
+and each look goes on where the last one has stopped, for a tenth of a second at the most; whoever looks
 shares what is found with everybody. A list that was emptied meanwhile is forgotten when the next turn ends.
 """
 
@@ -22,7 +22,7 @@ REPLIES = ".reply.celery.pidbox"
 # What has a meaning of its own in Redis's patterns.
 _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\*?[]"})
 _TURN_SECONDS = 60.0
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
 _STEP = 1000
 
 
