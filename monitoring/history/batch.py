@@ -11,7 +11,7 @@ from psycopg import Connection
 from monitoring.history import rows
 from monitoring.history.series import Series
 from monitoring.history.tiers import start
-from monitoring.history.values import added, is_readable
+from monitoring.history.values import added, is_field, is_readable
 from monitoring.history.windows import Window
 
 # First minute of a period → series → values.
@@ -31,7 +31,9 @@ class Batch:
         """Add a window; returns how many of its values cannot be read, and are left out."""
         # What is no array says something of the window itself.
         fields = {field: value for field, value in stored.items() if field[:1] == "["}
-        readable = {field: value for field, value in fields.items() if is_readable(field, value)}
+        readable = {
+            field: value for field, value in fields.items() if is_readable(field, value) and is_field(field)
+        }
         self.windows.append(window)
         self._stored.append(readable)
         self.fields += len(readable)
@@ -68,10 +70,9 @@ class Batch:
         for window, stored in zip(self.windows, self._stored, strict=True):
             minute, hour = minutes[window.minute], hours[start(window.minute, "hour")]
             for field, value in stored.items():
-                number = numbers.get(field)
-                if number is not None:
-                    minute[number].append(value)
-                    hour[number].append(value)
+                number = numbers[field]
+                minute[number].append(value)
+                hour[number].append(value)
         return minutes, hours
 
 

@@ -28,8 +28,8 @@ from orchestrator.settings import Settings
 
 # Any constant will do, as long as it stays and is nobody else's: it names the lock in the database.
 LOCK_ID = 0x6F6D6E6D
-# A server that is frozen is given up after that, in seconds.
-_LONGEST_SECONDS = 120.0
+# After that what still waits is left to the next time; a server that is frozen is given up. In seconds.
+ENOUGH_SECONDS, _LONGEST_SECONDS = 45.0, 120.0
 # What a transaction takes at once, in fields of windows: a minute has 10,000 at most.
 _FIELDS_AT_ONCE = 50_000
 THROUGH = "through"
@@ -92,25 +92,33 @@ class _Fold:
         self._present = present
         self._retention_hours = retention_hours
         self._series = Series(connection, moment(present).date())
+        # What no longer has to wait.
+        self._ended: list[Window] = []
         self._done = Folded()
 
     def run(self) -> Folded:
         """Returns what was done."""
         # Before the look at what waits: who has the token last has seen the newest.
         token = self._windows.begin()
-        waiting = self._windows.waiting()
+        self._fold(self._windows.waiting())
+        with self._connection.transaction():
+            deleted = rows.delete_old(self._connection, self._present, self._retention_hours)
+            self._series.forget_old()
+        _, forgotten = self._windows.finish(token, self._ended, self._kept())
+        self._count(deleted=deleted, forgotten=forgotten)
+        return self._done
+
+    def _fold(self, waiting: list[Window]) -> None:
+        enough_at = time.monotonic() + ENOUGH_SECONDS
         new = self._new(waiting)
-        self._count(skipped=len(waiting) - len(new))
+        self._count(skipped=len(self._ended))
         for batch in self._batches(new):
             with self._connection.transaction():
                 written = batch.write(self._connection, self._series)
             self._count(windows=len(batch.windows), rows=written)
-        with self._connection.transaction():
-            deleted = rows.delete_old(self._connection, self._present, self._retention_hours)
-            self._series.forget_old()
-        _, forgotten = self._windows.finish(token, waiting, self._kept())
-        self._count(deleted=deleted, forgotten=forgotten)
-        return self._done
+            self._ended += batch.windows
+            if time.monotonic() > enough_at:
+                break
 
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._done, name) + number for name, number in more.items()}
@@ -122,6 +130,7 @@ class _Fold:
             ([window.minute for window in waiting],),
         )
         folded = {Window(*row) for row in found}
+        self._ended += [window for window in waiting if window in folded]
         return [window for window in waiting if window not in folded]
 
     def _batches(self, windows: Iterable[Window]) -> Iterator[Batch]:
@@ -130,6 +139,7 @@ class _Fold:
         for window, stored in self._windows.read(windows):
             if not stored:
                 self._count(lost=1)
+                self._ended.append(window)
                 continue
             self._count(unreadable=batch.take(window, stored))
             if batch.fields >= _FIELDS_AT_ONCE:

@@ -10,10 +10,10 @@ from typing import Any
 from psycopg import Connection
 
 from monitoring.history.tiers import DAY_ROWS_DAYS
-from monitoring.history.values import is_field, rest_of
+from monitoring.history.values import rest_of
 from orchestrator.tally import fields
 
-# How many new ones a day may bring: of names that are invented one by one, the rest of the day is one.
+# How many a day may have: of names that are invented one by one, the rest of the day is one.
 MOST_A_DAY = 10_000
 _INSERT = """
     INSERT INTO metric_series (digest, field, kind, labels, seen_on) VALUES (%s, %s, %s, %s, %s)
@@ -28,7 +28,7 @@ class Series:
         self._today = today
 
     def numbers(self, named: Collection[str]) -> dict[str, int]:
-        """Field → number; what is no field of ours has none. Where there are too many, several have one."""
+        """Field → number. Where there are too many, several have one."""
         digests = {_digest(field): field for field in named}
         known = {
             bytes(digest): (number, seen)
@@ -42,7 +42,7 @@ class Series:
                 "UPDATE metric_series SET seen_on = %s WHERE id = ANY(%s)", (self._today, old)
             )
         found = {digests[digest]: number for digest, (number, _) in known.items()}
-        new = [field for field in digests.values() if field not in found and is_field(field)]
+        new = [field for field in digests.values() if field not in found]
         return found | (self._made(new) if new else {})
 
     def forget_old(self) -> None:

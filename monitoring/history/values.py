@@ -18,6 +18,9 @@ _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _DURATIONS = re.compile(r"\d{1,15} \d{1,30} \d{1,15} \d{1,15}(?: -?\d{1,4} \d{1,15})*+", re.ASCII)
 _HEAD = 4
 
+# The same fields come minute after minute.
+_parts = lru_cache(maxsize=20_000)(fields.parts)
+
 
 def is_timed(field: str) -> bool:
     """Whether a field holds durations."""
@@ -31,7 +34,7 @@ def is_readable(field: str, value: str) -> bool:
 
 def is_field(field: str) -> bool:
     """Whether it says of what it is a count, in a way that is known here."""
-    parts = fields.parts(field)
+    parts = _parts(field)
     return len(parts) > 1 and parts[0] in KINDS
 
 
@@ -50,9 +53,6 @@ def rest_of(field: str) -> str:
     if kind == "call":
         return fields.field(kind, OTHER, OTHER, labels[-1])
     return fields.field(kind, *(OTHER for _ in labels))
-
-
-_parts = lru_cache(maxsize=20_000)(fields.parts)
 
 
 def added(values: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ def parts(of: str) -> tuple[str, ...]:
         return ()
     try:
         read = json.loads(of)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return tuple(read) if all(isinstance(part, str) for part in read) else ()
 

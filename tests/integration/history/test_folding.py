@@ -191,6 +191,19 @@ def test_after_a_day_without_beat_every_minute_is_folded(
     assert told(client) == {PAID: "1439"}
 
 
+def test_what_takes_too_long_is_left_to_the_next_time(
+    environment: Settings, client: Redis, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitoring.history.folding.ENOUGH_SECONDS", 0.0)
+    monkeypatch.setattr("monitoring.history.folding._FIELDS_AT_ONCE", 1)
+    for ago in range(1, 4):
+        count(client, present(client) - ago, {PAID: 1})
+
+    assert [fold(environment).windows for _ in range(4)] == [1, 1, 1, 0]
+    assert by_tier(database) == _of_all(3)
+    assert (told(client), listed(client, "windows")) == ({PAID: "3"}, [])
+
+
 def test_after_a_flush_what_is_kept_is_told_anew(environment: Settings, client: Redis) -> None:
     count(client, present(client) - 1, {PAID: 7})
     fold(environment)
@@ -282,14 +295,14 @@ def test_what_cannot_be_read_is_left_out_and_counted(
         '["event","retry_attempt","' + "x" * 3000 + '"]': 8,
         '["event","retry_attempt","y"]': "many",
         '["unheard of","z"]': 5,
-        "[broken": 5,
+        "[" * 3000: 5,
         "overflowed": 5,
     }
     count(client, present(client) - 1, strange)
 
     folded = fold(environment)
 
-    assert (folded.windows, folded.unreadable) == (1, 2)
+    assert (folded.windows, folded.unreadable) == (1, 4)
     assert by_tier(database) == _of_all(15)
 
 
