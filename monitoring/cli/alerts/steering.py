@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -60,8 +60,9 @@ def silence(*, pattern: str, seconds: float, why: str, who: str | None, as_json:
     from orchestrator.times import moment
 
     wanted, (somebody, reason) = named(pattern), by(who, why)
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
     with opened() as (store, _):
+        # By Redis's clock, as it is read.
+        until = store.read().now + timedelta(seconds=seconds)
         made = store.silence(wanted, until, somebody, reason)
     if as_json:
         echo_json(asdict(made))
