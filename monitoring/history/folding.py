@@ -55,8 +55,11 @@ class Folded:
     seconds: float = 0.0
 
 
-def fold(settings: Settings) -> Folded:
+def fold(settings: Settings, *, now: bool = False) -> Folded:
     """Fold what waits, delete what is too old, and tell Redis anew what is kept.
+
+    Minutes wait until they are over. With `now` the present one does not: all that was counted until this
+    moment is then in the history, and what is counted after it is of the same minute's next window.
 
     Raises:
         PostgresUnavailable: PostgreSQL does not answer, or went away: what is not folded waits, for a day.
@@ -66,7 +69,7 @@ def fold(settings: Settings) -> Folded:
     with broker.client(settings, decode=True) as client:
         windows = Windows(client, settings.key_prefix)
         # Also while PostgreSQL is away: how many wait is then to be seen.
-        present = windows.seal()
+        present = windows.seal(is_over=not now)
         try:
             with (
                 postgres.connect(settings.database_url) as connection,

@@ -37,10 +37,10 @@ class Windows:
         self._client = client
         self._prefix = prefix
 
-    def seal(self) -> int:
-        """Make windows of the minutes that are over; returns the present minute."""
+    def seal(self, *, is_over: bool = True) -> int:
+        """Make windows of the minutes that are over, or else of all; returns the present minute."""
         listed = [self._key("minutes"), self._key("windows")]
-        return int(self._run("seal", listed, [self._key("")]))
+        return int(self._run("seal", listed, [self._key(""), int(not is_over)]))
 
     def begin(self) -> str:
         """From now on only who has this token finishes."""

@@ -14,6 +14,7 @@ from monitoring.history.windows import Windows
 from orchestrator import keys
 from orchestrator.errors import PostgresUnavailable
 from orchestrator.settings import Settings
+from orchestrator.tally import script
 from tests.integration.history.places import CALLED, PAID, by_tier, count, listed, present, told
 from tests.own_redis import own_redis
 from tests.processes import wait_until
@@ -73,6 +74,36 @@ def test_the_present_minute_goes_on(environment: Settings, client: Redis, databa
     assert folded
     assert folded.windows == 0
     assert listed(client, "minutes") == [str(minute)]
+
+
+def test_all_that_was_counted_until_now_is_folded_where_that_is_wanted(
+    environment: Settings, client: Redis, database: Database
+) -> None:
+    count(client, present(client), {PAID: 3})
+    fold(environment, now=True)
+    count(client, present(client), {PAID: 4}, identity="2.5")
+
+    fold(environment, now=True)
+
+    assert by_tier(database) == _of_all(7)
+    assert (told(client), listed(client, "minutes")) == ({PAID: "7"}, [])
+
+
+def test_counts_that_go_on_while_others_fold_are_each_folded_once(
+    environment: Settings, client: Redis, database: Database
+) -> None:
+    lua = f"""{script.counting()}
+        metrics_count(metrics_counted_in(ARGV[1], redis.call('TIME')), ARGV[2], ARGV[2], 1)"""
+
+    with ThreadPoolExecutor(3) as pool:
+        folds = [pool.submit(fold, environment, now=True) for _ in range(8)]
+        for _ in range(2000):
+            client.eval(lua, 0, keys.metrics(""), PAID)
+        assert sum(each.result().windows for each in folds) > 0
+    fold(environment, now=True)
+
+    assert by_tier(database) == _of_all(2000)
+    assert told(client) == told(client, "totals") == {PAID: "2000"}
 
 
 def _fold_alone(environment: Settings) -> Folded:
@@ -331,7 +362,7 @@ def test_totals_are_cleared_of_names_that_are_gone(
     with pytest.MonkeyPatch.context() as patch:
         whole = Windows.seal
 
-        def seal(self: Windows) -> int:
+        def seal(self: Windows, **_: Any) -> int:
             found = whole(self)
             count(client, found, {now: 1}, identity="3.5")
             return found
