@@ -43,13 +43,15 @@ class Writer:
         given = Given()
         self.recorder = Recorder(lambda: given.resolved().retention_hours, on_first=self.wake)
         self._is_kept = False
+        # One of C: a record in a signal's handler may wake it while it is being woken.
+        self._woken: SimpleQueue[None] = SimpleQueue()
         self.reset()
 
     def reset(self) -> None:
         """Begin at zero: of a forked child the parent writes what was recorded before, and has the thread."""
         self.recorder.forget()
-        # One of C: a record in a signal's handler may wake it while it is being woken.
-        self._woken: SimpleQueue[None] = SimpleQueue()
+        former, self._woken = self._woken, SimpleQueue()
+        former.put(None)
         self._writing = threading.RLock()
         self._batches = Batches()
         self._told_refused = self._told_overflowed = 0
@@ -71,7 +73,10 @@ class Writer:
         forks.keep_apart()
         with suppress(RuntimeError):
             # Where there can be no more threads, the end of the process writes all of it.
-            threading.Thread(target=self._run, name="omninode-metrics", daemon=True).start()
+            thread = threading.Thread(
+                target=self._run, args=(self._woken,), name="omninode-metrics", daemon=True
+            )
+            thread.start()
 
     def flush(self) -> bool:
         """Write all that was recorded, at once; says whether Redis has it. Never raises."""
@@ -108,9 +113,12 @@ class Writer:
 
     # -- its thread
 
-    def _run(self) -> None:
+    def _run(self, woken: SimpleQueue[None]) -> None:
         while True:
-            self._rest()
+            self._rest(woken)
+            if woken is not self._woken:
+                # All begins anew, with another thread.
+                return
             try:
                 with forks.threads_at_work(), self._writing:
                     self._gather()
@@ -119,15 +127,15 @@ class Writer:
                 # It ends one try, and not the thread.
                 _LOG.warning("metrics_not_written", error=f"{type(error).__name__}: {error}"[:200])
 
-    def _rest(self) -> None:
+    def _rest(self, woken: SimpleQueue[None]) -> None:
         """Until something is recorded, or this process has to say that it lives; then for a moment."""
         if not self._batches:
             with suppress(Empty):
-                self._woken.get(timeout=processes.TELL_SECONDS)
+                woken.get(timeout=processes.TELL_SECONDS)
         time.sleep(_AWAY_SECONDS if self._is_away else WRITE_SECONDS)
         with suppress(Empty):
             while True:
-                self._woken.get_nowait()
+                woken.get_nowait()
 
     # -- with what is written held still
 

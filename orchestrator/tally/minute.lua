@@ -18,9 +18,11 @@ local function metrics_counted_in(prefix, clock)
   return {open, totals}
 end
 
--- The field itself, or where there are too many and it is a new one, the one that the rest is counted under.
+-- The field itself, or where there are too many and it is a new one, the one that the rest is counted under; how
+-- often that was so is in the field `overflowed`.
 local function metrics_field(hash, field, instead)
   if redis.call('HLEN', hash) < METRICS_MOST_FIELDS or redis.call('HEXISTS', hash, field) == 1 then return field end
+  redis.call('HINCRBY', hash, 'overflowed', 1)
   return instead
 end
 
