@@ -45,7 +45,7 @@ class Windows:
     def begin(self) -> str:
         """From now on only who has this token finishes."""
         token = secrets.token_hex(8)
-        self._client.set(self._key("folding"), token)
+        self._run("begin", [self._key("folding")], [token])
         return token
 
     def waiting(self) -> list[Window]:

@@ -283,6 +283,18 @@ def test_a_redis_that_crashes_and_comes_back_counts_nothing_twice(
     assert by_tier(database) == _of_all(7)
 
 
+def test_a_full_redis_hinders_no_fold(environment: Settings, database: Database) -> None:
+    with own_redis() as server:
+        own = environment.model_copy(update={"redis_url": f"redis://127.0.0.1:{server.port}/0"})
+        count(server.client, present(server.client) - 1, {PAID: 7})
+        server.client.config_set("maxmemory", 1)
+
+        folded = fold(own)
+
+        assert folded.windows == 1
+        assert told(server.client) == {PAID: "7"}
+
+
 def test_a_second_window_of_a_minute_adds_up(
     environment: Settings, client: Redis, database: Database
 ) -> None:
