@@ -1,6 +1,10 @@
 """`omninode dashboard`: the document's JSON, a screen of 80 columns; what is unknown is not zero."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +91,18 @@ def test_servers_that_are_away_leave_figures_unknown_and_not_zero(environment: S
     assert {"metrics", "redis", "queues", "beat", "breakers", "letters"} <= set(told["unknown"])
     assert "now:              workers ?  tasks running ?" in screen.stdout
     assert "Traceback" not in screen.stdout + screen.stderr
+
+
+def test_it_is_shown_again_and_again_until_ctrl_c(environment: Settings) -> None:
+    command = [str(Path(sys.executable).parent / "omninode"), "dashboard", "--json", "--watch", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+        assert shown.stdout is not None
+        first, second = (json.loads(shown.stdout.readline()) for _ in range(2))
+        shown.send_signal(signal.SIGINT)
+        _, said = shown.communicate(timeout=20)
+
+    assert (shown.returncode, said) == (130, "")
+    assert first["generated_at"] < second["generated_at"]
 
 
 def test_an_interval_of_less_than_a_second_is_refused(environment: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,12 +29,12 @@ def server(environment: Settings) -> Redis:
 
 
 @pytest.fixture
-def sent(environment: Settings, server: Redis) -> Iterator[Envelope]:
+def sent(environment: Settings, server: Redis) -> Envelope:
     """The message of a task that was enqueued a thousand seconds ago."""
     with install(Celery("waits", set_as_current=False), environment) as app:
         app.send_task(_LIES, args=[_LIES], queue="q", headers={"omninode-enqueued-at": time.time() - 1000})
     raw: Any = server.rpop("q")
-    yield decode(raw.encode())
+    return decode(raw.encode())
 
 
 def test_a_task_waits_since_its_enqueue(server: Redis, sent: Envelope) -> None:
@@ -43,9 +42,8 @@ def test_a_task_waits_since_its_enqueue(server: Redis, sent: Envelope) -> None:
 
 
 def test_a_task_that_is_tried_again_waits_since_its_last_attempt(server: Redis, sent: Envelope) -> None:
-    asked = failed(
-        PutBack(delay_seconds=0.0, headers={"retries": 1}), sent["headers"], ValueError(_LIES), "w"
-    )
+    again = PutBack(delay_seconds=0.0, headers={"retries": 1})
+    asked = failed(again, sent["headers"], ValueError(_LIES), "w")
 
     assert _oldest(server, sent, asked.headers) in range(60)
 
@@ -71,7 +69,9 @@ def test_the_oldest_of_all_priorities_counts_and_what_says_nothing_is_unknown(
 
 def _oldest(server: Redis, sent: Envelope, headers: dict[str, Any] | None = None) -> int:
     server.lpush("q", encode(sent | {"headers": sent["headers"] | (headers or {})}))
-    return int(_look(server).oldest_seconds or -1)
+    seconds = _look(server).oldest_seconds
+    assert seconds is not None
+    return int(seconds)
 
 
 def _look(server: Redis) -> Front:

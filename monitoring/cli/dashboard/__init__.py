@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitoring.cli.dashboard.reading import Seen
 
 _WATCH_SECONDS = 5.0
+_INTERRUPTED = 130
 
 
 @click.command()
@@ -32,7 +33,7 @@ def dashboard(*, as_json: bool, seconds: float | None) -> None:
     (PERF_MONITOR_RETENTION_HOURS). Every server is asked by itself and at the same time: what does not answer
     within three seconds is shown as unknown, and never as zero.
 
-    Exits with 0 when all is healthy, with 1 when something is degraded or critical.
+    Exits with 0 when all is healthy, with 1 when something is degraded or critical, with 130 after Ctrl-C.
     """
     import logging
 
@@ -40,13 +41,16 @@ def dashboard(*, as_json: bool, seconds: float | None) -> None:
 
     # What the clients log about servers that are away is shown already.
     logging.getLogger().addHandler(logging.NullHandler())
-    reader = Reader()
-    seen = reader.read()
-    _show(seen, as_json=as_json, watches=seconds is not None)
-    while seconds is not None:
-        time.sleep(seconds)
+    try:
+        reader = Reader()
         seen = reader.read()
-        _show(seen, as_json=as_json, watches=True)
+        _show(seen, as_json=as_json, watches=seconds is not None)
+        while seconds is not None:
+            time.sleep(seconds)
+            seen = reader.read()
+            _show(seen, as_json=as_json, watches=True)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     sys.exit(seen.health.status != "healthy")
 
 
