@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from importlib import import_module
 
 _ROOM = "monitoring.rollup.process"
@@ -14,6 +15,12 @@ def begin(role: str) -> None:
     It costs neither a thread nor a connection before something happens.
     """
     import_module(_ROOM).begin(role)
+
+
+def during(role: str) -> AbstractContextManager[None]:
+    """What happens within it, in a process that ends soon, and is written at its end."""
+    block: AbstractContextManager[None] = import_module(_ROOM).during(role)
+    return block
 
 
 def flush() -> None:

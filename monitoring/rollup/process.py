@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from monitoring.rollup.hearing import Hearing
 from monitoring.rollup.writing import Writer
@@ -24,6 +25,19 @@ def begin(role: str) -> None:
     writer.role = role
     if _begun is None:
         _begun = hear()
+
+
+@contextmanager
+def during(role: str) -> Iterator[None]:
+    """What happens within it is recorded, and written at its end: for a process that ends soon."""
+    writer.role = role
+    no_more = hear()
+    try:
+        yield
+    finally:
+        no_more()
+        flush()
+        forget()
 
 
 def hear() -> Callable[[], None]:

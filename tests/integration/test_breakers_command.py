@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from monitoring.rollup.reading import FleetSource
 from orchestrator import keys, redis, settings
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.store import Store
@@ -59,6 +60,15 @@ def told(done: Result) -> Any:
 
 def changed(store: Store, name: str) -> list[tuple[str, str, str, str]]:
     return [(each.before, each.after, each.why, each.who) for each in store.history(name, 10)]
+
+
+def test_a_circuit_that_is_opened_by_hand_is_counted_for_the_fleet(
+    run: Callable[..., Result], store: Store
+) -> None:
+    told(run("open", "model:local", "--why", "maintenance", "--json"))
+    (counted,) = FleetSource(settings.current()).snapshot().total.events.items()
+
+    assert counted == (("circuit_breaker_trip", "model:local"), 1)
 
 
 def test_a_list_shows_what_every_breaker_does_and_no_secret(run: Callable[..., Result]) -> None:

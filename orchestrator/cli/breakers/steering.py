@@ -116,6 +116,7 @@ def _steer(
     seconds: float | None = None,
     create: bool = False,
 ) -> None:
+    from orchestrator import recording
     from orchestrator.breaker import byhand
     from orchestrator.cli.breakers.opening import store
     from orchestrator.cli.breakers.picking import ask, pick, require
@@ -132,9 +133,11 @@ def _steer(
         chosen = (*picked.known, *new) if new else require(picked, known, hint)
         if picked.by_pattern:
             ask(f"{action.title()} {counted(len(chosen), 'breaker')} ({', '.join(chosen)})?", yes=yes)
-        done = byhand.control(
-            fleet, chosen, action, who=who or identity(), why=why, seconds=seconds, create=create
-        )
+        # A circuit that is opened by hand is counted as one that opens by itself.
+        with recording.during("command"):
+            done = byhand.control(
+                fleet, chosen, action, who=who or identity(), why=why, seconds=seconds, create=create
+            )
     _tell(done, new, as_json=as_json)
 
 

@@ -44,8 +44,7 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
     # Nobody here waits for a result.
     app.conf.update(result_backend="disabled://")
     # What is replayed is counted with what the fleet's other processes replay.
-    recording.begin("command")
-    with index() as connection:
+    with recording.during("command"), index() as connection:
         try:
             with app.connection_for_write() as broker:
                 yield Desk(connection, app, broker.default_channel, as_json)
