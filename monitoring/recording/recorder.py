@@ -136,16 +136,20 @@ class Recorder:
         Raises:
             InvalidMeasure: it is no number, or a name is no text or empty: nothing is recorded.
         """
-        waited_ms = self._number(waited_ms)
-        if isnan(waited_ms):
-            self._refuse("waited_ms must be a number of milliseconds, not nan")
-        waited_ms = min(max(0.0, waited_ms), _LONGEST_MS)
-        index, micros = bucket(waited_ms / 1000.0), int(waited_ms * 1000.0 + 0.5)
+        if type(waited_ms) is not float:
+            waited_ms = self._number(waited_ms)
+        if not waited_ms < _LONGEST_MS:
+            if isnan(waited_ms):
+                self._refuse("waited_ms must be a number of milliseconds, not nan")
+            waited_ms = _LONGEST_MS
+        index, micros = (
+            (bucket(waited_ms / 1000.0), int(waited_ms * 1000.0 + 0.5)) if waited_ms > 0 else (FIRST, 0)
+        )
         with self._lock:
-            self._note_time()
-            cell = self._open.waits.get((queue, task))
-            if cell is None:
-                cell = self._wait_cell(queue, task)
+            self._last = now = self._clock()
+            if now >= self._over_at:
+                self._turn()
+            cell = self._open.waits.get((queue, task)) or self._wait_cell(queue, task)
             cell.add(index, micros)
 
     def take(self) -> Sums:
