@@ -65,9 +65,14 @@ class Ender:
 
     def finish(self, timeout_seconds: float) -> None:
         """Give what is under way so long; what is untold then is told by nobody any more."""
+        if self._begun and not self._begun.wait(timeout_seconds):
+            self.close()
+
+    def close(self) -> None:
+        """Tell nothing more."""
         reporter, self._begun = self._begun, None
         if reporter:
-            reporter.close(timeout_seconds)
+            reporter.close(0.0)
 
     @property
     def _reporter(self) -> Reporter:

@@ -94,6 +94,6 @@ def _moment(value: Any) -> float | None:
     """A moment with its zone; what has none is left to a worker, whose app knows it."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return at.timestamp() if at is not None and at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at.timestamp() if at is not None and at.tzinfo else None

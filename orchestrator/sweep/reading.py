@@ -6,11 +6,14 @@ from typing import Any
 
 # A step takes the server less than a millisecond, also where messages are large.
 _STEP, _STEP_BYTES = 200, 1024 * 1024
+# To take out what lies behind so many messages would take it some seven milliseconds.
+DEEPEST = 50_000
 
 
 class Reading:
     """One list, read from behind the first `depth` messages on, for `most` messages; None: to its end.
 
+    Where there are no longer so many, it begins anew; where too many lie before what comes next, it ends.
     `depth` is how many messages that stay there have been read; whoever takes one out says so.
     """
 
@@ -21,13 +24,15 @@ class Reading:
         self.is_at_end = False
         self._left = most
         self._window = 1
+        self._has_begun = False
 
     def next(self) -> list[bytes]:
         """The next messages, the one first that is claimed first; none where it ends, or enough were read."""
         asked = self._window if self._left is None else min(self._window, self._left)
+        self.is_at_end = self.is_at_end or self.depth >= DEEPEST
         if asked == 0 or self.is_at_end:
             return []
-        found: list[bytes] = self._client.lrange(self.name, -(self.depth + asked), -(self.depth + 1))
+        found = self._read(asked)
         self.is_at_end = len(found) < asked
         if found:
             average = max(1, sum(map(len, found)) // len(found))
@@ -36,3 +41,11 @@ class Reading:
         if self._left is not None:
             self._left -= len(found)
         return found[::-1]
+
+    def _read(self, asked: int) -> list[bytes]:
+        found: list[bytes] = self._client.lrange(self.name, -(self.depth + asked), -(self.depth + 1))
+        if not found and not self._has_begun and self.depth:
+            self.depth = 0
+            found = self._client.lrange(self.name, -asked, -1)
+        self._has_begun = True
+        return found

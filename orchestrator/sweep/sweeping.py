@@ -26,8 +26,11 @@ from orchestrator.sweep.visiting import Visitor
 
 _LOG = logger.get(__name__)
 
-# A part: so many messages of each list are looked at, and after so many seconds nothing more is begun.
-_MOST_LOOKED_AT, _SECONDS = 10_000, 10.0
+# A part: so many messages of each list are looked at, and after so many seconds nothing more is begun. To
+# take messages out of one list Redis passes by so many others, which takes it about a second.
+_MOST_LOOKED_AT, _SECONDS, _MOST_PASSED = 10_000, 10.0, 5_000_000
+# Where the result backend has not heard of so many, it is away.
+_MOST_UNSETTLED = 10
 # For how long it is taken for granted who serves what.
 _STANDING_SECONDS = 1.0
 
@@ -59,7 +62,7 @@ def sweep_a_part(app: Celery, channel: Any) -> Swept:
         depths = {bytes_to_str(name): int(depth) for name, depth in run.client.hgetall(state).items()}
         for name in run.unserved(run.known()):
             reading = Reading(run.client, name, depths.get(name, 0), _MOST_LOOKED_AT)
-            run.read(reading)
+            run.read(reading, _MOST_PASSED)
             # From the beginning again, where it has come to the end.
             depths[name] = 0 if reading.is_at_end else reading.depth
         _keep(run.client, state, depths)
@@ -99,16 +102,16 @@ class _Run:
             if self._unserved(name):
                 yield name
 
-    def read(self, reading: Reading) -> None:
+    def read(self, reading: Reading, most_passed: float = math.inf) -> None:
         """Go through the list."""
         try:
-            self._visitor.visit(reading, partial(self._unserved, reading.name), self._is_over)
+            self._visitor.visit(reading, partial(self._unserved, reading.name), self._is_over, most_passed)
         except ResponseError as error:
             # Something else has the queue's name, or Redis is full: the others are not held up by that.
             _LOG.warning("queue_not_swept", key=reading.name, error=str(error))
 
     def _is_over(self) -> bool:
-        return time.monotonic() >= self.ends_at or bool(self.swept.unsettled)
+        return time.monotonic() >= self.ends_at or self.swept.unsettled >= _MOST_UNSETTLED
 
     def _unserved(self, name: str) -> Unserved | None:
         queue = queue_of(name, self._channel.global_keyprefix)
@@ -130,4 +133,4 @@ def _begun(app: Celery, channel: Any, *, dry_run: bool = False) -> Iterator[_Run
             visitor = Visitor(app, swept, None if dry_run else taking, ender)
             yield _Run(app, channel, client, visitor, swept)
         finally:
-            ender.finish(0.0)
+            ender.close()

@@ -19,8 +19,6 @@ from orchestrator.transport.envelope import decode
 _PATIENCE_SECONDS = 10.0
 # A list whose first messages are none of tasks is something else of somebody's.
 _TRIED = 50
-# To take a message out of the middle of a list the server passes by all before it: so many, of each list.
-_MOST_PASSED = 20_000_000
 
 
 class Visitor:
@@ -30,15 +28,21 @@ class Visitor:
         self._app, self._swept, self._taker, self._ender = app, swept, taker, ender
 
     def visit(
-        self, reading: Reading, unserved: Callable[[], Unserved | None], is_over: Callable[[], bool]
+        self,
+        reading: Reading,
+        unserved: Callable[[], Unserved | None],
+        is_over: Callable[[], bool],
+        most_passed: float,
     ) -> None:
-        """Go through the list, for as long as nobody claims from it; what cannot be told ends the sweep.
+        """Go through the list, for as long as nobody claims from it.
+
+        To take a message out the server passes by all that lie before it: by so many in all.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
         looked_at = tasks = passed = 0
-        while not is_over() and not self._swept.unsettled and passed < _MOST_PASSED:
+        while not is_over() and passed < most_passed:
             queue = unserved()
             found = reading.next() if queue else []
             if not found or not queue:
@@ -79,7 +83,7 @@ class Visitor:
             taken.append((claim, verdict))
             self._ender.end(claim, verdict)
         if taken:
-            self._settle(taken)
+            reading.depth += self._settle(taken)
         return passed
 
     def _take(self, reading: Reading, queue: Unserved, raw: bytes, verdict: Verdict) -> Claim | None:
@@ -88,11 +92,18 @@ class Visitor:
         self._swept.count(verdict.reason, queue.name)
         return None
 
-    def _settle(self, taken: list[tuple[Claim, Verdict]]) -> None:
+    def _settle(self, taken: list[tuple[Claim, Verdict]]) -> int:
+        """Wait until they are told; returns how many are not, and go back to where they are claimed next."""
+        unsettled = 0
         self._ender.finish(_PATIENCE_SECONDS)
         for claim, verdict in reversed(taken):
             if claim.is_ours:
-                self._swept.unsettled += 1
+                unsettled += 1
                 claim.release()
             else:
                 self._swept.count(verdict.reason, claim.queue)
+        if unsettled and self._taker:
+            # Before the next ones are read, which lie behind them.
+            self._taker.keeper.flush()
+        self._swept.unsettled += unsettled
+        return unsettled

@@ -73,10 +73,15 @@ class Reporter:
             self._pending += 1
             self._put(Report(tell, then, instead), time.monotonic())
 
-    def close(self, timeout_seconds: float) -> None:
-        """Give what is under way this long; what is untold by then stays unsettled, to be told again."""
+    def wait(self, timeout_seconds: float) -> bool:
+        """Give what is under way this long; returns whether all was told."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending == 0, timeout_seconds)
+            return self._changed.wait_for(lambda: self._pending == 0, timeout_seconds)
+
+    def close(self, timeout_seconds: float) -> None:
+        """The same, and end; what is untold by then stays unsettled, to be told again."""
+        self.wait(timeout_seconds)
+        with self._changed:
             self._stopping = True
             self._changed.notify_all()
 
