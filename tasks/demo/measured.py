@@ -6,12 +6,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.request import urlopen
 
 from psycopg import Connection
 
-from orchestrator import postgres
+from monitoring.history.folding import fold
+from monitoring.history.reading import totals
+from orchestrator import postgres, settings
 from orchestrator.errors import StackError
 from tasks.demo import orders, outage
 
@@ -24,6 +27,7 @@ _AGREEMENT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.5
 _SHOWN_COMPONENTS = 6
 
+_BEGINNING = datetime.fromtimestamp(0, UTC)
 _DEATHS = "SELECT count(*) FROM dead_letter_deaths"
 # A delivery that came again has its row already.
 _TAKEN = """
@@ -90,12 +94,15 @@ class Measured:
 def look(fleet: Fleet) -> Measured:
     """Ask the exporter, until it agrees with PostgreSQL or does not for a while.
 
+    What was counted until then is folded into the history first, as beat has it done every minute.
+
     Raises:
         StackError: a process of the fleet has ended, or the exporter does not answer.
     """
     give_up_at = time.monotonic() + _AGREEMENT_SECONDS
     while True:
         fleet.check()
+        fold(settings.current(), now=True)
         found = _measured(_dashboard(fleet.exporter_url))
         if all(each.agrees for each in found.compared) or time.monotonic() > give_up_at:
             return found
@@ -114,19 +121,26 @@ def _dashboard(url: str) -> dict[str, Any]:
 def _measured(dashboard: Mapping[str, Any]) -> Measured:
     health, components = dashboard["system_health"], dashboard["component_performance"]
     resilience = dashboard["resilience_metrics"]
+    busiest = [_component(*each) for each in components.items()]
+    busiest = sorted(busiest, key=lambda each: -each.calls)[:_SHOWN_COMPONENTS]
     with postgres.transaction() as database:
         compared = [Comparison("deaths", resilience["dead_letter_queue_messages"], _count(database, _DEATHS))]
         for what, (component, query) in _STORED.items():
             compared.append(Comparison(what, _successes(components.get(component)), _count(database, query)))
-    busiest = sorted(components.items(), key=lambda each: -(each[1]["total_requests"] or 0))
+        compared += [_in_history(database, each) for each in busiest]
     return Measured(
         status=health["status"],
         error_rate_percent=health["error_rate_percent"],
         average_response_time_ms=health["average_response_time_ms"],
         resilience=resilience,
-        components=tuple(_component(*each) for each in busiest[:_SHOWN_COMPONENTS]),
+        components=tuple(busiest),
         compared=tuple(compared),
     )
+
+
+def _in_history(database: Connection[Any], component: Component) -> Comparison:
+    folded = totals(database, _BEGINNING).of(component.name).count
+    return Comparison(f"{component.name}, in the history", component.calls, folded)
 
 
 def _component(name: str, figures: Mapping[str, Any]) -> Component:

@@ -123,11 +123,13 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     compared = {
         each["what"]: (each["dashboard"], each["postgresql"]) for each in report["measured"]["compared"]
     }
-    assert compared == {
-        "deaths": (22, 22),
-        "deliveries of hooks taken": (170, 170),
-        "orders stored": (21, 21),
-        "calls of the model demo answered": (120, 120),
+    assert compared.items() >= {
+        ("deaths", (22, 22)),
+        ("deliveries of hooks taken", (170, 170)),
+        ("orders stored", (21, 21)),
+        ("calls of the model demo answered", (120, 120)),
+        ("demo.store_order, in the history", (43, 43)),
+        ("omninode.hooks.process, in the history", (170, 170)),
     }
     assert report["measured"]["resilience"]["circuit_breaker_trips"] == outage["opened"]
     assert _left_in(tmp_path) == []
