@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
+import yaml
 from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,6 +26,7 @@ from tests.acceptance import watched_tasks
 from tests.acceptance.shared_place import app_in, place
 from tests.commands import omninode
 from tests.observability.expressions import (
+    CONFIGURATION,
     Query,
     faster_rules,
     metric_names,
@@ -38,7 +41,9 @@ from tests.relays import start_relay
 
 _QUEUE = "watched"
 _PATIENCE_SECONDS = 60.0
+_TOKEN = secrets.token_hex(16)
 _ENVIRONMENT = {
+    "OMNINODE_EXPORTER_TOKEN": _TOKEN,
     "OMNINODE_IMPORTS": watched_tasks.__name__,
     "OMNINODE_BREAKERS": json.dumps({"*": {"failure_threshold": 1, "open_seconds": 60}}),
     "KAFKA_ENABLE_DLQ": "false",
@@ -106,7 +111,8 @@ class Watched:
 
     def exported(self) -> dict[str, str]:
         """The types of metrics by their names."""
-        with urlopen(f"{self.exporter_url}/metrics", timeout=10) as answer:  # noqa: S310 (our own)
+        asked = Request(f"{self.exporter_url}/metrics", headers={"Authorization": f"Bearer {_TOKEN}"})  # noqa: S310
+        with urlopen(asked, timeout=10) as answer:  # noqa: S310 (our own)
             families = list(text_string_to_metric_families(answer.read().decode()))
         return {
             family.name + ("_total" if family.type == "counter" else ""): family.type for family in families
@@ -162,9 +168,17 @@ def watched(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         for _ in range(10):
             app.send_task("watched.succeed", queue=_QUEUE)
         exporter, url = stack.enter_context(_exporter(folder))
-        address = url.removeprefix("http://")
-        prometheus = stack.enter_context(start_prometheus([address], rules=[folder / "rules.yml"]))
+        jobs = {"scrape_configs": [_job(folder, url.removeprefix("http://"))]}
+        prometheus = stack.enter_context(start_prometheus(rules=[folder / "rules.yml"], configuration=jobs))
         yield Watched(app, prometheus, exporter, url)
+
+
+def _job(folder: Path, address: str) -> dict[str, Any]:
+    """That of our own configuration, with another address and another file for the token."""
+    job: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text())["scrape_configs"][0]
+    (folder / "token").write_text(_TOKEN)
+    job["authorization"] = dict.fromkeys(job["authorization"], str(folder / "token"))
+    return job | {"static_configs": [{"targets": [address]}]}
 
 
 @pytest.fixture(scope="module")

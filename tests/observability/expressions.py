@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "monitoring" / "prometheus" / "omninode.rules.yml"
+CONFIGURATION = RULES.with_name("prometheus.yml")
 DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "omninode.json"
 # Tests scrape and judge fifteen times as often as compose does, and have less patience.
 FASTER = 60

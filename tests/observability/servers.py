@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, build_opener
 
 import yaml
 
@@ -42,13 +42,6 @@ class _Server:
         with _OPENER.open(f"{self.url}{path}?{urlencode(parameters)}", timeout=10) as answer:
             return json.load(answer)
 
-    def post(self, path: str, content: object = None) -> bytes:
-        """What it answers to this, sent as JSON."""
-        body = b"" if content is None else json.dumps(content).encode()
-        request = Request(f"{self.url}{path}", body, {"Content-Type": "application/json"})  # noqa: S310
-        with _OPENER.open(request, timeout=10) as answer:
-            return bytes(answer.read())
-
 
 S = TypeVar("S", bound=_Server)
 # From the folder of the server and the address that it is to listen on.
@@ -73,18 +66,10 @@ class Prometheus(_Server):
             states[name] = "firing" if "firing" in {state, states.get(name)} else state
         return states
 
-    def target_errors(self) -> dict[str, str]:
-        """The last error of each target by its URL; empty where the last scrape went well."""
-        return {each["scrapeUrl"]: each["lastError"] for each in self._targets()}
-
     def has_scraped(self) -> bool:
         """Whether every target was scraped, the last time without an error."""
-        targets = self._targets()
-        return bool(targets) and all(each["health"] == "up" for each in targets)
-
-    def _targets(self) -> list[dict[str, Any]]:
         targets: list[dict[str, Any]] = self.get("/api/v1/targets")["data"]["activeTargets"]
-        return targets
+        return bool(targets) and all(each["health"] == "up" for each in targets)
 
 
 class Alertmanager(_Server):
