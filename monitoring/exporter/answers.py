@@ -22,11 +22,12 @@ from monitoring.judging.thresholds import Given
 from monitoring.performance import dashboard
 from monitoring.recording.sums import Snapshot
 from monitoring.rollup.reading import ALONE, FleetSource
-from orchestrator import broker, redaction
+from orchestrator import broker, logger, redaction
 from orchestrator.alerts.standing import Standing
 from orchestrator.alerts.store import Store
 from orchestrator.settings import Settings
 
+_LOG = logger.get(__name__)
 # What is read, and what is made of it, are each good for this long.
 _FRESH_SECONDS = 0.5
 _JUDGE_SECONDS = 5.0
@@ -66,7 +67,11 @@ class Answers:
     async def keep_judging(self) -> None:
         """Judge how the fleet is every five seconds, until this is cancelled."""
         while True:
-            await self._judge()
+            try:
+                await self._judge()
+            except Exception as error:
+                # One time has failed: the next one may not.
+                _LOG.warning("exporter_judges_nothing", error=f"{type(error).__name__}: {error}"[:200])
             await asyncio.sleep(_JUDGE_SECONDS)
 
     async def health(self) -> dict[str, Any]:
@@ -142,4 +147,9 @@ async def _sums(shared: Shared[Snapshot], read: Callable[[], Snapshot]) -> _Part
 def _dashboard(figures: Figures) -> dict[str, Any]:
     if not figures.knows_sums:
         return {"error": f"the figures cannot be read: {figures.unknown[METRICS]}"}
-    return dashboard.dashboard(figures.snapshot, figures.health, (), (), time.time())
+    told = dashboard.dashboard(figures.snapshot, figures.health, (), (), time.time())
+    # Samples are what a monitor takes; the fleet's are its history.
+    del told["samples"]
+    if figures.fleet.processes is None:
+        told["system_health"]["active_connections"] = None
+    return told | {"alerts": figures.alerts(), "unknown": dict(figures.unknown)}

@@ -51,6 +51,23 @@ class Figures:
         """All since the beginning; none where they are not known."""
         return self.snapshot.total if self.knows_sums else Sums()
 
+    def alerts(self) -> list[dict[str, Any]] | None:
+        """Those that are raised, by name, as the dashboard shows them; None where they are not known."""
+        if self.standing is None:
+            return None
+        return [
+            {
+                "name": name,
+                "severity": alert.severity,
+                "message": alert.sentence,
+                "component": alert.component,
+                "since": alert.since,
+                "is_acknowledged": alert.acknowledged is not None,
+                "is_silenced": self.standing.silence_of(name) is not None,
+            }
+            for name, alert in sorted(self.standing.raised.items())
+        ]
+
     def health_as_json(self) -> dict[str, Any]:
         """As the monitor's `get_system_health`; null is what is not known, and `unknown` says why."""
         told = self.health.as_json() | {"unknown": dict(self.unknown)}
