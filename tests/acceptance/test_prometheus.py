@@ -6,17 +6,13 @@ import re
 import secrets
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 import yaml
-from celery import Celery
-from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator import redis
 from orchestrator.beat import Pulse
@@ -36,11 +32,10 @@ from tests.observability.expressions import (
 )
 from tests.observability.programs import programs
 from tests.observability.servers import Prometheus, start_prometheus
-from tests.processes import start_module, start_worker, wait_until
+from tests.observability.watching import PATIENCE_SECONDS, QUEUE, Watched, paced, start_exporter
+from tests.processes import start_worker, wait_until
 from tests.relays import start_relay
 
-_QUEUE = "watched"
-_PATIENCE_SECONDS = 60.0
 _TOKEN = secrets.token_hex(16)
 _ENVIRONMENT = {
     "OMNINODE_EXPORTER_TOKEN": _TOKEN,
@@ -64,96 +59,12 @@ _WITH_FAILURES = {
 }
 
 
-class Watched:
-    """A fleet, and the Prometheus that watches it."""
-
-    def __init__(self, app: Celery, prometheus: Prometheus, exporter: Any, url: str) -> None:
-        self.app = app
-        self.prometheus = prometheus
-        self.exporter = exporter
-        self.exporter_url = url
-
-    def send(self, name: str, times: int = 1) -> None:
-        for _ in range(times):
-            self.app.send_task(f"watched.{name}", queue=_QUEUE)
-
-    def firing(self) -> set[str]:
-        """The alerts that are raised."""
-        return {name for name, state in self.prometheus.alerts().items() if state == "firing"}
-
-    def wait_for(self, names: set[str], meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Wait until these alerts have been raised; what happens meanwhile happens a few times a second."""
-        missing = set(names)
-        while_it_lasts = _paced(meanwhile)
-
-        def are_raised() -> bool:
-            while_it_lasts()
-            missing.difference_update(self.firing())
-            return not missing
-
-        try:
-            wait_until(are_raised, _PATIENCE_SECONDS, "alerts")
-        finally:
-            assert missing == set()
-
-    def wait_for_end(self, names: set[str], meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Wait until none of these alerts is raised."""
-        while_it_lasts = _paced(meanwhile)
-
-        def are_over() -> bool:
-            while_it_lasts()
-            return not self.firing() & names
-
-        try:
-            wait_until(are_over, _PATIENCE_SECONDS, "the end of alerts")
-        finally:
-            assert self.firing() & names == set()
-
-    def exported(self) -> dict[str, str]:
-        """The types of metrics by their names."""
-        asked = Request(f"{self.exporter_url}/metrics", headers={"Authorization": f"Bearer {_TOKEN}"})  # noqa: S310
-        with urlopen(asked, timeout=10) as answer:  # noqa: S310 (our own)
-            families = list(text_string_to_metric_families(answer.read().decode()))
-        return {
-            family.name + ("_total" if family.type == "counter" else ""): family.type for family in families
-        }
-
-
-def _paced(do: Callable[[], object]) -> Callable[[], None]:
-    def paced() -> None:
-        do()
-        Event().wait(0.3)
-
-    return paced
-
-
 @pytest.fixture(scope="module")
 def settings(stack: Addresses, template: str) -> Iterator[Settings]:
     with place(stack, template) as made, pytest.MonkeyPatch.context() as patch:
         for name, value in _ENVIRONMENT.items():
             patch.setenv(name, value)
         yield made
-
-
-@contextmanager
-def _exporter(folder: Path) -> Iterator[tuple[Any, str]]:
-    log_file = folder / "exporter.log"
-    with log_file.open("wb") as log:
-        process = start_module(
-            "orchestrator.cli", "exporter", "--json", "--port", "0", environment={}, log=log
-        )
-    try:
-        found: list[str] = []
-        wait_until(lambda: _ready(log_file, found), 30.0, f"the exporter's start\n{log_file.read_text()}")
-        yield process, found[0]
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def _ready(log_file: Path, found: list[str]) -> bool:
-    found += re.findall(r'"url": "([^"]+)", "event": "exporter_ready"', log_file.read_text())
-    return bool(found)
 
 
 @pytest.fixture(scope="module")
@@ -166,11 +77,11 @@ def watched(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         app = stack.enter_context(app_in(settings))
         # A queue that nobody knows is looked for once a minute: here it is there before.
         for _ in range(10):
-            app.send_task("watched.succeed", queue=_QUEUE)
-        exporter, url = stack.enter_context(_exporter(folder))
+            app.send_task("watched.succeed", queue=QUEUE)
+        exporter, url = stack.enter_context(start_exporter(folder))
         jobs = {"scrape_configs": [_job(folder, url.removeprefix("http://"))]}
         prometheus = stack.enter_context(start_prometheus(rules=[folder / "rules.yml"], configuration=jobs))
-        yield Watched(app, prometheus, exporter, url)
+        yield Watched(app, prometheus, exporter, url, _TOKEN)
 
 
 def _job(folder: Path, address: str) -> dict[str, Any]:
@@ -190,7 +101,7 @@ def alone(watched: Watched) -> None:
 @pytest.fixture(scope="module")
 def working(watched: Watched, alone: None) -> Iterator[Watched]:
     """A worker, a relay and the heartbeat of a beat are there."""
-    with start_worker("--queues", _QUEUE, "--without-gossip"), start_relay():
+    with start_worker("--queues", QUEUE, "--without-gossip"), start_relay():
         with redis.connect(os.environ["REDIS_URL"]) as client:
             Pulse(client, "beat").start()
         yield watched
@@ -221,7 +132,7 @@ def test_every_panel_and_every_recorded_series_has_data(working: Watched) -> Non
         for name in ("succeed", "heal", "fail", "save"):
             working.send(name)
 
-    work_on = _paced(work)
+    work_on = paced(work)
 
     def have_data() -> bool:
         work_on()
@@ -229,7 +140,7 @@ def test_every_panel_and_every_recorded_series_has_data(working: Watched) -> Non
         return not missing
 
     try:
-        wait_until(have_data, _PATIENCE_SECONDS, "data")
+        wait_until(have_data, PATIENCE_SECONDS, "data")
     finally:
         assert [query.expression for query in missing] == []
 
