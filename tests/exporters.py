@@ -41,12 +41,12 @@ class Exporter:
         said = re.search(r'"url": "([^"]+)"', self.log_file.read_text())
         return (urlsplit(said[1]).port or 0) if said else 0
 
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """What it answers; headers by their names with `_` instead of `-`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, named)
+            connection.request(method, path, headers=named)
             answer = connection.getresponse()
             told = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, told, answer.read().decode())
