@@ -102,7 +102,7 @@ async def _measure(rounds: int, url: str) -> list[Figure]:
 
 
 def _patterns() -> dict[str, Pattern]:
-    timeouts, monitor = TimeoutManager(), PerformanceMonitor()
+    timeouts, monitor = TimeoutManager(), PerformanceMonitor(shared=False)
 
     async def guarded(name: str, operation: Operation) -> None:
         async with breaker(name):
