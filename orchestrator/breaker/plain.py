@@ -17,6 +17,8 @@ _MOMENTS = ("since", "tripped_at", "error_at", "mode_at", "seen_at", "now")
 def state(told: State) -> dict[str, Any]:
     """The state; `word` is what a person calls it, `policy_id` the fingerprint of the fleet's policy."""
     fields = asdict(told) | {"word": word(told), "born": times.iso(told.born / 1000)}
+    # By that processes tell their own trips from those of others; it says nothing to anybody else.
+    del fields["opened_by"]
     return fields | {"policy_id": fields.pop("policy")}
 
 
