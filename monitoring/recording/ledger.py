@@ -1,4 +1,4 @@
-"""What one process records, by the minute: opened, closed, kept, and taken by whoever writes it for the fleet."""
+"""What one process records, by the minute: opened, closed, kept, and taken by who writes it for the fleet."""
 
 from __future__ import annotations
 
