@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
@@ -49,15 +49,15 @@ def _parts(settings: Settings) -> dict[str, Callable[[], Any]]:
 
     def of_broker(look: Callable[[Redis], Any], *, decode: bool = True) -> Callable[[], Any]:
         def asked() -> Any:
-            with _broker(settings, decode=decode) as client:
-                return look(client)
+            where = f"{settings.sentinel_master} {settings.broker_url}"
+            return look(_kept(where, lambda: _broker(settings, decode=decode), decode=decode))
 
         return asked
 
     def of_redis(look: Callable[[Redis], Any]) -> Callable[[], Any]:
         def asked() -> Any:
-            with redis.connect(settings.redis_url, _ANSWER_SECONDS, retries=0) as client:
-                return look(client)
+            url = settings.redis_url
+            return look(_kept(f"results {url}", lambda: redis.connect(url, _ANSWER_SECONDS, retries=0)))
 
         return asked
 
@@ -85,7 +85,21 @@ def _ping(client: Redis) -> None:
     client.ping()
 
 
-@contextmanager
-def _broker(settings: Settings, *, decode: bool) -> Iterator[Redis]:
-    with broker.client(settings, decode=decode, timeout_seconds=_ANSWER_SECONDS, retries=0) as client:
-        yield client
+def _broker(settings: Settings, *, decode: bool) -> Redis:
+    return broker.client(settings, decode=decode, timeout_seconds=_ANSWER_SECONDS, retries=0)
+
+
+def _kept(name: str, make: Callable[[], Redis], *, decode: bool = True) -> Redis:
+    """The client of this name in this process: to connect ten times a look costs more than what is asked."""
+    key = os.getpid(), name, decode
+    known = _clients.get(key)
+    if known is not None:
+        return known
+    if len(_clients) >= _MOST_CLIENTS:
+        _clients.clear()
+    # Without a lock, which a forked child could inherit as held: the first one is everybody's.
+    return _clients.setdefault(key, make())
+
+
+_MOST_CLIENTS = 8
+_clients: dict[tuple[int, str, bool], Redis] = {}
