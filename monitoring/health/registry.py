@@ -76,9 +76,9 @@ def check_source(source: S) -> S:
 
 
 def registered() -> list[Check]:
-    """Every check, the critical ones first."""
+    """Every check, the critical ones first, by name: in every process the same, whatever it imported first."""
     found = {check.name: check for source in _sources.values() for check in source()}
-    return sorted({**_checks, **found}.values(), key=lambda check: not check.critical)
+    return sorted({**_checks, **found}.values(), key=lambda check: (not check.critical, check.name))
 
 
 def _origin(function: Callable[..., object]) -> str:
