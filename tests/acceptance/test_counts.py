@@ -4,13 +4,15 @@ import os
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import floor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.outcomes import Skipped
 
 from monitoring.recording.sums import Key, Sums
 from monitoring.rollup import encoding
@@ -20,16 +22,31 @@ from orchestrator.settings import Settings
 from tests.acceptance import counted, counted_tasks
 from tests.acceptance.counted import QUEUE, Ledger, Note
 from tests.acceptance.shared_place import app_in, left, place
+from tests.observability.expressions import faster_rules
+from tests.observability.programs import programs
+from tests.observability.servers import Prometheus, start_prometheus
+from tests.observability.watching import start_exporter
 from tests.processes import start_worker, wait_until
 
 # `make chaos` makes a hundred thousand.
 TASKS = int(os.environ.get("OMNINODE_TEST_COUNTED_TASKS", "4000"))
 WORKERS = 4
+# Raised by many letters a minute.
+ALERT = "OmninodeLettersPerMinute"
 # At which part of the tasks a worker is killed, with its children.
 KILLS = (0.3, 0.6)
 PATIENCE_SECONDS = 60 + TASKS / 300
 # What a killed process may not have written: an interval, and the time that a busy machine takes to write.
 UNWRITTEN_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """What a Prometheus has seen: outcomes at the end, and whether its alert was raised, and cleared."""
+
+    outcomes: Counter[counted.Outcome]
+    was_raised: bool
+    was_cleared: bool
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class Run:
     notes: list[Note]
     sums: Sums
     killed: frozenset[int]
+    scraped: Scraped | None
 
     def surely_written(self, note: Note) -> bool:
         """Whether nobody was killed before it had to be written."""
@@ -64,6 +82,8 @@ def run(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
     }
     killed = []
     with ExitStack() as stack, app_in(settings) as app, broker.client(settings, decode=True) as server:
+        prometheus = _prometheus(stack, folder.with_name("watched"))
+        raised: set[str] = set()
         options = ("--queues", QUEUE, "--without-gossip")
         workers = [
             stack.enter_context(start_worker(*options, environment=environment)) for _ in range(WORKERS)
@@ -72,6 +92,7 @@ def run(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
         ledger.enqueue(TASKS, seed=8)
         for part in KILLS:
             wait_until(partial(_have_ended, server, TASKS * part), PATIENCE_SECONDS, "a part of them")
+            raised |= _raised(prometheus)
             victim = workers.pop(0)
             os.killpg(victim.process.pid, signal.SIGKILL)
             killed.append(victim.process.pid)
@@ -81,7 +102,38 @@ def run(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
             os.kill(each.process.pid, signal.SIGTERM)
         wait_until(lambda: all(each.process.poll() is not None for each in workers), 30, "their end")
         sums = _counted(server)
-    return Run(ledger, list(counted.notes(folder)), sums, frozenset(killed))
+        scraped = _scraped(prometheus, was_raised=ALERT in raised) if prometheus else None
+    return Run(ledger, list(counted.notes(folder)), sums, frozenset(killed), scraped)
+
+
+def _prometheus(stack: ExitStack, folder: Path) -> Prometheus | None:
+    """One that scrapes an exporter; None where there is none to be had."""
+    try:
+        programs()
+    except Skipped:
+        return None
+    folder.mkdir()
+    (folder / "rules.yml").write_text(faster_rules())
+    _, url = stack.enter_context(start_exporter(folder))
+    return stack.enter_context(start_prometheus([url.removeprefix("http://")], rules=[folder / "rules.yml"]))
+
+
+def _raised(prometheus: Prometheus | None) -> set[str]:
+    return {name for name, state in prometheus.alerts().items() if state == "firing"} if prometheus else set()
+
+
+def _scraped(prometheus: Prometheus, *, was_raised: bool) -> Scraped:
+    def has_cleared() -> bool:
+        nonlocal was_raised
+        was_raised = was_raised or ALERT in _raised(prometheus)
+        return was_raised and ALERT not in _raised(prometheus)
+
+    with suppress(AssertionError):
+        wait_until(has_cleared, 60, "the end of the alert")
+    found: Counter[counted.Outcome] = Counter()
+    for of, count in prometheus.query(f'omninode_task_outcomes_total{{queue="{QUEUE}"}}'):
+        found[of["task"], of["outcome"], of.get("reason", "")] += int(count)
+    return Scraped(found, was_raised, ALERT not in _raised(prometheus))
 
 
 def _counted(server: Any) -> Sums:
@@ -100,6 +152,13 @@ def test_outcomes_are_exactly_those_of_the_ledger(run: Run) -> None:
 
     assert found == run.ledger.outcomes
     assert {of.queue for of in run.sums.outcomes} == {QUEUE}
+
+
+def test_prometheus_has_seen_the_same_and_has_told_of_the_letters_until_there_were_no_more(run: Run) -> None:
+    if run.scraped is None:
+        pytest.skip("there is no Prometheus here")
+
+    assert run.scraped == Scraped(run.ledger.outcomes, was_raised=True, was_cleared=True)
 
 
 def test_letters_and_retries_follow_from_them(run: Run) -> None:
