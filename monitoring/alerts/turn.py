@@ -51,7 +51,7 @@ class Looks:
 
         Several processes look: of looks that follow on each other's heels only one counts.
         """
-        return not self.counted_at or record.seconds_since(self.counted_at, now) >= interval_seconds / 2
+        return not self.counted_at or abs(record.seconds_since(self.counted_at, now)) >= interval_seconds / 2
 
 
 def turn(client: Redis, prefix: str = "", who: str = "") -> AbstractContextManager[bool]:

@@ -2,10 +2,7 @@
 
 import json
 import os
-import shutil
 import signal
-import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +15,7 @@ from redis import Redis
 
 from orchestrator import keys, redis, settings
 from orchestrator.install import install
+from tests.certificates import self_signed
 from tests.own_redis import OwnRedis, own_redis
 from tests.processes import Worker, start_worker, wait_until
 from tests.wire import wire
@@ -69,18 +67,7 @@ def server() -> Iterator[OwnRedis]:
 
 @contextmanager
 def _tls(server: OwnRedis, folder: Path) -> Iterator[Way]:
-    openssl = shutil.which("openssl")
-    if not openssl:
-        pytest.skip("there is no openssl to make a certificate with")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = (
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(
-        [openssl, *command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context, certificate = self_signed(folder)
     with wire(server.port, tls=context) as port:
         yield Way(f"rediss://127.0.0.1:{port}/1?ssl_cert_reqs=required&ssl_ca_certs={certificate}", 1)
 

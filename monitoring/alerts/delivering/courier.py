@@ -16,11 +16,12 @@ from monitoring.alerts.delivering.destination import Destination
 from monitoring.alerts.delivering.ledger import Account, Ledger
 from monitoring.alerts.delivering.missing import missing
 from monitoring.alerts.turn import held
-from orchestrator import keys, logger
+from orchestrator import keys, logger, redaction
 from orchestrator.alerts import history
 from orchestrator.alerts.history import Entry
 from orchestrator.alerts.store import Store
 from orchestrator.retry.backoff import delay_seconds
+from orchestrator.retry.healing import LONGEST_RETRY_AFTER_SECONDS
 
 _LOG = logger.get(__name__)
 _BASE_SECONDS, _MOST_SECONDS = 1.0, 300.0
@@ -70,7 +71,8 @@ class Courier:
 
     def _deliver(self) -> Report:
         self._written = self._account = self._ledger.read()
-        if self._account.again_at > self._account.now:
+        # A clock that was set back does not make anybody wait for longer than he may be asked to.
+        if 0 < self._account.again_at - self._account.now <= LONGEST_RETRY_AFTER_SECONDS:
             self.report = replace(self.report, trouble=self._account.error)
         elif self._tell_history() and self._tell_missing():
             self._remind()
@@ -102,7 +104,7 @@ class Courier:
 
     def _remind(self) -> None:
         every, account = self._destination.remind_seconds, self._account
-        if not every or account.now - account.reminded_at < every:
+        if not every or abs(account.now - account.reminded_at) < every:
             return
         standing = Store(self._client, self._prefix).read()
         # As it was told of them: under other words they would be other alerts.
@@ -126,6 +128,8 @@ class Courier:
 
     def _tell(self, entry: Entry, position: str) -> bool:
         """Whether the next one may be told: this one was taken, or is refused for good."""
+        if not self._may_be_told(entry):
+            return False
         answer = self._ask(entry)
         if answer.kind == "away":
             self._is_away(answer)
@@ -133,7 +137,7 @@ class Courier:
         account = replace(self._back(), position=position)
         if told.changes_belief(entry):
             # Also of what is refused: it is not sent again and again.
-            account = account.with_belief(entry.alert, told.after(entry))
+            account = account.with_belief(entry.alert, told.after(entry, self._account.told.get(entry.alert)))
         if answer.kind == "refused":
             account = replace(account, refused=account.refused + 1)
             about = {"destination": self._destination.name, "alert": entry.alert, "entry": entry.id}
@@ -142,6 +146,16 @@ class Courier:
         else:
             self.report = replace(self.report, taken=self.report.taken + 1)
         self._account = account
+        return self._write()
+
+    def _may_be_told(self, entry: Entry) -> bool:
+        """Note that it may believe this from now on: who is killed before the answer owes it the end."""
+        is_beginning = told.changes_belief(entry) and entry.event != "cleared"
+        if not is_beginning or entry.alert in self._account.told:
+            return True
+        belief = told.after(entry)
+        unsure = replace(belief, is_sure=False) if belief else None
+        self._account = self._account.with_belief(entry.alert, unsure)
         return self._write()
 
     def _back(self) -> Account:
@@ -155,7 +169,7 @@ class Courier:
             return self._destination.take(entry, self._account.told.get(entry.alert))
         except Exception as error:
             # What is the other side's fault it says in its answer: this is an entry that cannot be said.
-            return Answer("refused", f"it cannot be sent: {type(error).__name__}: {error}")
+            return Answer("refused", redaction.text(f"it cannot be sent: {type(error).__name__}: {error}"))
 
     def _is_away(self, answer: Answer) -> None:
         account = self._account

@@ -22,10 +22,10 @@ def missing(told: Mapping[str, Told], standing: Standing) -> Iterator[Entry]:
             yield _cleared(name, each, standing)
     for name, raised in standing.raised.items():
         before = told.get(name)
-        if before and before.since == raised.since and before.severity == raised.severity:
+        is_known = before is not None and before.is_sure and before.since == raised.since
+        if before and is_known and before.severity == raised.severity:
             continue
         if standing.silence_of(name) is None and raised.acknowledged is None:
-            is_known = before is not None and before.since == raised.since
             yield _raised("severity" if is_known else "still_raised", raised, before, standing)
 
 
@@ -44,8 +44,10 @@ def _cleared(name: str, told: Told, standing: Standing) -> Entry:
 
 
 def _raised(event: str, raised: Raised, before: Told | None, standing: Standing) -> Entry:
+    # How often it has changed: one that gets worse for the second time is no double of the first.
+    count = str(before.changes) if before and before.since == raised.since else "0"
     return Entry(
-        id=_identity(event, raised.name, raised.since, raised.severity),
+        id=_identity(event, raised.name, raised.since, raised.severity, count),
         at=standing.now.timestamp(),
         event=event,
         alert=raised.name,

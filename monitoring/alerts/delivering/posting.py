@@ -16,6 +16,8 @@ from orchestrator.retry import healing
 
 _TIMEOUT = httpx2.Timeout(4.0, connect=3.0)
 _CLIENT_ERRORS = range(400, 500)
+# Of the address or the credentials: what is sent next fares no better, until somebody mends these.
+_OF_THE_DOOR = {401, 403, 404, 405, 407}
 _is_posting: ContextVar[bool] = ContextVar("omninode_is_posting", default=False)
 
 
@@ -37,6 +39,8 @@ class Poster:
         self._url = url
         # Only the host is shown: what gives leave to send there is often a part of the path.
         self.shown = f"{urlsplit(url).scheme}://{urlsplit(url).hostname}"
+        # A scheme may be written in capitals, too.
+        self._is_encrypted = urlsplit(url).scheme == "https"
         self._client: httpx2.Client | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
@@ -64,7 +68,7 @@ class Poster:
             self._client = httpx2.Client(
                 timeout=_TIMEOUT,
                 # What is slow in it is for encryption alone.
-                verify=self._url.startswith("https:"),
+                verify=self._is_encrypted,
                 follow_redirects=False,
                 headers={"User-Agent": "omninode", "Content-Type": "application/json"},
             )
@@ -75,7 +79,11 @@ class Poster:
         if response.is_success:
             return TAKEN
         sentence = f"{self.shown} answered with {status} {response.reason_phrase}".rstrip()
-        if status in _CLIENT_ERRORS and not healing.http_status_can_heal(status):
+        if status in _CLIENT_ERRORS and not _can_heal(status):
             return Answer("refused", sentence)
         asked = healing.parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
         return Answer("away", sentence, asked or 0.0)
+
+
+def _can_heal(status: int) -> bool:
+    return status in _OF_THE_DOOR or healing.http_status_can_heal(status)

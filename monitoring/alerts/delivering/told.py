@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.alerts.history import Entry
 
@@ -23,11 +23,16 @@ CHANGES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Told:
-    """An alert that a destination was told of, as it was told: it believes that it is raised."""
+    """An alert that a destination was told of, as it was told: it believes that it is raised.
+
+    Unless `is_sure` it was sent, and nobody knows whether it arrived. `changes`: how often it has changed.
+    """
 
     severity: str
     since: str
     component: str | None = None
+    is_sure: bool = True
+    changes: int = field(default=0, compare=False)
 
 
 def is_news(entry: Entry, told: Told | None) -> bool:
@@ -46,11 +51,12 @@ def is_news(entry: Entry, told: Told | None) -> bool:
     return change in {"silenced", "unsilenced"}
 
 
-def after(entry: Entry) -> Told | None:
-    """What is believed of the alert once this was told; None: it is not raised."""
+def after(entry: Entry, told: Told | None = None) -> Told | None:
+    """What is believed of the alert once this was told, and `told` before it; None: it is not raised."""
     if entry.event == "cleared":
         return None
-    return Told(entry.severity, entry.since, entry.component)
+    changes = told.changes + 1 if told and told.since == entry.since else 0
+    return Told(entry.severity, entry.since, entry.component, changes=changes)
 
 
 def changes_belief(entry: Entry) -> bool:

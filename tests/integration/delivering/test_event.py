@@ -81,7 +81,7 @@ def test_an_alert_is_an_event_of_a_group_of_its_own(
 def test_a_trial_says_of_each_destination_whether_it_takes_alerts_and_is_kept_nowhere(
     redis_url: str, client: Redis, heard: list[dict[str, Any]], receiver: Receiver
 ) -> None:
-    receiver.answers.append(401)
+    receiver.answers.append(400)
     chosen = to_webhook(redis_url, receiver.url, alertmanager_url=receiver.url)
 
     tried = {each.destination: each.answer for each in try_out(chosen, client, ())}
@@ -91,7 +91,7 @@ def test_a_trial_says_of_each_destination_whether_it_takes_alerts_and_is_kept_no
         "webhook": "refused",
         "alertmanager": "taken",
     }
-    assert tried["webhook"].sentence == "http://127.0.0.1 answered with 401 Unauthorized"
+    assert tried["webhook"].sentence == "http://127.0.0.1 answered with 400 Bad Request"
     wait_until(lambda: heard, what="the event")
     assert (heard[0]["type"], heard[0]["change"], heard[0]["severity"]) == ("alert", "test", "info")
     assert client.keys("*alerts*") == []

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import enumerate as threads
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from monitoring.alerts.delivering import deliver, rounds
+from monitoring.alerts.delivering.answer import Answer
+from monitoring.alerts.delivering.courier import Courier
 from monitoring.alerts.delivering.ledger import Ledger
+from monitoring.alerts.delivering.told import Told
 from monitoring.alerts.delivering.webhook import Webhook
 from monitoring.alerts.turn import held
 from orchestrator import keys, redis
 from orchestrator.alerts import changing, history
+from orchestrator.alerts.history import Entry
 from orchestrator.dev import ports
 from tests.integration.delivering.conftest import Alerts
 from tests.integration.delivering.receiver import SECRET, Receiver, to_webhook
@@ -55,6 +60,72 @@ def test_what_a_deliverer_was_killed_over_is_delivered_again_under_the_same_id_a
 
     first, *others = (f"alert_{entry.id}" for entry in history.read(client))
     assert receiver.ids == [first, first, *others]
+
+
+def test_who_has_heard_of_an_alert_hears_of_its_end_also_where_the_deliverer_was_killed_over_it(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    """It was silenced when it was raised: no entry of the history is sent again."""
+    alerts.silence("a")
+    alerts.raise_("a")
+    alerts.store.unsilence("a", "ada")
+    settings = to_webhook(redis_url, receiver.url)
+    destination = _KilledOver(receiver.url, "still_raised")
+
+    with pytest.raises(KeyboardInterrupt):
+        Courier(destination, client, "", monotonic() + 60).go()
+    alerts.clear("a")
+    for _ in range(2):
+        deliver(settings, client)
+
+    assert receiver.told()[2:] == [("alert.raised", "a"), ("alert.cleared", "a")]
+
+
+def test_what_is_sent_again_after_a_kill_has_the_same_id_and_what_gets_worse_twice_has_two(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    alerts.silence("a")
+    alerts.raise_("a")
+    alerts.store.unsilence("a", "ada")
+    with pytest.raises(KeyboardInterrupt):
+        Courier(_KilledOver(receiver.url, "still_raised"), client, "", monotonic() + 60).go()
+    deliver(settings, client)
+    for severity in ("critical", "warning", "critical"):
+        alerts.silence("a")
+        alerts.raise_("a", severity)
+        alerts.store.unsilence("a", "ada")
+        deliver(settings, client)
+
+    about = zip(receiver.told(), receiver.ids, receiver.posted(), strict=True)
+    told = [
+        (kind, said["data"]["severity"], id_)
+        for (kind, name), id_, said in about
+        if name == "a" and said["data"]["severity"]
+    ]
+    assert [each[:2] for each in told] == [
+        ("alert.raised", "warning"),
+        ("alert.raised", "warning"),
+        ("alert.changed", "critical"),
+        ("alert.changed", "warning"),
+        ("alert.changed", "critical"),
+    ]
+    assert told[0][2] == told[1][2]
+    assert len({each[2] for each in told}) == 4
+
+
+class _KilledOver(Webhook):
+    """A webhook whose sender is killed after an entry of this kind was taken."""
+
+    def __init__(self, url: str, event: str) -> None:
+        super().__init__(url, SECRET)
+        self._event = event
+
+    def take(self, entry: Entry, told: Told | None) -> Answer:
+        answer = super().take(entry, told)
+        if entry.event == self._event:
+            raise KeyboardInterrupt
+        return answer
 
 
 def test_while_one_delivers_nobody_else_does(

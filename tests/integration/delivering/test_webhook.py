@@ -1,6 +1,8 @@
 """A webhook tells of each change of an alert, signed, in order, and again until it is taken."""
 
 import logging
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -11,9 +13,11 @@ from monitoring.alerts.delivering import Delivered, deliver
 from monitoring.alerts.delivering.courier import Report
 from orchestrator.alerts import history
 from orchestrator.dev import ports
+from tests.certificates import self_signed
 from tests.integration.delivering.conftest import Alerts
 from tests.integration.delivering.receiver import SECRET, Receiver, to_webhook
 from tests.processes import wait_until
+from tests.wire import wire
 
 
 def _of_webhook(delivered: Delivered) -> Report:
@@ -90,7 +94,7 @@ def test_what_is_not_taken_is_sent_again_under_the_same_id_before_anything_else(
     assert [each["event"] for each in logs] == ["alert_delivery_failed", "alert_delivery_resumed"]
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize("status", [400, 410, 422])
 def test_what_is_refused_for_good_is_told_in_the_log_and_left_behind(
     redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver, status: int
 ) -> None:
@@ -106,6 +110,35 @@ def test_what_is_refused_for_good_is_told_in_the_log_and_left_behind(
     assert (report.taken, report.refused, again) == (1, 1, Report("webhook", waiting=0))
     assert receiver.told() == [("alert.raised", "b")]
     assert [(each["event"], each["alert"]) for each in logs] == [("alert_refused", "a")]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407])
+def test_what_is_wrong_with_the_address_or_the_credentials_costs_no_change(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver, status: int
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    alerts.raise_("a")
+    deliver(settings, client)
+    receiver.answers.append(status)
+    alerts.clear("a")
+
+    wait_until(lambda: _of_webhook(deliver(settings, client)).taken, what="the end of the alert")
+
+    assert receiver.told() == [("alert.raised", "a"), ("alert.cleared", "a")]
+
+
+def test_a_certificate_is_verified_also_where_the_scheme_is_written_in_capitals(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver, tmp_path: Path
+) -> None:
+    port = urlsplit(receiver.url).port or 0
+    alerts.raise_("a")
+
+    with wire(port, tls=self_signed(tmp_path)[0]) as encrypted:
+        url = f"HTTPS://127.0.0.1:{encrypted}/alerts"
+        report = _of_webhook(deliver(to_webhook(redis_url, url), client))
+
+    assert "certificate verify failed" in report.trouble
+    assert receiver.asked == 0
 
 
 def test_a_redirect_is_not_followed(
