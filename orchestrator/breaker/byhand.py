@@ -52,13 +52,15 @@ def control(
             hint = f"; with create=True it can be set to {chosen} before its first call"
             raise InvalidBreaker(unknown(name, known) + (hint if chosen in LASTING else ""))
     done = [store.control(name, chosen, who=who, why=why, seconds=seconds) for name in names]
-    for state in done:
-        _tell(state)
+    if chosen == "open":
+        for state in done:
+            _tell(state)
     return done
 
 
 def _tell(state: State) -> None:
-    if state.circuit == "open" and state.opened_by == origin() and not hub.hears_of(state.name):
+    # Where it was open already, nobody has opened it.
+    if state.opened_by == origin() and not hub.hears_of(state.name):
         events.emit(events.CircuitOpened(state.name, is_own=True))
 
 

@@ -104,9 +104,9 @@ def _trips(name: str) -> dict[str, int]:
     return {"heard": len(heard), "own": sum(event.is_own for event in heard)}
 
 
-def _open(name: str) -> str:
+def _open(name: str, action: str = "open") -> str:
     with Redis.from_url(settings.current().redis_url) as client:
-        (state,) = control(Store(client), [name], "open", who="a test", why="on purpose")
+        (state,) = control(Store(client), [name], action, who="a test", why="on purpose")
     return state.circuit
 
 

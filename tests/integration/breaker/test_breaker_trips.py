@@ -49,6 +49,10 @@ def test_a_trip_by_hand_counts_where_its_process_uses_no_such_breaker(
 
     wait_until(lambda: _told(fleet, "unused") == [(1, 0), (0, 0), (0, 0), (1, 1)], what="the push")
 
+    # Whatever else it does to what it has opened opens nothing.
+    assert [fleet[3].ask("open", "unused", action=each) for each in ("isolate", "open")] == ["open", "open"]
+    assert _told(fleet[3:], "unused") == [(1, 1)]
+
 
 def test_while_redis_is_away_each_process_has_trips_of_its_own(server: OwnRedis, fleet: list[Caller]) -> None:
     _use(fleet[:2], "away")
