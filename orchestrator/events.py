@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from orchestrator import logger
 
@@ -14,8 +14,8 @@ _LOG = logger.get(__name__)
 Limit = Literal["operation", "global", "soft", "hard", "deadline"]
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+# Each task tells of this and of `Begun`: a named tuple is made in less than half of a dataclass's time.
+class CallEnded(NamedTuple):
     """A call of `component` has ended; `error_type` names the class of what it raised."""
 
     component: str
@@ -53,8 +53,7 @@ class GraceRecovered:
     elapsed_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A task has begun for the first time, so long after its enqueue, or after it was due."""
 
     component: str

@@ -20,16 +20,6 @@ class Cell:
         self.most = 0
         self.buckets: defaultdict[int, int] = defaultdict(int)
 
-    def add(self, index: int, micros: int) -> None:
-        """One more, which belongs to this bucket."""
-        self.micros += micros
-        # A call of `min` or `max` costs more than that.
-        if micros < self.least:  # noqa: PLR1730
-            self.least = micros
-        if micros > self.most:  # noqa: PLR1730
-            self.most = micros
-        self.buckets[index] += 1
-
     def calls(self) -> Calls:
         """As they are now."""
         buckets = dict(self.buckets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, inf, isnan, log2
 
-from monitoring.recording.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS, bucket
+from monitoring.recording.buckets import FIRST, LAST, LONGEST_SECONDS, PER_DOUBLING, SHORTEST_SECONDS
 from monitoring.recording.kinds import kind
 from monitoring.recording.labels import label
 from monitoring.recording.ledger import Ledger
@@ -95,19 +95,26 @@ class Recorder(Ledger):
         """
         if type(waited_ms) is not float:
             waited_ms = self._number(waited_ms)
-        if not waited_ms < _LONGEST_MS:
-            if isnan(waited_ms):
-                self._refuse("waited_ms must be a number of milliseconds, not nan")
-            waited_ms = _LONGEST_MS
-        index, micros = (
-            (bucket(waited_ms / 1000.0), int(waited_ms * 1000.0 + 0.5)) if waited_ms > 0 else (FIRST, 0)
-        )
+        if _SHORTEST_MS < waited_ms < _LONGEST_MS:
+            index = ceil(log2(waited_ms / 1000.0) * PER_DOUBLING)
+        elif isnan(waited_ms):
+            self._refuse("waited_ms must be a number of milliseconds, not nan")
+        else:
+            index, waited_ms = (
+                (FIRST, max(waited_ms, 0.0)) if waited_ms < _LONGEST_MS else (LAST, _LONGEST_MS)
+            )
+        micros = int(waited_ms * 1000.0 + 0.5)
         with self._lock:
             self._last = now = self._clock()
             if now >= self._over_at:
                 self._turn()
             cell = self._open.waits.get((queue, task)) or self._wait_cell(queue, task)
-            cell.add(index, micros)
+            cell.micros += micros
+            if micros < cell.least:  # noqa: PLR1730
+                cell.least = micros
+            if micros > cell.most:  # noqa: PLR1730
+                cell.most = micros
+            cell.buckets[index] += 1
 
     # Cells and errors are found with the lock held.
 
