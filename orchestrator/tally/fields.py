@@ -16,7 +16,7 @@ import json
 from functools import lru_cache
 from typing import Literal, get_args
 
-from orchestrator.tally.names import OTHER, name
+from orchestrator.tally.names import LONGEST, OTHER, name
 
 Outcome = Literal["succeeded", "retried", "waited", "requeued", "dead_lettered", "revoked"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -45,9 +45,14 @@ def parts(of: str) -> tuple[str, ...]:
     return tuple(read) if all(isinstance(part, str) for part in read) else ()
 
 
-@lru_cache(maxsize=4096)
 def outcome(task: str, queue: str, ended: Outcome, reason: str = "") -> str:
     """The field of a task's outcome; where a process has told a thousand tasks apart, the rest is one."""
+    # What is remembered is short: a producer's name may be a megabyte.
+    return _outcome(task if len(task) <= LONGEST else name(task), queue, ended, reason)
+
+
+@lru_cache(maxsize=4096)
+def _outcome(task: str, queue: str, ended: Outcome, reason: str) -> str:
     pair = name(task), name(queue)
     if pair not in _pairs:
         if len(_pairs) >= _MOST_PAIRS:
