@@ -16,9 +16,10 @@ Values = Mapping[int, Mapping[int, str]]
 # How long it is known what was folded. Redis keeps no window for more than a day, nor does a copy of it.
 _FOLDS_DAYS = 30
 _DELETED_AT_ONCE, _DELETIONS = 20_000, 10
+# A row's place is one in the table of its tier: rows of others may have the same.
 _DELETE = """
-    DELETE FROM metric_rollups WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM metric_rollups WHERE tier = %s AND starts_at < %s LIMIT %s))"""
+    DELETE FROM metric_rollups WHERE tier = %(tier)s AND ctid = ANY (ARRAY(
+        SELECT ctid FROM metric_rollups WHERE tier = %(tier)s AND starts_at < %(before)s LIMIT %(most)s))"""
 
 
 def add(connection: Connection[Any], tier: Tier, values: Values) -> int:
@@ -64,8 +65,9 @@ def delete_old(connection: Connection[Any], now_minute: int, retention_hours: fl
     deleted = 0
     for tier in TIERS:
         before = moment(oldest(now_minute, retention_hours, tier))
+        wanted = {"tier": tier, "before": before, "most": _DELETED_AT_ONCE}
         for _ in range(_DELETIONS):
-            some = connection.execute(_DELETE, (tier, before, _DELETED_AT_ONCE)).rowcount
+            some = connection.execute(_DELETE, wanted).rowcount
             deleted += some
             if some < _DELETED_AT_ONCE:
                 break
