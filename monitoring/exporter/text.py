@@ -7,7 +7,7 @@ from dataclasses import replace
 from monitoring.exporter import counted, fleetwide
 from monitoring.exporter.figures import Figures
 from monitoring.judging.health import Status
-from monitoring.performance import prometheus
+from monitoring.performance import exposition, prometheus
 
 _WORST: tuple[Status, ...] = ("critical", "degraded", "healthy")
 
@@ -26,6 +26,6 @@ def text(figures: Figures, judged: Status) -> bytes:
         *prometheus.system(health),
         *fleetwide.families(figures),
     ]
-    said = f"{prometheus.durations(sums)}{counted.waits(sums)}{prometheus.rendered(families)}"
+    said = f"{prometheus.durations(sums)}{counted.waits(sums)}{exposition.text(families)}"
     # Half a surrogate pair cannot be sent to anybody.
     return said.encode("utf-8", "backslashreplace")

@@ -5,15 +5,31 @@ It takes eight microseconds for a line, of which a histogram has twenty-two for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import accumulate
 from operator import itemgetter
 from typing import NamedTuple
 
-from monitoring.recording.buckets import PER_DOUBLING, bound_seconds
+from monitoring.performance import exposition
+from monitoring.recording.buckets import FIRST, LAST, PER_DOUBLING, bound_seconds
 from monitoring.recording.sums import Calls
 
 # Every eighth bound of the grid, from 3.9 ms to 17 minutes: the powers of two.
-BOUNDS = [(power * PER_DOUBLING, f"{bound_seconds(power * PER_DOUBLING):.10g}") for power in range(-8, 11)]
+_FIRST_POWER, _LAST_POWER = -8, 10
+BOUNDS = [
+    (power * PER_DOUBLING, f"{bound_seconds(power * PER_DOUBLING):.10g}")
+    for power in range(_FIRST_POWER, _LAST_POWER + 1)
+]
+
+
+def _place(index: int) -> int:
+    """Of the first bound that is not below this bucket's own; beyond all of them, of the infinite one."""
+    return min(max(-(-index // PER_DOUBLING) - _FIRST_POWER, 0), len(BOUNDS))
+
+
+_PLACES = {index: _place(index) for index in range(FIRST, LAST + 1)}
+# What follows a bucket's labels.
+_ENDS = [f'{shown}"}} ' for _, shown in BOUNDS]
 
 
 class About(NamedTuple):
@@ -26,30 +42,19 @@ class About(NamedTuple):
 
 def text(about: About, durations: Iterable[tuple[tuple[str, ...], Calls]]) -> str:
     """All of its lines, in the order of its labels' values, which come with the durations."""
-    lines = [f"# HELP {about.name} {_one_line(about.help)}\n", f"# TYPE {about.name} histogram\n"]
-    for values, calls in sorted(durations, key=itemgetter(0)):
-        lines += _lines(about, values, calls)
+    lines = [exposition.head(about.name, about.help, "histogram")]
+    lines += [_lines(about, values, calls) for values, calls in sorted(durations, key=itemgetter(0))]
     return "".join(lines)
 
 
-def escaped(value: str) -> str:
-    """A label's value, as it stands between quotes."""
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _lines(about: About, values: tuple[str, ...], calls: Calls) -> Iterator[str]:
-    labels = ",".join(f'{name}="{escaped(value)}"' for name, value in zip(about.labels, values, strict=True))
-    bucket = f'{about.name}_bucket{{{labels},le="'
-    buckets, sofar, at = sorted(calls.buckets.items()), 0, 0
-    for bound, shown in BOUNDS:
-        while at < len(buckets) and buckets[at][0] <= bound:
-            sofar += buckets[at][1]
-            at += 1
-        yield f'{bucket}{shown}"}} {sofar}\n'
-    yield f'{bucket}+Inf"}} {calls.count}\n'
-    yield f"{about.name}_count{{{labels}}} {calls.count}\n"
-    yield f"{about.name}_sum{{{labels}}} {calls.micros / 1e6!r}\n"
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
+def _lines(about: About, values: tuple[str, ...], calls: Calls) -> str:
+    labels = exposition.labels(zip(about.labels, values, strict=True))
+    counts = [0] * (len(BOUNDS) + 1)
+    for index, count in calls.buckets.items():
+        counts[_PLACES[index] if index in _PLACES else _place(index)] += count
+    buckets = [f"{end}{sofar}\n" for end, sofar in zip(_ENDS, accumulate(counts), strict=False)]
+    return (
+        f'{about.name}_bucket{{{labels},le="'.join(["", *buckets, f'+Inf"}} {calls.count}\n'])
+        + f"{about.name}_count{{{labels}}} {calls.count}\n"
+        + f"{about.name}_sum{{{labels}}} {calls.micros / 1e6!r}\n"
+    )

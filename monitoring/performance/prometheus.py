@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from monitoring.judging.health import Health
-from monitoring.performance import histograms
+from monitoring.performance import exposition, histograms
 from monitoring.recording.kinds import Kind
 from monitoring.recording.sums import Sums
 
@@ -59,7 +56,7 @@ _DURATIONS = histograms.About(
 
 def text(total: Sums, health: Health) -> str:
     """Prometheus' text; all names are in it, also those that nothing is known of."""
-    return durations(total) + rendered([*counts(total), *system(health)])
+    return durations(total) + exposition.text([*counts(total), *system(health)])
 
 
 def durations(total: Sums) -> str:
@@ -70,21 +67,6 @@ def durations(total: Sums) -> str:
 def counts(total: Sums) -> list[Metric]:
     """The six that count."""
     return [_requests(total), _errors(total), *(_events(total, about) for about in _EVENTS)]
-
-
-def rendered(metrics: Iterable[Metric]) -> str:
-    """The text of these."""
-    registry = CollectorRegistry()
-    registry.register(_Given(metrics))
-    return generate_latest(registry).decode()
-
-
-class _Given(Collector):
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
 
 
 def _requests(total: Sums) -> Metric:

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitoring.performance import histograms, prometheus
+from monitoring.performance import histograms
 from monitoring.recording.buckets import FIRST, LAST
 from monitoring.recording.sums import Calls
+from tests.unit.performance.library import of_the_library
 
 _ABOUT = histograms.About("took_seconds", "How long\nit \\took.", ("task", "queue"))
 _AWKWARD = st.text(alphabet='"\\\n{},= äab\r\x00', max_size=20) | st.text(max_size=40).filter(
@@ -30,7 +31,7 @@ def _of_the_library(found: dict[tuple[str, ...], Calls]) -> str:
             for bound, shown in histograms.BOUNDS
         ]
         metric.add_metric(values, [*buckets, ("+Inf", calls.count)], calls.micros / 1e6)
-    return prometheus.rendered([metric])
+    return of_the_library([metric])
 
 
 def _read(text: str) -> tuple[str, str, str, list[tuple[str, tuple[tuple[str, str], ...], float]]]:
