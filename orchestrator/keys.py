@@ -271,5 +271,8 @@ def metrics(name: str, prefix: str = "") -> str:
     and `folded` of those that it has, which are read for twenty minutes more. `kept`: hash, the sums of all
     that is in PostgreSQL and not older than the retention; for ever. `folding`: the token of who folds, while
     it does. `waiting-told`: that PostgreSQL is away has been logged; for two days. Written by who folds.
+
+    `verdict`: string, when and JSON: what the last look at the fleet has found. Written by who looks; for
+    three intervals.
     """
     return f"{prefix}{_PREFIX}:metrics:{name}"

@@ -10,7 +10,7 @@ from monitoring.alerts.rules import by_name, rule_of
 from monitoring.fleet.figures import Fleet
 from monitoring.fleet.gather import gather
 from monitoring.fleet.verdict import judge_fleet
-from monitoring.judging.health import Reason
+from monitoring.judging.health import Health, Reason
 from monitoring.judging.thresholds import Thresholds
 from monitoring.recording.source import Source
 from monitoring.recording.sums import Snapshot
@@ -47,21 +47,25 @@ def ask(settings: Settings, source: Source) -> Asked:
     return Asked(source.snapshot(), gather(settings))
 
 
-def found(asked: Asked, settings: Settings, *, counts: bool) -> Found:
-    """The alerts that follow from it; where there are too many, the worst thousand."""
+def verdict(asked: Asked, settings: Settings) -> Health:
+    """What it means, at these limits."""
+    return judge_fleet(asked.snapshot, asked.fleet, _thresholds(settings), settings)
+
+
+def found(asked: Asked, health: Health, settings: Settings, *, counts: bool) -> Found:
+    """The alerts that follow from it, whose health is this; where there are too many, the worst thousand."""
     lower = settings.model_copy(
         update={name: getattr(settings, name) * _CLEARED_BELOW for name in _LIMITS},
     )
-    at = dict(islice(_alerts(asked, settings).items(), _MOST_ALERTS))
-    return Found(at, _alerts(asked, lower), frozenset(asked.unknown), counts)
+    at = dict(islice(_alerts(asked, health).items(), _MOST_ALERTS))
+    return Found(at, _alerts(asked, verdict(asked, lower)), frozenset(asked.unknown), counts)
 
 
-def _alerts(asked: Asked, settings: Settings) -> dict[str, Reason]:
+def _alerts(asked: Asked, health: Health) -> dict[str, Reason]:
     """By name, the worst first. Where sums are unknown, those of this process say nothing of the fleet."""
-    verdict = judge_fleet(asked.snapshot, asked.fleet, _thresholds(settings), settings)
     return {
         name: reason
-        for name, reason in by_name(verdict.reasons).items()
+        for name, reason in by_name(health.reasons).items()
         if (rule := rule_of(name)) and not rule.parts & asked.unknown.keys()
     }
 

@@ -16,17 +16,21 @@ from monitoring.alerts.delivering import deliver
 from monitoring.alerts.turn import Looks, remember, remembered, turn
 from monitoring.judging.health import Reason
 from monitoring.recording.source import Source
+from monitoring.rollup import verdicts
 from monitoring.rollup.reading import FleetSource
 from orchestrator import broker, forks, logger, times
 from orchestrator.alerts import changing
 from orchestrator.alerts.changing import Change
 from orchestrator.alerts.store import Store
+from orchestrator.schedule import FOLDING_SECONDS
 from orchestrator.settings import Settings
 
 _LOG = logger.get(__name__)
 _STOP_SECONDS = 10.0
 # However seldom samples are taken: an exporter looks all the time, and what is over is cleared in time.
 _LONGEST_INTERVAL_SECONDS = 300.0
+# What a look has found is shown until so many further ones should have been made.
+_LASTS_LOOKS, _LEAST_LASTS_SECONDS = 3, 30.0
 
 
 @dataclass(frozen=True)
@@ -72,16 +76,25 @@ def _judge(settings: Settings, client: Any, also: Iterable[Reason], source: Sour
     prefix, store = settings.key_prefix, Store(client, settings.key_prefix)
     # Before the records are read: what changes while servers are asked is not overlooked.
     asked = asking.ask(settings, source)
+    health = asking.verdict(asked, settings)
+    verdicts.store(client, health, _lasts_seconds(settings), prefix)
     standing, looks = store.read(), remembered(client, prefix)
     interval_seconds = min(settings.perf_monitor_sampling_interval, _LONGEST_INTERVAL_SECONDS)
     counts = looks.counts(standing.now, interval_seconds)
-    found = asking.found(asked, settings, counts=counts)
+    found = asking.found(asked, health, settings, counts=counts)
     found = replace(found, at={**found.at, **{reason.name: reason for reason in also}})
     wanted = [*hysteresis.changes(standing, found, looks.waiting), *changing.forgotten(standing)]
     done = store.apply(standing, wanted)
     waiting = hysteresis.still_waiting(standing, found, looks.waiting)
     remember(client, Looks(standing.stamp if counts else looks.counted_at, waiting), prefix)
     return Looked(is_judged=True, changes=tuple(done), unknown=asked.unknown)
+
+
+def _lasts_seconds(settings: Settings) -> float:
+    """For how long a look is the last word, unless another one follows."""
+    return max(
+        _LEAST_LASTS_SECONDS, _LASTS_LOOKS * min(settings.perf_monitor_sampling_interval, FOLDING_SECONDS)
+    )
 
 
 class Looker:

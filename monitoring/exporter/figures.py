@@ -12,6 +12,7 @@ from monitoring.fleet.figures import Fleet
 from monitoring.fleet.verdict import judge_fleet
 from monitoring.judging.health import Health
 from monitoring.judging.thresholds import Thresholds
+from monitoring.performance import fleetwide
 from monitoring.recording.sums import Snapshot, Sums
 from orchestrator.alerts.standing import Standing
 from orchestrator.settings import Settings
@@ -53,20 +54,7 @@ class Figures:
 
     def alerts(self) -> list[dict[str, Any]] | None:
         """Those that are raised, by name, as the dashboard shows them; None where they are not known."""
-        if self.standing is None:
-            return None
-        return [
-            {
-                "name": name,
-                "severity": alert.severity,
-                "message": alert.sentence,
-                "component": alert.component,
-                "since": alert.since,
-                "is_acknowledged": alert.acknowledged is not None,
-                "is_silenced": self.standing.silence_of(name) is not None,
-            }
-            for name, alert in sorted(self.standing.raised.items())
-        ]
+        return None if self.standing is None else fleetwide.alerts(self.standing)
 
     def health_as_json(self) -> dict[str, Any]:
         """As the monitor's `get_system_health`; null is what is not known, and `unknown` says why."""

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from monitoring.fleet.figures import BreakerFigures, Fleet
 from monitoring.fleet.reasons import of_fleet
-from monitoring.judging.health import Health, Reason, Severity, Status, judge
+from monitoring.judging.health import Health, judge, rank, status_of
 from monitoring.judging.surroundings import Surroundings
 from monitoring.judging.thresholds import Thresholds
 from monitoring.recording.sums import Snapshot
 from monitoring.rollup.processes import Process
 from orchestrator.settings import Settings
-
-_WORST: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 def judge_fleet(snapshot: Snapshot, fleet: Fleet, thresholds: Thresholds, settings: Settings) -> Health:
@@ -28,20 +26,8 @@ def judge_fleet(snapshot: Snapshot, fleet: Fleet, thresholds: Thresholds, settin
     # That the sums are unknown is said with the other parts.
     sums = replace(snapshot, trouble="")
     of_sums = judge(sums, thresholds, _surroundings(fleet.processes or (), circuits))
-    reasons = sorted([*of_sums.reasons, *of_fleet(snapshot, fleet, settings)], key=_rank)
-    return replace(of_sums, status=_worse(of_sums.status, reasons), reasons=tuple(reasons))
-
-
-def _worse(status: Status, reasons: Iterable[Reason]) -> Status:
-    """A component that is critical by itself does not make the whole critical: see `judging.health`."""
-    told = [reason for reason in reasons if reason.severity != "info"]
-    if status == "critical" or any(each.severity == "critical" and each.component is None for each in told):
-        return "critical"
-    return "degraded" if told else status
-
-
-def _rank(reason: Reason) -> tuple[int, str]:
-    return _WORST.index(reason.severity), reason.name
+    reasons = sorted([*of_sums.reasons, *of_fleet(snapshot, fleet, settings)], key=rank)
+    return replace(of_sums, status=status_of(reasons), reasons=tuple(reasons))
 
 
 def _circuits(breakers: Mapping[str, BreakerFigures], settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ Severity = Literal["info", "warning", "critical"]
 # What is judged: the present minute and the five before it; and nothing by fewer calls than this.
 WINDOW_MINUTES, LEAST_CALLS = 5, 10
 _CRITICAL_TIMES = 2
+_WORST: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,20 @@ def judge(snapshot: Snapshot, thresholds: Thresholds, surroundings: Surroundings
     for name, words in surroundings.circuits.items():
         reasons.append(Reason(f"circuit:{name}", "warning", f"the circuit of {name!r} {words}", name))
     reasons += _of_itself(snapshot)
-    status = _status([reason.severity for reason in reasons if not _is_of_component(reason)])
-    if status == "healthy" and any(reason.severity != "info" for reason in reasons):
-        status = "degraded"
-    return Health(status, tuple(reasons), recent, snapshot.uptime_seconds, surroundings)
+    return Health(status_of(reasons), tuple(reasons), recent, snapshot.uptime_seconds, surroundings)
+
+
+def status_of(reasons: Iterable[Reason]) -> Status:
+    """What they come to. A component that is critical by itself does not make the whole critical."""
+    told = [reason for reason in reasons if reason.severity != "info"]
+    if any(reason.severity == "critical" and reason.component is None for reason in told):
+        return "critical"
+    return "degraded" if told else "healthy"
+
+
+def rank(reason: Reason) -> tuple[int, str]:
+    """What sorts the worst first, and then by name."""
+    return _WORST.index(reason.severity), reason.name
 
 
 def error_percent(sums: Sums, component: str | None) -> float:
@@ -146,10 +158,6 @@ def _of_itself(snapshot: Snapshot) -> list[Reason]:
         "let names say what is called, not with what"
     )
     return [*found, Reason("names", "info", sentence)]
-
-
-def _is_of_component(reason: Reason) -> bool:
-    return reason.component is not None
 
 
 def _status(severities: list[Severity]) -> Status:

@@ -45,6 +45,13 @@ class Given:
             message = f"{name} must be {allowed}, not {value!r:.80}"
             raise InvalidMeasure(message)
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether it is judged by others than the fleet's."""
+        return (
+            self.alert_threshold_error_rate is not None or self.alert_threshold_response_time_ms is not None
+        )
+
     def resolved(self) -> Thresholds:
         """With what the settings say of the rest; where they cannot be read, their defaults."""
         try:

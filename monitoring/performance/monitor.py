@@ -13,13 +13,14 @@ from typing import Any
 from monitoring.judging.health import Health, judge
 from monitoring.judging.surroundings import Surroundings, of_this_process
 from monitoring.judging.thresholds import Given, Thresholds
-from monitoring.performance import dashboard, sharing
+from monitoring.performance import dashboard, fleetwide, sharing
 from monitoring.performance.watch import Watch
 from monitoring.recording.listening import listener
 from monitoring.recording.recorder import Recorder
 from monitoring.recording.source import Source
 from monitoring.recording.sums import Snapshot
 from monitoring.rollup import process
+from monitoring.rollup.reading import Seen
 from orchestrator import events
 
 
@@ -28,7 +29,8 @@ class PerformanceMonitor:
 
     What is recorded here, others' dashboards show a second later, and this one at once. To make one, or to
     record, waits for no server; reading does for a second. While Redis is away the figures are those of this
-    process alone, which health and dashboard say, and what is recorded is written when it is back.
+    process alone, which health and dashboard say, and what is recorded is written when it is back. Health and
+    alerts are the fleet's where somebody looks at it (`omninode exporter`, beat), or else follow from sums.
 
     Nothing runs before the first record and `start`, which only samples, and alerts that nobody asks for,
     need. Every method may be called from any thread; a forked child goes on.
@@ -141,22 +143,29 @@ class PerformanceMonitor:
 
     def dashboard(self) -> dict[str, Any]:
         """`get_performance_dashboard`, for code that is not asynchronous."""
-        snapshot = self._source.snapshot()
-        health = self._asked(snapshot)
-        return dashboard.dashboard(snapshot, health, self._watch.alerts, self._watch.samples, self._wall())
+        seen = self._seen()
+        health, own = self._asked(seen), self._watch.alerts
+        told = dashboard.dashboard(seen.snapshot, health, own, self._watch.samples, self._wall())
+        if seen.standing is None:
+            return told
+        # Where somebody looks at the fleet, only own thresholds can have own alerts follow.
+        shown = own if seen.verdict is None or self._given.has_limits else ()
+        return told | {"alerts": fleetwide.alerts(seen.standing, shown)}
 
     def health(self) -> dict[str, Any]:
         """`get_system_health`, for code that is not asynchronous."""
-        snapshot = self._source.snapshot()
-        return self._asked(snapshot).as_json() | {"trouble": snapshot.trouble or None}
+        seen = self._seen()
+        return self._asked(seen).as_json() | {"trouble": seen.snapshot.trouble or None}
 
     def prometheus(self) -> str:
         """`get_prometheus_metrics`, for code that is not asynchronous."""
         # Not before it is asked for: whoever only records does not load it.
         from monitoring.performance import prometheus  # noqa: PLC0415
 
-        snapshot = self._source.snapshot()
-        return prometheus.text(snapshot.total, self._judged(snapshot))
+        seen = self._seen()
+        return prometheus.text(
+            seen.snapshot.total, fleetwide.judged(self._judged(seen.snapshot), seen.verdict)
+        )
 
     # -- watching
 
@@ -176,7 +185,9 @@ class PerformanceMonitor:
 
     def look(self) -> None:
         """Take one sample, and raise or clear alerts."""
-        self._watch.take(self._judged(self._source.snapshot()))
+        seen = self._seen()
+        own = self._judged(seen.snapshot)
+        self._watch.take(fleetwide.judged(own, seen.verdict), own)
 
     def after_fork(self) -> None:
         """This is a forked child: nothing was recorded in it, and no thread of it looks."""
@@ -195,6 +206,9 @@ class PerformanceMonitor:
         self._starting = threading.Lock()
         self._watch = Watch(self._clock, self._wall)
 
+    def _seen(self) -> Seen:
+        return self._shared.seen() if self._shared else Seen(self._source.snapshot())
+
     def _judged(self, snapshot: Snapshot) -> Health:
         return judge(snapshot, self.thresholds, self._around(snapshot))
 
@@ -203,10 +217,10 @@ class PerformanceMonitor:
             return self._surroundings()
         return self._shared.surroundings(snapshot) if self._shared else of_this_process()
 
-    def _asked(self, snapshot: Snapshot) -> Health:
-        health = self._judged(snapshot)
-        self._watch.ask(health, self.thresholds.sampling_seconds)
-        return health
+    def _asked(self, seen: Seen) -> Health:
+        own = self._judged(seen.snapshot)
+        self._watch.ask(own, self.thresholds.sampling_seconds)
+        return fleetwide.judged(own, seen.verdict)
 
 
 def _after_fork() -> None:

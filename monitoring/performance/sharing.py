@@ -7,7 +7,7 @@ import os
 from monitoring.judging.surroundings import Surroundings, of_this_process
 from monitoring.recording.sums import Snapshot
 from monitoring.rollup import processes, reading
-from monitoring.rollup.reading import FleetSource
+from monitoring.rollup.reading import FleetSource, Seen
 from orchestrator import settings
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
@@ -25,6 +25,13 @@ class Shared:
             return self._fleet().snapshot()
         except SettingsError as error:
             return reading.alone(error)
+
+    def seen(self) -> Seen:
+        """The same, with the fleet's verdict and alerts."""
+        try:
+            return self._fleet().seen()
+        except SettingsError as error:
+            return Seen(reading.alone(error))
 
     def surroundings(self, snapshot: Snapshot) -> Surroundings:
         """Of all processes that record; of this one alone where that snapshot is."""

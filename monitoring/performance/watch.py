@@ -53,10 +53,10 @@ class Watch:
         if sampler:
             sampler.stop()
 
-    def take(self, health: Health) -> None:
-        """Take a sample of this health, and raise or clear alerts."""
+    def take(self, health: Health, own: Health) -> None:
+        """Take a sample of this health, and raise or clear alerts by what the monitor has judged itself."""
         self._samples.append(sample(health, self._wall()))
-        self._look(health, may_clear=True)
+        self._look(own, may_clear=True)
 
     def ask(self, health: Health, interval_seconds: float) -> None:
         """Somebody asks how things are: raise what there is to alert of.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
 
-from monitoring.recording.sums import Snapshot, Sums, together
+from monitoring.recording.sums import Snapshot, Sums
 from monitoring.rollup import encoding, process, processes
+from monitoring.rollup.listing import Listed, of_totals
 from monitoring.rollup.processes import Process
+from monitoring.rollup.verdicts import Verdict
 from monitoring.rollup.writing import AWAY
 from orchestrator import broker, keys, redaction
+from orchestrator.alerts.standing import Standing
 from orchestrator.settings import Settings
-from orchestrator.tally import fields
 
 _ANSWER_SECONDS = 1.0
-# What is said to be recent: the present minute and so many before it; see `judging.health`.
-_RECENT_MINUTES = 5
 # How often the minutes are listed anew, where one was folded between the list and the look.
 _LOOKS = 5
 _MOST_REMEMBERED = 4000
@@ -31,6 +31,18 @@ def alone(error: BaseException) -> Snapshot:
     said = redaction.text(f"{type(error).__name__}: {error}")[:200]
     trouble = f"Redis does not answer ({said}){ALONE}"
     return replace(process.recorder.snapshot(), trouble=trouble)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Sums, and of the same moment what the fleet's last look has found, and its alerts.
+
+    `verdict` is None where nobody has looked for long, both where Redis does not answer.
+    """
+
+    snapshot: Snapshot
+    verdict: Verdict | None = None
+    standing: Standing | None = None
 
 
 class FleetSource:
@@ -49,6 +61,17 @@ class FleetSource:
     def snapshot(self) -> Snapshot:
         """What is known now."""
         return self._with_what_is_here(self._read)
+
+    def seen(self) -> Seen:
+        """What is known now, with the fleet's verdict and alerts; it asks Redis no more often for them."""
+        found: list[Seen] = []
+
+        def read() -> Snapshot:
+            found.append(self._read_seen(verdict=True))
+            return found[-1].snapshot
+
+        snapshot = self._with_what_is_here(read)
+        return replace(found[-1], snapshot=snapshot) if found else Seen(snapshot)
 
     def totals(self) -> Snapshot:
         """What is known now of all since the beginning; it has no minutes, and takes a part of the time."""
@@ -85,19 +108,22 @@ class FleetSource:
             pipeline.time()
             pipeline.hgetall(keys.metrics("totals", self._settings.key_prefix))
             (seconds, _), totals = pipeline.execute()
-        return _of_totals(int(seconds), totals)
+        return of_totals(int(seconds), totals)
 
     def _read(self) -> Snapshot:
+        return self._read_seen(verdict=False).snapshot
+
+    def _read_seen(self, *, verdict: bool) -> Seen:
         prefix = self._settings.key_prefix
         for _ in range(_LOOKS):
-            listed = _Listed(self._connected(), prefix)
+            listed = Listed(self._connected(), prefix, verdict=verdict)
             hashes = self._hashes(listed, prefix)
             # One that was sealed since is listed under another name now.
             if all(name in hashes for name in listed.open):
                 break
-        return listed.snapshot(hashes)
+        return Seen(listed.snapshot(hashes), listed.verdict, listed.standing)
 
-    def _hashes(self, listed: _Listed, prefix: str) -> dict[str, Sums]:
+    def _hashes(self, listed: Listed, prefix: str) -> dict[str, Sums]:
         """By what is listed; one that is not there is absent."""
         asked = [*listed.open, *(name for name in listed.closed() if name not in self._windows)]
         ask: Any = self._connected()
@@ -118,65 +144,3 @@ class FleetSource:
                 self._settings, decode=True, timeout_seconds=_ANSWER_SECONDS, retries=0
             )
         return self._client
-
-
-class _Listed:
-    """What there is to read, at one moment: `open` minutes, windows `to_fold`, and `folded` ones."""
-
-    def __init__(self, client: Redis, prefix: str) -> None:
-        ask: Any = client
-        with ask.pipeline(transaction=True) as pipeline:
-            pipeline.time()
-            for name in ("totals", "kept"):
-                pipeline.hgetall(keys.metrics(name, prefix))
-            for name in ("minutes", "windows"):
-                pipeline.zrange(keys.metrics(name, prefix), 0, -1)
-            pipeline.zrevrangebyscore(
-                keys.metrics("folded", prefix), "+inf", "-inf", start=0, num=4 * _RECENT_MINUTES
-            )
-            (seconds, _), self.totals, self.kept, self.open, self.to_fold, folded = pipeline.execute()
-        self.seconds = int(seconds)
-        self.minute = self.seconds // 60
-        self.folded = [name for name in folded if _minute(name) >= self.minute - _RECENT_MINUTES]
-
-    def closed(self) -> list[str]:
-        """Those that are windows."""
-        return [*self.to_fold, *self.folded]
-
-    def snapshot(self, hashes: Mapping[str, Sums]) -> Snapshot:
-        """What all of it says."""
-        unfolded = [*self.open, *self.to_fold]
-        minutes: dict[int, list[Sums]] = {}
-        for name in (*unfolded, *self.folded):
-            if name in hashes:
-                minutes.setdefault(_minute(name), []).append(hashes[name])
-        return replace(
-            _of_totals(self.seconds, self.totals),
-            minutes={minute: together(each) for minute, each in minutes.items()},
-            whole=together([encoding.read(self.kept), *_found(unfolded, hashes)]),
-        )
-
-
-def _of_totals(seconds: int, totals: Mapping[str, str]) -> Snapshot:
-    since = _whole(totals, fields.SINCE) or seconds
-    return Snapshot(
-        seconds // 60,
-        float(max(0, seconds - since)),
-        encoding.read(totals),
-        refused=_whole(totals, encoding.REFUSED),
-        overflowed=_whole(totals, encoding.OVERFLOWED),
-    )
-
-
-def _found(names: Iterable[str], hashes: Mapping[str, Sums]) -> list[Sums]:
-    return [hashes[name] for name in names if name in hashes]
-
-
-def _minute(name: str) -> int:
-    digits = name.partition(":")[0]
-    return int(digits) if digits.isdecimal() else 0
-
-
-def _whole(stored: Mapping[str, str], field: str) -> int:
-    text = stored.get(field, "")
-    return int(text) if text.isdecimal() else 0
