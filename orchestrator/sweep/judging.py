@@ -17,9 +17,9 @@ from orchestrator.timeouts.deadline import INHERITED, text
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a message is ended: as the reason of its letter, and in a sentence."""
+    """Why a message is ended: as the reason of its letter, and in a sentence; one that is revoked is none."""
 
-    reason: Literal["deadline_exceeded", "expired"]
+    reason: Literal["deadline_exceeded", "expired", "revoked"]
     sentence: str
 
 

@@ -23,6 +23,7 @@ from orchestrator.sweep.reading import Reading
 from orchestrator.sweep.swept import Swept
 from orchestrator.sweep.taking import taker
 from orchestrator.sweep.visiting import Visitor
+from orchestrator.worker import revocations
 
 _LOG = logger.get(__name__)
 
@@ -130,7 +131,8 @@ def _begun(app: Celery, channel: Any, *, dry_run: bool = False) -> Iterator[_Run
     ender = Ender(app, channel)
     with channel.plain_client() as client, taker(channel) as taking:
         try:
-            visitor = Visitor(app, swept, None if dry_run else taking, ender)
+            is_revoked = partial(revocations.is_kept, channel)
+            visitor = Visitor(app, swept, None if dry_run else taking, ender, is_revoked)
             yield _Run(app, channel, client, visitor, swept)
         finally:
             ender.close()

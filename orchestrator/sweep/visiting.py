@@ -22,10 +22,21 @@ _TRIED = 50
 
 
 class Visitor:
-    """Visits lists for one sweep; without a taker it only counts what it would end."""
+    """Visits lists for one sweep; without a taker it only counts what it would end.
 
-    def __init__(self, app: Celery, swept: Swept, taker: Taker | None, ender: Ender) -> None:
+    `is_revoked` says whether a person has revoked the task of this id.
+    """
+
+    def __init__(
+        self,
+        app: Celery,
+        swept: Swept,
+        taker: Taker | None,
+        ender: Ender,
+        is_revoked: Callable[[str], bool],
+    ) -> None:
         self._app, self._swept, self._taker, self._ender = app, swept, taker, ender
+        self._is_revoked = is_revoked
 
     def visit(
         self,
@@ -67,8 +78,11 @@ class Visitor:
             return False, None
         if not isinstance(name, str) or not isinstance(task_id, str):
             return False, None
-        task = self._app.tasks.get(name)
-        return True, judge(headers, task, queue, time.time())
+        verdict = judge(headers, self._app.tasks.get(name), queue, time.time())
+        # As a worker looks at it: what has expired has expired, also where it was revoked.
+        if verdict and verdict.reason != "expired" and self._is_revoked(task_id):
+            return True, Verdict("revoked", "revoked")
+        return True, verdict
 
     def _end(self, reading: Reading, queue: Unserved, judged: list[tuple[bytes, Verdict | None]]) -> int:
         """End what is over of one step; returns by how many messages the server had to pass for it."""

@@ -71,6 +71,21 @@ def load(channel: Any) -> None:
     state.merge_revoked([task_id.decode() for task_id in found])
 
 
+def is_kept(channel: Any, task_id: str) -> bool:
+    """Whether a person has revoked this task, and it has not ended yet.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    try:
+        with channel.plain_client() as client:
+            at = client.zscore(keys.revoked(channel.global_keyprefix), task_id)
+    except UnicodeEncodeError:
+        # Half a character: nobody can have named it.
+        return False
+    return at is not None and at > time.time() - _KEPT_SECONDS
+
+
 def forget(channel: Any, task_id: str) -> None:
     """The task has ended: nothing is left to revoke. What cannot be told now is dropped in its time."""
     try:

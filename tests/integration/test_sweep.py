@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from orchestrator.queues import pausing
 from orchestrator.settings import Settings
 from orchestrator.sweep import sweeping, visiting
 from orchestrator.sweep.swept import Swept
+from orchestrator.sweep.taking import taker
 from orchestrator.tally import fields
 from orchestrator.transport import scripts
 from orchestrator.transport.attendance import Attendance
@@ -25,8 +27,10 @@ from orchestrator.transport.claim import Claim
 from orchestrator.transport.exchange import SETTLE_ONLY
 from orchestrator.transport.keys import Keys
 from orchestrator.transport.ledger import Batch
+from orchestrator.worker import revocations
 from tests.acceptance.shared_place import app_in
 from tests.commands import omninode
+from tests.processes import wait_until
 from tests.servers import clean_redis, environment_of
 
 # Celery's own, in this process.
@@ -189,6 +193,52 @@ def test_a_tick_of_beat_is_no_letter(app: Celery, channel: Any, client: Any, tas
     assert _totals(client) == {fields.outcome(task, _QUEUE, "revoked"): 3}
 
 
+@pytest.mark.parametrize("task", ["swept.plain", "elsewhere"])
+def test_what_a_person_has_revoked_is_revoked_and_no_letter(
+    app: Celery, channel: Any, client: Any, task: str
+) -> None:
+    late, expired, young = (_send(app, task, each) for each in (_late(), {"expires": _PAST}, {}))
+    revocations.keep(channel, [late.id, expired.id, young.id])
+
+    assert sweeping.sweep(app, channel, dry_run=True).ended == {"revoked": 1, "expired": 1}
+    assert sweeping.sweep(app, channel).ended == {"revoked": 1, "expired": 1}
+
+    assert (list(_letters(client)), _waiting(client)) == ([expired.id], [young.id])
+    assert (late.state, str(late.result)) == ("REVOKED", "revoked")
+    assert _totals(client) == {
+        fields.outcome(task, _QUEUE, "revoked"): 1,
+        fields.outcome(task, _QUEUE, "dead_lettered", "expired"): 1,
+    }
+    # It has ended, and nothing is left to revoke.
+    assert client.zscore(keys.revoked(), late.id) is None
+
+
+def test_each_end_is_an_event_of_celery_as_a_workers_own_is(app: Celery, channel: Any, client: Any) -> None:
+    tick = {"celery_beat_task": True, "periodic_task_name": "tick"}
+    heard: list[tuple[str, str, bool | None]] = []
+
+    def hear(event: dict[str, Any]) -> None:
+        heard.append((event["uuid"], event["type"], event.get("expired")))
+
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"task-revoked": hear, "task-failed": hear})
+        with receiver.consumer_context(wakeup=False) as (own, *_):
+            with suppress(TimeoutError):
+                # It subscribes as it begins to listen.
+                own.drain_events(timeout=0.1)
+            sent = [
+                _send(app, task, headers).id
+                for task in ("swept.plain", "elsewhere")
+                for headers in (_late(), {"expires": _PAST}, tick | _late())
+            ]
+            sweeping.sweep(app, channel)
+            while len(heard) < len(sent):
+                own.drain_events(timeout=10)
+
+    ends = [("task-failed", None), ("task-revoked", True), ("task-revoked", True)]
+    assert sorted(heard) == sorted((name, *end) for name, end in zip(sent, ends * 2, strict=True))
+
+
 def test_what_says_no_time_or_is_no_task_is_left_alone(app: Celery, channel: Any, client: Any) -> None:
     _send(app, headers={_STAMP: None})
     _send(app, headers={_DEADLINE: time.time() - 5, "omninode-deadline-default": True})
@@ -242,6 +292,21 @@ def test_who_is_killed_after_it_has_told_tells_it_again_and_there_is_one_letter(
     sweeping.sweep(app, channel)
 
     assert (_waiting(client), list(_letters(client))) == ([], [late.id])
+
+
+def test_however_long_a_sweep_takes_it_holds_what_it_has_taken(
+    app: Celery, channel: Any, client: Any
+) -> None:
+    _send(app)
+    channel.lease_seconds = 0.1
+    with taker(channel) as taking:
+        claim = taking.take(_QUEUE, 1, client.lindex(_QUEUE, -1))
+        assert claim is not None
+        first_ms = client.zscore(keys.leases(), claim.id)
+
+        # An event loop that was silent for ten leases would have lost it.
+        wait_until(lambda: client.zscore(keys.leases(), claim.id) > first_ms + 1500, what="its renewal")
+    assert _waiting(client) == [json.loads(claim.raw)["headers"]["id"]]
 
 
 def test_what_the_result_backend_does_not_hear_of_goes_back(
