@@ -31,26 +31,33 @@ def _queues(queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:
     messages = _gauge("omninode_queue_messages", "Messages of a queue, by where they are.", "queue", "state")
     oldest = _gauge("omninode_queue_oldest_seconds", "How long the oldest waiting task has waited.", "queue")
     workers = _gauge("omninode_queue_workers", "Workers that serve the queue.", "queue")
+    paused = _gauge("omninode_queue_paused", "1 while nothing is taken from it by order, else 0.", "queue")
     for name, queue in sorted(queues.items()):
         for place in _PLACES:
             _add(messages, (name, place), getattr(queue, place))
         # Where nothing waits, nothing has waited for long; where a producer does not say since when: unknown.
         _add(oldest, (name,), queue.oldest_waiting_seconds if queue.waiting else 0)
         _add(workers, (name,), queue.workers)
-    yield from (messages, oldest, workers)
+        _add(paused, (name,), queue.paused)
+    yield from (messages, oldest, workers, paused)
 
 
 def _breakers(breakers: Mapping[str, BreakerFigures]) -> Iterator[Metric]:
     state = _gauge("omninode_breaker_state", "The circuit: 0 closed, 1 half-open, 2 open.", "breaker")
     seconds = _gauge("omninode_breaker_open_seconds", "How long it has not been closed.", "breaker")
+    unused = _gauge(
+        "omninode_breaker_unused", "1 where it is not closed and nobody calls, else 0.", "breaker"
+    )
     for name, breaker in sorted(breakers.items()):
         _add(state, (name,), _CIRCUITS.get(breaker.state))
         _add(seconds, (name,), 0 if breaker.state == "closed" else breaker.open_seconds)
-    yield from (state, seconds)
+        _add(unused, (name,), breaker.is_unused)
+    yield from (state, seconds, unused)
 
 
 def _counts(fleet: Fleet) -> Iterator[Metric]:
     workers, relays, running, beat = fleet.workers, fleet.relays, fleet.running, fleet.beat
+    behind = fleet.metrics_behind_minutes
     for name, says, value in (
         ("workers", "Workers that live.", None if workers is None else len(workers)),
         ("relays", "Relays that are heard.", relays.count if relays else None),
@@ -65,9 +72,9 @@ def _counts(fleet: Fleet) -> Iterator[Metric]:
         ("running_tasks", "Tasks that have run for a second or longer.", running.count if running else None),
         ("overdue_tasks", "Tasks that run though their limit is over.", running.overdue if running else None),
         (
-            "metrics_behind_minutes",
+            "metrics_behind_seconds",
             "Age of the oldest minute that is over and not in the history.",
-            fleet.metrics_behind_minutes,
+            None if behind is None else behind * 60,
         ),
     ):
         yield GaugeMetricFamily(f"omninode_{name}", says, value)
