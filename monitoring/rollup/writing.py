@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from queue import Empty, SimpleQueue
 
 from redis import Redis
@@ -70,6 +72,9 @@ class Writer:
             # A forked child has this from its parent.
             self._is_kept = True
             atexit.register(self.close)
+        if parent_process() is not None:
+            # A process of `multiprocessing` ends without what is registered with `atexit`.
+            Finalize(None, self.close, exitpriority=1)
         forks.keep_apart()
         with suppress(RuntimeError):
             # Where there can be no more threads, the end of the process writes all of it.

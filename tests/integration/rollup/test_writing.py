@@ -1,5 +1,6 @@
 """What a process records arrives: a second later, at its end, from its children, and after Redis was away."""
 
+import multiprocessing
 import os
 import time
 from typing import Any
@@ -90,6 +91,20 @@ def test_a_forked_child_writes_its_own_and_not_its_parents(client: Redis) -> Non
 
     assert (_calls(client), _calls(client, "child")) == (1, 1)
     assert [each.pid for each in processes.read(client)] == [os.getpid()]
+
+
+def test_a_process_of_multiprocessing_writes_at_its_end(client: Redis) -> None:
+    process.recorder.record("shop", "order", 1.0, True)
+    child = multiprocessing.get_context("fork").Process(target=_record_and_end)
+    child.start()
+    child.join(10)
+
+    assert (child.exitcode, _calls(client, "child")) == (0, 3)
+
+
+def _record_and_end() -> None:
+    for _ in range(3):
+        process.recorder.record("child", "order", 1.0, True)
 
 
 def test_what_is_recorded_while_redis_is_away_arrives_when_it_is_back(
