@@ -27,6 +27,10 @@ WINDOW_ID, SINCE = "id", "since"
 # How many tasks and queues one process tells apart: a producer may invent a name for every message.
 _MOST_PAIRS = 1000
 _pairs: set[tuple[str, str]] = set()
+# Of what no task could be made of only the producer says how it is called: that leaves the others their room.
+_UNMADE = frozenset({"unknown_task", "invalid", "undecodable", "bad_envelope"})
+_MOST_UNMADE = 100
+_unmade: set[tuple[str, str]] = set()
 
 
 def field(*parts: str) -> str:
@@ -46,7 +50,10 @@ def parts(of: str) -> tuple[str, ...]:
 
 
 def outcome(task: str, queue: str, ended: Outcome, reason: str = "") -> str:
-    """The field of a task's outcome; where a process has told a thousand tasks apart, the rest is one."""
+    """The field of a task's outcome; where a process has told a thousand tasks apart, the rest is one.
+
+    So it is where it has told a hundred names apart of which no worker knows a task.
+    """
     # What is remembered is short: a producer's name may be a megabyte.
     return _outcome(task if len(task) <= LONGEST else name(task), queue, ended, reason)
 
@@ -54,9 +61,19 @@ def outcome(task: str, queue: str, ended: Outcome, reason: str = "") -> str:
 @lru_cache(maxsize=4096)
 def _outcome(task: str, queue: str, ended: Outcome, reason: str) -> str:
     pair = name(task), name(queue)
-    if pair not in _pairs:
-        if len(_pairs) >= _MOST_PAIRS:
-            pair = OTHER, OTHER
-        else:
-            _pairs.add(pair)
+    if reason in _UNMADE:
+        pair = _told_apart(pair, _unmade, _MOST_UNMADE, (OTHER, pair[1]))
+    else:
+        pair = _told_apart(pair, _pairs, _MOST_PAIRS, (OTHER, OTHER))
     return field("outcome", *pair, ended, reason)
+
+
+def _told_apart(
+    pair: tuple[str, str], known: set[tuple[str, str]], most: int, rest: tuple[str, str]
+) -> tuple[str, str]:
+    if pair in known:
+        return pair
+    if len(known) >= most:
+        return rest
+    known.add(pair)
+    return pair

@@ -121,3 +121,17 @@ def test_of_too_many_fields_the_rest_is_counted_under_one(client: Redis) -> None
     assert client.hget(TOTALS, rest) == b"1"
     assert client.hget(TOTALS, "overflowed") == b"1"
     assert client.hlen(TOTALS) == 10_003
+
+
+def test_names_that_no_worker_knows_leave_half_of_the_fields_to_the_others(client: Redis) -> None:
+    client.hset(TOTALS, mapping={f"field {number}": 1 for number in range(5000)})
+    worker = _claimed(client, 2)
+    first, second = worker.held()
+
+    first.bury({"reason": "unknown_task", "task": "an.invented.one"})
+    second.done()
+    worker.exchange()
+
+    rest = json.dumps(["outcome", OTHER, OTHER, OTHER, ""], separators=(",", ":"))
+    assert client.hget(TOTALS, rest) == b"1"
+    assert _counted(client) == {("succeeded", ""): 1}

@@ -2,6 +2,8 @@
 
 import tracemalloc
 
+import pytest
+
 from orchestrator.tally import fields
 
 
@@ -18,3 +20,18 @@ def test_a_name_of_a_megabyte_is_counted_under_a_short_one_and_not_kept() -> Non
     assert len(counted) == 20
     assert all(len(field) < 300 for field in counted)
     assert kept_bytes < 1_000_000
+
+
+def test_names_that_producers_invent_leave_the_tasks_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ("_pairs", "_unmade"):
+        monkeypatch.setattr(fields, known, set())
+    invented = {
+        fields.outcome(f"invented.{number}", "celery", "dead_lettered", "unknown_task")
+        for number in range(5000)
+    }
+
+    assert len(invented) == 101
+    assert fields.field("outcome", "other", "celery", "dead_lettered", "unknown_task") in invented
+    assert fields.outcome("a.real.one", "celery", "succeeded") == fields.field(
+        "outcome", "a.real.one", "celery", "succeeded", ""
+    )
