@@ -29,11 +29,23 @@ def aggregate() -> dict[str, Any]:
     chosen = settings.current()
     done: dict[str, Any] = {"folded": None, "alerts": None, "trouble": []}
     try:
+        _keep(chosen, done)
+    finally:
+        # Whatever has kept it from folding: that is when alerts matter.
+        _judge(chosen, done)
+    return done
+
+
+def _keep(chosen: Settings, done: dict[str, Any]) -> None:
+    try:
         done["folded"] = asdict(_fold(chosen))
     except PostgresUnavailable as error:
-        done["trouble"].append(redaction.text(f"PostgreSQL does not answer: {error}"))
+        done["trouble"].append(redaction.text(f"PostgreSQL takes no minutes: {error}"))
     except (RedisError, OSError) as error:
         done["trouble"].append(redaction.text(f"the broker's Redis does not answer: {error}"))
+
+
+def _judge(chosen: Settings, done: dict[str, Any]) -> None:
     try:
         looked = look_once(chosen)
     except (RedisError, OSError) as error:
@@ -42,7 +54,6 @@ def aggregate() -> dict[str, Any]:
         done["alerts"] = {event: looked.names(event) for event in ("raised", "cleared")}
         if looked.trouble:
             done["trouble"].append(f"alerts are not delivered: {looked.trouble}")
-    return done
 
 
 def _fold(chosen: Settings) -> Folded:

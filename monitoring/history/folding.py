@@ -62,7 +62,8 @@ def fold(settings: Settings, *, now: bool = False) -> Folded:
     moment is then in the history, and what is counted after it is of the same minute's next window.
 
     Raises:
-        PostgresUnavailable: PostgreSQL does not answer, or went away: what is not folded waits, for a day.
+        PostgresUnavailable: PostgreSQL does not answer, went away, or refuses, as a standby does: what is not
+            folded waits, for a day.
         redis.exceptions.RedisError: the broker's Redis does not answer.
     """
     began = time.monotonic()
@@ -79,7 +80,7 @@ def fold(settings: Settings, *, now: bool = False) -> Folded:
                 if not is_alone:
                     return Folded(is_alone=False)
                 done = _Fold(connection, windows, present, settings.perf_monitor_retention_hours).run()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise PostgresUnavailable(str(error).partition("\n")[0]) from error
     return replace(done, seconds=time.monotonic() - began)
 
@@ -160,7 +161,13 @@ class _Fold:
 
 @contextmanager
 def _alone(connection: Connection[Any]) -> Iterator[bool]:
-    """Whether nobody else folds; the server lets go of the lock when its owner dies."""
+    """Whether nobody else folds; the server lets go of the lock when its owner dies.
+
+    An owner that is frozen, or whose host is gone, is one that is idle for too long.
+    """
+    limit = f"{_LONGEST_SECONDS * 1000:.0f}"
+    for of in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute("SELECT set_config(%s, %s, false)", (of, limit))
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_ID,)).fetchone()
     is_alone = bool(row and row[0])
     yield is_alone

@@ -5,7 +5,7 @@ import logging
 import pytest
 from redis import Redis
 
-from orchestrator import schedule, settings
+from orchestrator import keys, schedule, settings
 from orchestrator.settings import Settings
 from tasks.metrics import aggregate
 from tests.integration.history.places import PAID, count, listed, present, told
@@ -33,12 +33,38 @@ def test_while_postgresql_is_away_minutes_wait_and_it_is_said_once(
     back = [aggregate(), aggregate()]
 
     assert [each["folded"] for each in away] == [None, None]
-    assert all("PostgreSQL does not answer" in each["trouble"][0] for each in away)
+    assert all("PostgreSQL takes no minutes" in each["trouble"][0] for each in away)
     assert [each["folded"]["windows"] for each in back] == [1, 0]
     assert listed(client, "windows") == []
     said = [record.getMessage() for record in caplog.records]
     assert sum("metrics_wait_for_postgresql" in each for each in said) == 1
     assert sum("metrics_are_folded_again" in each for each in said) == 1
+
+
+def test_a_postgresql_that_only_reads_fails_no_run(environment: Settings, client: Redis) -> None:
+    count(client, present(client) - 1, {PAID: 1})
+    only_reads = f"{environment.database_url}?options=-cdefault_transaction_read_only%3Don"
+    settings.use(environment.model_copy(update={"database_url": only_reads}))
+
+    done = aggregate()
+
+    assert (done["folded"], set(done["alerts"])) == (None, {"raised", "cleared"})
+    assert "read-only" in done["trouble"][0]
+    assert len(listed(client, "windows")) == 1
+
+
+def test_a_fold_that_nobody_has_foreseen_to_fail_hinders_no_look_at_the_fleet(
+    environment: Settings, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr("tasks.metrics.fold", fails)
+
+    with pytest.raises(ValueError, match="unforeseen"):
+        aggregate()
+
+    assert client.exists(keys.alert_looks())
 
 
 def test_while_the_broker_is_away_a_run_says_so(environment: Settings) -> None:

@@ -1,5 +1,7 @@
 """Minutes that are over are in the history once, whatever happens to those who fold them."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -325,6 +327,46 @@ def test_a_window_that_is_gone_is_counted_as_lost(environment: Settings, client:
 
     assert (folded.lost, folded.windows) == (1, 0)
     assert listed(client, "windows") == []
+
+
+def test_a_minute_that_beat_was_away_for_too_long_for_is_counted_as_lost(
+    environment: Settings, client: Redis
+) -> None:
+    minute = present(client) - 1500
+    count(client, minute, {PAID: 1})
+    client.delete(keys.metrics(f"minute:{minute}"))
+
+    done = [fold(environment), fold(environment)]
+
+    assert [(each.lost, each.windows) for each in done] == [(1, 0), (0, 0)]
+    assert (listed(client, "minutes"), listed(client, "windows")) == ([], [])
+
+
+def test_who_is_frozen_while_it_folds_holds_up_the_others_for_a_while_only(
+    environment: Settings, client: Redis, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count(client, present(client) - 1, {PAID: 7})
+    monkeypatch.setattr("monitoring.history.folding._LONGEST_SECONDS", 1.0)
+    frozen = _fork_that_freezes_in(environment, "waiting")
+    try:
+        wait_until(lambda: os.waitpid(frozen, os.WUNTRACED | os.WNOHANG)[0] == frozen, what="its freeze")
+
+        assert not fold(environment).is_alone
+        assert _fold_alone(environment).windows == 1
+    finally:
+        os.kill(frozen, signal.SIGKILL)
+        os.waitpid(frozen, 0)
+
+
+def _fork_that_freezes_in(environment: Settings, step: str) -> int:
+    child = os.fork()
+    if child == 0:
+        setattr(Windows, step, lambda _: os.kill(os.getpid(), signal.SIGSTOP))
+        try:
+            fold(environment)
+        finally:
+            os._exit(0)
+    return child
 
 
 def test_what_cannot_be_read_is_left_out_and_counted(
