@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 from http import HTTPStatus
 from typing import Any
 
+from tornado.http1connection import HTTP1Connection
 from tornado.web import Application, HTTPError, RequestHandler
 
 from monitoring.exporter import page
@@ -15,6 +17,8 @@ from monitoring.exporter.access import Access
 from monitoring.exporter.answers import Answers
 
 _METHODS = ("GET", "HEAD")
+# Longer than any scrape may take.
+_SEND_SECONDS = 60.0
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _TEXT = "text/plain; charset=utf-8"
 _STYLE = base64.b64encode(hashlib.sha256(page.STYLE.encode()).digest()).decode()
@@ -84,7 +88,14 @@ class _Handler(RequestHandler):
     def say(self, body: str | bytes, media_type: str, status: int = HTTPStatus.OK) -> None:
         self.set_status(status)
         self.set_header("Content-Type", media_type)
-        self.finish(body)
+        sent = self.finish(body)
+        if not sent.done():
+            asyncio.get_running_loop().call_later(_SEND_SECONDS, self._give_up, sent)
+
+    def _give_up(self, sent: asyncio.Future[None]) -> None:
+        """Keep no answer for somebody who does not take it."""
+        if not sent.done() and isinstance(self.request.connection, HTTP1Connection):
+            self.request.connection.stream.close()
 
     def tell(self, figures: dict[str, Any], status: int = HTTPStatus.OK) -> None:
         text = json.dumps(figures, indent=2, ensure_ascii=False)

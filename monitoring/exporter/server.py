@@ -78,12 +78,17 @@ async def serve(
 
 
 class _Server(HTTPServer):
-    """Has at most so many connections at a time: the next one is closed."""
+    """Has at most so many connections at a time: for the next one the oldest is closed.
+
+    Clients that connect and say nothing, or read nothing, keep nobody out.
+    """
+
+    _streams: tuple[IOStream, ...] = ()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        if len(self._connections) >= _MOST_CONNECTIONS:
-            stream.close()
-            return
+        *older, _ = self._streams = (*(each for each in self._streams if not each.closed()), stream)
+        if len(older) >= _MOST_CONNECTIONS:
+            older[0].close()
         super().handle_stream(stream, address)
 
 

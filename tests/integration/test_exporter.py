@@ -4,7 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -105,6 +105,14 @@ def test_what_is_too_large_or_no_request_is_closed_and_harms_nobody(guarded: Exp
         connection.sendall(sent)
         assert b"200 OK" not in connection.recv(1000)
     assert guarded.ask("/ready").status == 200
+
+
+def test_connections_that_say_nothing_keep_nobody_out(guarded: Exporter) -> None:
+    with ExitStack() as stack:
+        for _ in range(250):
+            silent = socket.create_connection(("127.0.0.1", guarded.port), timeout=10)
+            stack.enter_context(closing(silent))
+        assert guarded.ask("/metrics", **_BEARER).status == 200
 
 
 def test_many_scrapes_at_once_are_all_answered(guarded: Exporter) -> None:
