@@ -149,9 +149,7 @@ class Keeper:
                 if time.monotonic() - self._introduced > _INTRODUCED_SECONDS:
                     self._introduced = time.monotonic()
                     self._try(self._say_name)
-                # Whoever has stopped looking for messages serves nobody.
-                if self._attendance.is_due() and self._loop_is_alive():
-                    self._try(self._attendance.tell)
+                self._try(self._attend)
 
     @property
     def _key(self) -> str:
@@ -159,6 +157,11 @@ class Keeper:
 
     def _say_name(self) -> None:
         self._client.set(self._key, self._name, ex=keys.DAY_SECONDS)
+
+    def _attend(self) -> None:
+        # Whoever has stopped looking for messages serves nobody.
+        if self._attendance.is_due() and self._loop_is_alive():
+            self._attendance.tell()
 
     def _try(self, tell: Callable[[], None]) -> None:
         try:

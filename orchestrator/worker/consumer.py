@@ -178,6 +178,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Stop claiming; from here on no loop runs, and the lease thread settles what the pool finishes."""
+        if self._serving is not None:
+            self._serving.end()
         for keeper in holdings.keepers():
             keeper.eager = True
             keeper.excused = lambda: True

@@ -13,14 +13,19 @@ class Serving:
     """Says it, from any thread, for as long as this channel is the worker's.
 
     Queues are added and cancelled by remote control, and processes too. Once the connection is lost nothing
-    is consumed: until there is another one, the worker serves what it served.
+    is consumed: until there is another one, the worker serves what it served. One that stops serves nothing,
+    however long its pool goes on with what has begun.
     """
 
     def __init__(self, consumer: Any, channel: Any) -> None:
         self._consumer = consumer
         self._channel = channel
         self._queues = sorted(channel.claimed)
-        self._is_lost = False
+        self._is_lost = self._has_ended = False
+
+    def end(self) -> None:
+        """The worker stops: nothing is claimed any more."""
+        self._has_ended = True
 
     def lose(self) -> None:
         """The connection is lost: its consumers are about to be cancelled, and nobody means that."""
@@ -38,6 +43,14 @@ class Serving:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "pool": _POOLS.get(type(pool).__name__, type(pool).__name__),
-            "concurrency": int(pool.num_processes),
-            "queues": self._queues,
+            "concurrency": _processes(pool),
+            "queues": [] if self._has_ended else self._queues,
         }
+
+
+def _processes(pool: Any) -> int:
+    try:
+        return int(pool.num_processes)
+    except AttributeError:
+        # It has stopped, or has not begun.
+        return int(pool.limit)

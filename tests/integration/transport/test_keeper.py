@@ -4,8 +4,10 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
+from celery import Celery
 from redis import ConnectionPool, Redis
 from structlog.testing import capture_logs
 
@@ -14,6 +16,8 @@ from orchestrator.transport.attendance import Attendance
 from orchestrator.transport.exchange import Wish
 from orchestrator.transport.keeper import Keeper
 from orchestrator.transport.ledger import Batch, Ledger
+from orchestrator.worker.children import PreforkPool
+from orchestrator.worker.serving import Serving
 from tests.integration.transport import places
 from tests.integration.transport.places import KEYS, list_of, run
 from tests.processes import wait_until
@@ -64,6 +68,38 @@ def test_a_worker_says_what_it_serves_at_once_where_that_changes_until_it_closes
         lifetime: Any = client.ttl(_WORKERS)
         assert 86_000 < lifetime <= 86_400
     assert not client.exists(_WORKERS)
+
+
+def test_leases_are_renewed_though_a_worker_cannot_say_what_it_serves(client: Redis) -> None:
+    def serves() -> dict[str, Any]:
+        raise AttributeError("a pool that has stopped")
+
+    with capture_logs(), _keeping(client) as keeper:
+        ended = _lease_of(client, "w-0002")
+        keeper.introduce("shop@host", serves)
+
+        wait_until(lambda: _lease_of(client, "w-0002") > ended + 1000, what="two renewals")
+
+
+def test_a_worker_that_stops_serves_no_queue_any_more_whatever_its_pool_still_runs(client: Redis) -> None:
+    pool = SimpleNamespace(num_processes=2)
+    consumer = SimpleNamespace(hostname="shop@host", pool=pool)
+    says = Serving(consumer, SimpleNamespace(claimed=("b", "a"), closed=False))
+    with _keeping(client) as keeper:
+        keeper.introduce("shop@host", says)
+        wait_until(lambda: _served(client) == {"shop@host": ("a", "b")}, what="its record")
+
+        says.end()
+
+        wait_until(lambda: _served(client) == {"shop@host": ()}, what="the end of its service")
+
+
+def test_a_pool_that_has_stopped_has_as_many_processes_as_it_may() -> None:
+    # Celery's own, which asks what is gone.
+    pool = PreforkPool(limit=3, app=Celery("stopped", set_as_current=False))
+    consumer = SimpleNamespace(hostname="shop@host", pool=pool)
+
+    assert Serving(consumer, SimpleNamespace(claimed=(), closed=True))()["concurrency"] == 3
 
 
 def test_a_worker_of_the_same_name_that_ends_leaves_the_others_record_alone(client: Redis) -> None:
