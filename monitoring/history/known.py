@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from monitoring.history.reading import Period, by_period, of_time, together
 from monitoring.history.tiers import Tier, minute_of, moment, start
-from monitoring.history.values import is_readable
+from monitoring.history.values import is_readable, labels
 from monitoring.history.windows import Window, Windows
 from monitoring.rollup.encoding import read
 from orchestrator import broker, postgres, redaction
@@ -37,12 +37,20 @@ class Known:
     unknown: Mapping[str, str] = field(default_factory=dict)
 
 
-def know(settings: Settings, since: datetime, until: datetime | None, tier: Tier | None) -> Known:
-    """What was counted from the period that `since` is in until before `until` (None: now); never raises."""
+def know(
+    settings: Settings,
+    since: datetime,
+    until: datetime | None,
+    tier: Tier | None,
+    about: Collection[str] = (),
+) -> Known:
+    """What was counted in the periods from that of `since` to before the minute of `until` (None: now).
+
+    Of what has one of the labels `about` (it is a component's name, or a task's), or of all. Never raises.
+    """
     unknown: dict[str, str] = {}
     # Before PostgreSQL, which then says what of it has been folded meanwhile.
-    waiting = _waiting(settings, unknown)
-    end = until or datetime.now(UTC)
+    waiting = _waiting(settings, about, unknown)
     found: _Periods = {}
     try:
         with (
@@ -53,28 +61,36 @@ def know(settings: Settings, since: datetime, until: datetime | None, tier: Tier
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             with connection.transaction():
                 _drop_folded(connection, waiting)
-                found = _folded(connection, since, until, tier)
+                found = _folded(connection, since, until, tier, about)
     except psycopg.Error as error:
         said = str(error).partition("\n")[0]
         unknown["history"] = redaction.text(
             f"the history cannot be read from PostgreSQL ({said}): it is left out"
         )
-    first, last = minute_of(since), minute_of(end) + (until is None)
+    of, first = tier or "minute", minute_of(since)
     for window, stored in waiting.items():
-        if (start(first, tier) if tier else first) <= window.minute < last:
-            period = start(window.minute, tier) if tier else first
+        begins = start(window.minute, of)
+        # A Redis whose clock is ahead has minutes after the present one too.
+        if start(first, of) <= begins and (until is None or begins < minute_of(until)):
+            period = begins if tier else first
             found[period] = together([found.get(period, {}), stored])
     periods = [Period(tier or "minute", moment(at), read(found[at])) for at in sorted(found) if found[at]]
     return Known(tuple(periods), unknown)
 
 
-def _waiting(settings: Settings, unknown: dict[str, str]) -> dict[Window, dict[str, str]]:
+def _waiting(
+    settings: Settings, about: Collection[str], unknown: dict[str, str]
+) -> dict[Window, dict[str, str]]:
     found: defaultdict[Window, dict[str, str]] = defaultdict(dict)
+    wanted = frozenset(about)
     try:
         with broker.client(settings, decode=True, timeout_seconds=_TIMEOUT_SECONDS, retries=0) as client:
             for window, stored in Windows(client, settings.key_prefix).unfolded():
                 found[window] = {
-                    of: value for of, value in stored.items() if of[:1] == "[" and is_readable(of, value)
+                    of: value
+                    for of, value in stored.items()
+                    if of[:1] == "[" and is_readable(of, value)
+                    if not wanted or not wanted.isdisjoint(labels(of))
                 }
     except (RedisError, OSError) as error:
         unknown["recent"] = redaction.text(
@@ -92,8 +108,12 @@ def _drop_folded(connection: Connection[Any], waiting: dict[Window, dict[str, st
 
 
 def _folded(
-    connection: Connection[Any], since: datetime, until: datetime | None, tier: Tier | None
+    connection: Connection[Any],
+    since: datetime,
+    until: datetime | None,
+    tier: Tier | None,
+    about: Collection[str],
 ) -> _Periods:
     if tier is None:
-        return {minute_of(since): of_time(connection, since, until)}
-    return by_period(connection, since, until or datetime.now(UTC), tier)
+        return {minute_of(since): of_time(connection, since, until, about)}
+    return by_period(connection, since, until, tier, about)

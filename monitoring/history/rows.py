@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from psycopg import Connection
@@ -40,14 +40,19 @@ def add(connection: Connection[Any], tier: Tier, values: Values) -> int:
     return sum(map(len, values.values()))
 
 
-def read(connection: Connection[Any], spans: Iterable[Span]) -> dict[str, list[str]]:
-    """Field → its values in these periods, to be added up."""
+def read(
+    connection: Connection[Any], spans: Iterable[Span], about: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """Field → its values in these periods, to be added up: of what has one of these labels, or of all."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for span in spans:
+        first, end = span.bounds
         rows = connection.execute(
             "SELECT series_id, value FROM metric_rollups"
-            " WHERE tier = %s AND starts_at >= %s AND starts_at < %s",
-            (span.tier, *span.bounds),
+            " WHERE tier = %(tier)s AND starts_at >= %(first)s AND starts_at < %(end)s"
+            " AND (%(about)s::text[] IS NULL"
+            " OR series_id IN (SELECT id FROM metric_series WHERE labels && %(about)s))",
+            {"tier": span.tier, "first": first, "end": end, "about": list(about) or None},
         )
         by_series: defaultdict[int, list[str]] = defaultdict(list)
         for series, value in rows:

@@ -55,7 +55,7 @@ def metrics(
     if since > datetime.now(UTC):
         raise click.UsageError("--since lies ahead: nothing has been counted since")
     try:
-        known = _know(since, until, tier)
+        known = _know(since, until, tier, components)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     periods = _periods(known, components)
@@ -70,11 +70,11 @@ def metrics(
     sys.exit(bool(known.unknown))
 
 
-def _know(since: datetime, until: datetime | None, tier: Any) -> Known:
+def _know(since: datetime, until: datetime | None, tier: Any, components: tuple[str, ...]) -> Known:
     from monitoring.history.known import know
     from orchestrator import settings
 
-    return know(settings.current(), since, until, tier)
+    return know(settings.current(), since, until, tier, components)
 
 
 def _periods(known: Known, components: tuple[str, ...]) -> Periods:

@@ -93,6 +93,43 @@ def test_what_waits_is_known_with_what_is_folded(environment: Settings, client: 
     assert known.unknown == {}
 
 
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_a_time_ends_before_the_same_period_wherever_it_lies(
+    environment: Settings, client: Redis, is_folded: object
+) -> None:
+    now = present(client)
+    for ago in (1, 2, 3):
+        count(client, now - ago, {PAID: 10**ago}, identity=f"{ago}.5")
+    if is_folded:
+        fold(environment)
+
+    until = moment(now - 2) + timedelta(seconds=30)
+    found: dict[Any, int] = {}
+    for tier in (None, "minute", "hour", "day"):
+        known = know(environment, moment(now - 30), until, tier)
+        found[tier] = sum(each.sums.outcomes[PAID_ENDED] for each in known.periods)
+
+    begun_later = {tier: 10 if now % minutes == 1 else 0 for tier, minutes in (("hour", 60), ("day", 1440))}
+    begun_later |= {tier: 110 for tier, minutes in (("hour", 60), ("day", 1440)) if now % minutes == 2}
+    assert found == {
+        None: 1000,
+        "minute": 1000,
+        "hour": 1110 - begun_later["hour"],
+        "day": 1110 - begun_later["day"],
+    }
+
+
+def test_a_component_or_task_is_read_by_itself(environment: Settings, client: Redis) -> None:
+    now = present(client)
+    count(client, now - 2, {PAID: 1, CALLED: "1 2000 2000 2000 -71 1"})
+    fold(environment)
+    count(client, now - 1, {PAID: 10, CALLED: "1 2000 2000 2000 -71 1"}, identity="2.5")
+
+    for tier in (None, "day"):
+        known = know(environment, moment(now - 30), None, tier, ("shop.pay",))
+        assert together(each.sums for each in known.periods) == Sums(outcomes={PAID_ENDED: 11})
+
+
 def test_what_is_folded_while_it_is_read_is_known_once(
     environment: Settings, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
