@@ -128,6 +128,21 @@ class _KilledOver(Webhook):
         return answer
 
 
+def test_a_clock_that_was_set_back_makes_nobody_wait(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    receiver.answers.append(503)
+    alerts.raise_("a")
+    deliver(settings, client)
+    account = keys.alert_delivery(Webhook(receiver.url, SECRET).identity)
+    client.hset(account, "again_at", "99999999999")
+
+    deliver(settings, client)
+
+    assert receiver.told() == [("alert.raised", "a")]
+
+
 def test_while_one_delivers_nobody_else_does(
     redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
 ) -> None:
