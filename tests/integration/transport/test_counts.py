@@ -13,6 +13,7 @@ from orchestrator.transport.exchange import SETTLE_ONLY
 from tests.integration.transport import places
 from tests.integration.transport.places import PREFIX, TOTALS, list_of
 from tests.integration.transport.workers import Worker
+from tests.own_redis import own_redis
 
 _A = list_of("a")
 
@@ -68,6 +69,27 @@ def test_a_settlement_that_is_sent_twice_is_counted_once(client: Redis) -> None:
     worker.send(SETTLE_ONLY, batch)
 
     assert _counted(client) == {("succeeded", ""): 3}
+
+
+def test_a_restart_between_settlements_neither_loses_nor_doubles_a_count() -> None:
+    with own_redis() as server, Redis(port=server.port) as client:
+        worker = _claimed(client, 3)
+        first, second, third = worker.held()
+        first.done()
+        answered = worker.ledger.take()
+        worker.send(SETTLE_ONLY, answered)
+        second.bury({"reason": "rejected", "task": "shop.pay"})
+        third.done()
+        unanswered = worker.ledger.take()
+        worker.send(SETTLE_ONLY, unanswered)
+
+        server.kill()
+        server.start_again()
+        client.ping()
+        worker.send(SETTLE_ONLY, unanswered)
+
+        assert _counted(client) == {("succeeded", ""): 2, ("dead_lettered", "rejected"): 1}
+        assert client.xlen(places.OUTBOX) == 1
 
 
 def test_a_settlement_that_comes_too_late_is_not_counted(client: Redis) -> None:
