@@ -147,9 +147,7 @@ async def _sums(shared: Shared[Snapshot], read: Callable[[], Snapshot]) -> _Part
 def _dashboard(figures: Figures) -> dict[str, Any]:
     if not figures.knows_sums:
         return {"error": f"the figures cannot be read: {figures.unknown[METRICS]}"}
-    told = dashboard.dashboard(figures.snapshot, figures.health, (), (), time.time())
-    # Samples are what a monitor takes; the fleet's are its history.
-    del told["samples"]
+    told = dashboard.dashboard(figures.snapshot, figures.health, (), time.time())
     if figures.fleet.processes is None:
         told["system_health"]["active_connections"] = None
     return told | {"alerts": figures.alerts(), "unknown": dict(figures.unknown)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from threading import Event, Lock, Thread
@@ -18,7 +19,7 @@ def ask(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What each of them answers, and for those that do not within this time, a sentence that says why.
 
-    One that was given up goes on in its thread, and is not asked a second time until it has ended.
+    One that was given up goes on in its thread; where eight of a name do, none is asked until one ends.
     """
     until = time.monotonic() + limit_seconds
     asked = {name: _begin(name, part) for name, part in parts.items()}
@@ -46,6 +47,14 @@ class _Question(Thread):
         self.answer: Any = None
         self.error: BaseException | None = None
 
+    def begin(self) -> None:
+        """Ask; where there can be no more threads, that is the answer."""
+        try:
+            self.start()
+        except RuntimeError as error:
+            self.error = error
+            self.ended.set()
+
     def run(self) -> None:
         try:
             self.answer = self._part()
@@ -63,7 +72,7 @@ def _begin(name: str, part: Callable[[], Any]) -> _Question | None:
             return None
         question = _Question(name, part)
         _asked[name] = [*under_way, question]
-        question.start()
+        question.begin()
     return question
 
 
@@ -74,7 +83,15 @@ def _sentence(error: BaseException) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock, and none of them goes on here."""
+    global _lock  # noqa: PLW0603 (a process has one)
+    _lock = Lock()
+    _asked.clear()
+
+
 # Several may look at the same time, such as requests of an exporter.
 _MOST_AT_ONCE = 8
 _lock = Lock()
 _asked: dict[str, list[_Question]] = {}
+os.register_at_fork(after_in_child=_after_fork)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from monitoring.fleet import breakers, parts, queues
 from monitoring.fleet.asking import ask
@@ -62,9 +63,15 @@ def _parts(settings: Settings) -> dict[str, Callable[[], Any]]:
         return asked
 
     def answers() -> None:
-        of_broker(_ping)()
-        if settings.broker_url != settings.redis_url:
-            of_redis(_ping)()
+        servers = {"of the broker": of_broker, "of breakers and results": of_redis}
+        if settings.broker_url == settings.redis_url:
+            servers.popitem()
+        for which, of in servers.items():
+            try:
+                of(_ping)()
+            except RedisError as error:
+                # One that is frozen does not say where it is.
+                raise type(error)(f"{error} (the one {which})") from error
 
     return {
         "redis": answers,

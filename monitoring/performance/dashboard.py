@@ -22,20 +22,27 @@ _RESILIENCE: dict[str, Kind] = {
 
 
 def dashboard(
-    snapshot: Snapshot, health: Health, alerts: Iterable[Alert], samples: Iterable[Sample], now: float
+    snapshot: Snapshot,
+    health: Health,
+    alerts: Iterable[Alert],
+    now: float,
+    samples: Iterable[Sample] | None = None,
 ) -> dict[str, Any]:
-    """All of it; `system_health` of the last minutes, the rest of all that is kept. `now` in Unix seconds."""
+    """All of it; `system_health` of the last minutes, the rest of all that is kept. `now` in Unix seconds.
+
+    Samples are what a monitor takes; the fleet has its history instead, and then there is no such key.
+    """
     kept = snapshot.kept()
-    return {
+    told = {
         "system_health": health.figures(),
         "resilience_metrics": {key: kept.events_of(kind) for key, kind in _RESILIENCE.items()},
         "component_performance": {name: _component(kept, name) for name in kept.components()},
         "alerts": [alert.as_json() for alert in alerts],
-        "samples": [sample.as_json() for sample in samples],
         "refused_measures": snapshot.refused,
         "trouble": snapshot.trouble or None,
         "generated_at": times.iso(now),
     }
+    return told if samples is None else told | {"samples": [sample.as_json() for sample in samples]}
 
 
 def _component(kept: Sums, name: str) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class PerformanceMonitor:
         """`get_performance_dashboard`, for code that is not asynchronous."""
         seen = self._seen()
         health, own = self._asked(seen), self._watch.alerts
-        told = dashboard.dashboard(seen.snapshot, health, own, self._watch.samples, self._wall())
+        told = dashboard.dashboard(seen.snapshot, health, own, self._wall(), self._watch.samples)
         if seen.standing is None:
             return told
         # Where somebody looks at the fleet, only own thresholds can have own alerts follow.

@@ -128,6 +128,7 @@ def test_a_broker_that_is_away_hides_neither_what_postgresql_says_nor_the_other_
         fleet.unknown
     )
     assert "onnect" in fleet.unknown["queues"]
+    assert fleet.unknown["redis"].endswith("(the one of the broker)")
     health = _judged(fleet, apart)
     assert health.status == "critical"
     assert "redis_away" in _names(health)

@@ -12,9 +12,9 @@ from monitoring.fleet.gather import LIMIT_SECONDS, gather
 from monitoring.fleet.verdict import judge_fleet
 from monitoring.judging.health import Health
 from monitoring.judging.thresholds import Given
-from monitoring.performance import dashboard
+from monitoring.performance import dashboard, fleetwide
 from monitoring.recording.sums import Snapshot
-from monitoring.rollup.reading import FleetSource
+from monitoring.rollup.reading import ALONE, FleetSource
 from orchestrator import broker, settings
 from orchestrator.alerts.record import SEVERITIES
 from orchestrator.alerts.standing import Standing
@@ -41,11 +41,11 @@ class Seen:
 
     def as_json(self) -> dict[str, Any]:
         """The dashboard's JSON; null is what is not known, and "unknown" says why."""
-        told = dashboard.dashboard(self.snapshot, self.health, (), (), self.fleet.at)
+        told = dashboard.dashboard(self.snapshot, self.health, (), self.fleet.at)
         if not self.knows_sums:
             told["system_health"] |= dict.fromkeys(_OF_SUMS)
             told["resilience_metrics"] = dict.fromkeys(told["resilience_metrics"])
-            told["component_performance"] = {}
+            told["refused_measures"] = None
         if self.fleet.processes is None:
             told["system_health"]["active_connections"] = None
         reasons = [
@@ -59,23 +59,11 @@ class Seen:
         return told | {"alerts": self.alerts(), "reasons": reasons, "fleet": fleet, "unknown": unknown}
 
     def alerts(self) -> list[dict[str, Any]] | None:
-        """Those that are raised, the worst first."""
+        """Those that are raised, the worst first, and of these what is longest so."""
         if self.standing is None:
             return None
-        raised = sorted(self.standing.raised.values(), key=lambda each: each.since)
-        raised.sort(key=lambda each: SEVERITIES.index(each.severity), reverse=True)
-        return [
-            {
-                "name": each.name,
-                "severity": each.severity,
-                "message": each.sentence,
-                "component": each.component,
-                "since": each.since,
-                "acknowledged": each.acknowledged is not None,
-                "silenced": self.standing.silence_of(each.name) is not None,
-            }
-            for each in raised
-        ]
+        raised = sorted(fleetwide.alerts(self.standing), key=lambda each: float(each["since"]))
+        return sorted(raised, key=lambda each: SEVERITIES.index(each["severity"]), reverse=True)
 
 
 class Reader:
@@ -94,6 +82,9 @@ class Reader:
         asked = {"metrics": self._source.snapshot, "fleet": self._gather, "alerts": self._alerts}
         answers, unknown = ask(asked, LIMIT_SECONDS + 1.0)
         snapshot = answers.get("metrics") or Snapshot(0, 0.0, trouble=unknown.get("metrics", ""))
+        if snapshot.trouble:
+            # What this process alone has counted is not what the fleet has.
+            snapshot = Snapshot(snapshot.minute, 0.0, trouble=snapshot.trouble.removesuffix(ALONE))
         fleet: Fleet = answers.get("fleet") or Fleet(0.0, unknown={"redis": unknown.get("fleet", "")})
         thresholds = Given().resolved()
         health = judge_fleet(snapshot, fleet, thresholds, self._settings)

@@ -105,7 +105,7 @@ def _alerts(alerts: list[dict[str, Any]] | None) -> Iterator[str]:
         return
     yield from ("", click.style("alerts", bold=True))
     for alert in alerts[:_MOST_ROWS]:
-        marks = [mark for mark in ("acknowledged", "silenced") if alert[mark]]
+        marks = [mark for mark in ("acknowledged", "silenced") if alert[f"is_{mark}"]]
         since = ", ".join([f"since {times.moment(alert['since'])}", *marks])
         yield fitted(f"{alert['severity']:8}  {alert['name']}  {since}")
 

@@ -50,12 +50,13 @@ def echo(periods: Periods, unknown: Mapping[str, str]) -> None:
 def prometheus(sums: Iterable[Sums]) -> None:
     """The counters and histograms, as the exporter names them."""
     from monitoring.exporter import counted
+    from monitoring.performance import exposition
     from monitoring.performance import prometheus as told
     from monitoring.recording.sums import together
 
     total = together(sums)
     metrics = [*told.counts(total), *counted.families(total, None)]
-    click.echo(told.durations(total) + counted.waits(total) + told.rendered(metrics), nl=False)
+    click.echo(told.durations(total) + counted.waits(total) + exposition.text(metrics), nl=False)
 
 
 def _period(at: datetime, sums: Sums) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_prometheus_text_has_the_exporters_names(counted: None) -> None:
 
     assert 'omninode_requests_total{component="shop",operation="ship",status="error"} 1.0' in lines
     assert (
-        'omninode_task_outcomes_total{outcome="succeeded",queue="celery",reason="",task="shop.pay"} 5.0'
+        'omninode_task_outcomes_total{task="shop.pay",queue="celery",outcome="succeeded",reason=""} 5.0'
         in lines
     )
 

@@ -1,10 +1,13 @@
 """Several things are asked for at the same time; one that fails or hangs is unknown, and hides no other."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from monitoring.fleet import asking
 from monitoring.fleet.asking import ask
 from orchestrator.errors import OmniNodeError
 
@@ -51,3 +54,22 @@ def test_what_hangs_is_given_up_and_its_threads_do_not_pile_up(held: threading.E
     held.set()
     for each in hanging:
         each.join(5)
+
+
+def test_where_there_can_be_no_more_threads_that_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    assert ask({"any": lambda: 1}, 5.0) == ({}, {"any": "RuntimeError: can't start new thread"})
+
+
+def test_a_child_that_is_forked_while_others_ask_can_ask() -> None:
+    with asking._lock:  # noqa: SLF001 (as another thread does)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(ask({"any": lambda: 7}, 5.0) != ({"any": 7}, {}))
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
