@@ -30,7 +30,7 @@ dev: $(READY)  ## Run servers, worker, beat, relay, Flower and exporter until Ct
 	$(BIN)/omninode dev
 
 test: $(READY)  ## Run every test against real servers, three files at a time
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Lint, type-check, check the rooms and the compose file
 	$(BIN)/ruff format --check .

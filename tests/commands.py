@@ -32,10 +32,12 @@ def omninode(
     environment: Mapping[str, str] | None = None,
     stdin: str = "",
     within_seconds: float = 60.0,
+    starts_nothing: bool = False,
 ) -> Done:
-    """Run the command to its end."""
+    """Run the command to its end; `starts_nothing`: this time it only says something, whatever it is else."""
     variables = os.environ | dict(environment or {})
-    if arguments and arguments[0] not in _OF_THEIR_OWN and forked.is_possible(variables):
+    is_forked = starts_nothing or (bool(arguments) and arguments[0] not in _OF_THEIR_OWN)
+    if is_forked and forked.is_possible(variables):
         return _run_forked(arguments, variables, stdin, within_seconds)
     done = subprocess.run(
         [str(_OMNINODE), *arguments],

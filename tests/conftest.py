@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,6 +16,38 @@ from tests.servers import clean_redis, environment_of, fresh_database, template_
 
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
+
+# What takes half a minute or more comes first, so that nobody waits for it at the end. `omninode dev`, and what
+# waits for leases, is held to seconds, and does not begin beside what takes most of the processors.
+_LONG = (
+    "acceptance/test_dev.py",
+    "acceptance/test_lost_redis.py",
+    "acceptance/shared/test_deadlines.py",
+    "acceptance/test_control.py",
+    "acceptance/test_docs.py",
+    "acceptance/test_demo.py",
+    "acceptance/shared/test_alerts.py",
+    "acceptance/test_counts.py",
+    "acceptance/test_prometheus.py",
+    "integration/transport/test_model.py",
+    "acceptance/test_demo_report.py",
+    "acceptance/test_pools.py",
+)
+_FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files: long ones first, those that need no server last."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.relative_to(_FOLDER).as_posix()
+    if name in _LONG:
+        return _LONG.index(name)
+    return len(_LONG) + name.startswith("unit/")
 
 
 @pytest.fixture(autouse=True)

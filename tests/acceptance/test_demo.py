@@ -1,4 +1,4 @@
-"""The demo ends well when everything is there, and says what is missing when it is not."""
+"""The demo runs by itself, on servers of its own, and leaves nothing."""
 
 import json
 import os
@@ -7,21 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, LiteralString
 
 import psutil
-import psycopg
 import pytest
 
 from orchestrator.dev.environment import FOREIGN
-from orchestrator.dev.stack import Addresses
-from orchestrator.settings import Settings
-from tasks.cli.demo import stay
-from tasks.demo.measured import Comparison, Measured
 from tests.commands import Done, omninode
 from tests.pages import ROOT
-from tests.processes import start_worker, wait_until
-from tests.servers import clean_redis, environment_of, fresh_database
+from tests.processes import wait_until
 
 OMNINODE = str(Path(sys.executable).parent / "omninode")
 _WITH_TERMINAL = """
@@ -30,24 +23,6 @@ fcntl.ioctl(0, termios.TIOCSCTTY)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 INPUT = ROOT / "examples" / "github-webhooks.jsonl"
-UNUSED: Any = None
-
-
-@pytest.fixture(scope="module")
-def processed(stack: Addresses, template: str) -> Iterator[Settings]:
-    """Servers on which the demo's input has been processed, the first five hooks twice."""
-    with (
-        clean_redis(stack.redis_url) as redis_url,
-        fresh_database(stack.database_url, template) as database_url,
-        environment_of(stack, redis_url, database_url) as settings,
-        start_worker(),
-    ):
-        assert omninode("hooks", "ingest", str(INPUT)).code == 0
-        first = "".join(INPUT.read_text().splitlines(keepends=True)[:5])
-        assert omninode("hooks", "ingest", "-", stdin=first).code == 0
-        with psycopg.connect(database_url, autocommit=True) as database:
-            wait_until(lambda: _work_left(database) == 0, 30, "the texts' comparison")
-        yield settings
 
 
 @pytest.fixture
@@ -56,34 +31,6 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = tmp_path_factory.mktemp("input") / "few.jsonl"
     lines.write_text("".join(INPUT.read_text().splitlines(keepends=True)[:9]))
     return lines
-
-
-@pytest.fixture
-def database(processed: Settings) -> Iterator[psycopg.Connection[Any]]:
-    """A connection whose changes the report sees, and which are undone after the test."""
-    tables = ("hook_events", "texts", "similar_texts", "model_calls", "staged_tasks")
-    with psycopg.connect(processed.database_url, autocommit=True) as connection:
-        for table in tables:
-            connection.execute(f"CREATE TABLE kept_{table} AS TABLE {table}")
-        yield connection
-        connection.execute("TRUNCATE hook_events, texts, similar_texts, model_calls, staged_tasks")
-        for table in tables:
-            connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept_{table}")
-            connection.execute(f"DROP TABLE kept_{table}")
-
-
-def _work_left(database: psycopg.Connection[Any]) -> int:
-    row = database.execute(
-        "SELECT (SELECT count(*) FROM staged_tasks) + (SELECT count(*) FROM texts WHERE compared_at IS NULL)"
-    ).fetchone()
-    assert row
-    return int(row[0])
-
-
-def _report() -> tuple[int, list[str]]:
-    done = omninode("demo", "--report-only", "--json")
-    assert done.stdout, done.stderr
-    return done.code, json.loads(done.stdout)["missing"]
 
 
 def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path) -> None:
@@ -133,28 +80,6 @@ def test_the_demo_runs_by_itself_and_reports_what_the_servers_say(tmp_path: Path
     }
     assert report["measured"]["resilience"]["circuit_breaker_trips"] == outage["opened"]
     assert _left_in(tmp_path) == []
-
-
-def test_a_figure_that_the_dashboard_and_postgresql_do_not_share_is_missing() -> None:
-    compared = (
-        Comparison("deaths", 22, 22),
-        Comparison("orders stored", 20, 21),
-        Comparison("calls", None, 0),
-    )
-    measured = Measured("healthy", 0.0, None, {}, (), compared)
-
-    assert list(measured.missing()) == [
-        "orders stored: the dashboard says 20, PostgreSQL says 21",
-        "calls: the dashboard does not know, PostgreSQL says 0",
-    ]
-
-
-def test_without_a_terminal_the_demo_does_not_stay_and_names_no_address_that_is_gone(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    stay(UNUSED, as_json=False)
-
-    assert capsys.readouterr().out == ""
 
 
 def test_on_a_terminal_the_report_stays_until_ctrl_c_which_is_a_success(tmp_path: Path, few: Path) -> None:
@@ -214,68 +139,6 @@ def _on_a_terminal(
         process.kill()
         process.wait(5)
         os.close(screen)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "there is no hook in"),
-        ("\n{", "line 2 of"),
-        ('{"event": "ping"}', "is no hook: `payload` is missing"),
-    ],
-)
-def test_an_input_that_is_wrong_is_refused_before_anything_is_started(
-    tmp_path: Path, text: str, said: str
-) -> None:
-    (tmp_path / "hooks.jsonl").write_text(text)
-    refused = omninode(
-        "demo", "--input", str(tmp_path / "hooks.jsonl"), environment={"TMPDIR": str(tmp_path)}
-    )
-    assert refused.code != 0
-    assert refused.stderr.startswith("omninode: ")
-    assert said in refused.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["hooks.jsonl"]
-
-
-def test_a_report_on_servers_that_are_away_is_a_sentence() -> None:
-    away = {"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/postgres"}
-    refused = omninode("demo", "--report-only", environment=away, within_seconds=10)
-    assert refused.code == 1
-    assert refused.stderr.startswith("omninode: PostgreSQL does not answer")
-
-
-def test_nothing_is_missing_when_all_was_processed(processed: Settings) -> None:
-    assert _report() == (0, [])
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        ("DELETE FROM hook_events WHERE event = 'ping'", "(ping) is not stored"),
-        ("UPDATE hook_events SET status = 'failed', error = 'x' WHERE event = 'ping'", "(ping) is failed: x"),
-        ("DELETE FROM texts WHERE kind = 'discussion'", "the text of discussion"),
-        ("UPDATE texts SET embedding = array_fill(0, ARRAY[256])::vector", "has no embedding"),
-        ("UPDATE texts SET embedding = NULL WHERE kind = 'issue'", "has no embedding"),
-        ("UPDATE texts SET label = NULL WHERE kind = 'commit'", "has no label"),
-        ("DELETE FROM model_calls", "is not recorded"),
-        ("DELETE FROM similar_texts", "are similar, and no pair says so"),
-        (
-            """INSERT INTO staged_tasks (id, delivery_id, task, args, kwargs, options, due_at)
-               VALUES (gen_random_uuid(), 'x', 'probe.none', '[]', '{}', '{}', now() + interval '1 day')""",
-            "1 staged tasks were not sent",
-        ),
-        ("UPDATE hook_events SET duplicates = 0", "5 deliveries were sent twice, 0 were seen"),
-    ],
-)
-def test_whatever_is_missing_is_named(
-    database: psycopg.Connection[Any], damage: LiteralString, said: str
-) -> None:
-    assert database.execute(damage).rowcount > 0
-
-    code, missing = _report()
-
-    assert code == 1
-    assert any(said in sentence for sentence in missing), missing
 
 
 def _left_in(folder: Path) -> list[str]:

@@ -195,6 +195,17 @@ def test_status_leads_another_terminal_to_it(dev: Dev) -> None:
     assert f"export REDIS_URL={told['redis_url']}\n" in exports.stdout
 
 
+def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(dev: Dev) -> None:
+    """The last test that needs what all have shared."""
+    told = dev.ready()
+    known = dev.processes()
+    os.kill(told["pids"]["redis"], signal.SIGKILL)
+    assert dev.process.wait(5) == 1
+    assert "redis was killed by SIGKILL; the last it said:" in dev.err.read_text()
+    assert "Ready to accept connections" in dev.err.read_text()
+    _assert_nothing_is_left(dev, known, 1.0)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_five_seconds_after_a_signal_nothing_is_left_even_of_a_busy_worker(
     tmp_path: Path, number: signal.Signals
@@ -232,20 +243,9 @@ def test_a_kill_at_the_very_first_trace_leaves_nothing(tmp_path: Path) -> None:
         _assert_nothing_is_left(dev, dev.processes())
 
 
-def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(tmp_path: Path) -> None:
-    with _started(tmp_path / "dev", "--concurrency", "1") as dev:
-        told = dev.ready()
-        known = dev.processes()
-        os.kill(told["pids"]["redis"], signal.SIGKILL)
-        assert dev.process.wait(5) == 1
-        assert "redis was killed by SIGKILL; the last it said:" in dev.err.read_text()
-        assert "Ready to accept connections" in dev.err.read_text()
-        _assert_nothing_is_left(dev, known, 1.0)
-
-
 def test_a_module_that_cannot_be_found_is_named_before_anything_is_started(tmp_path: Path) -> None:
     environment = {"TMPDIR": str(tmp_path), "OMNINODE_IMPORTS": "no_such_module.tasks"}
-    refused = omninode("dev", environment=environment)
+    refused = omninode("dev", environment=environment, starts_nothing=True)
     assert refused.code == 2
     assert refused.stderr == (
         "omninode: OMNINODE_IMPORTS names no_such_module.tasks, which cannot be found here: "
@@ -256,7 +256,7 @@ def test_a_module_that_cannot_be_found_is_named_before_anything_is_started(tmp_p
 
 def test_wrong_settings_are_named_before_anything_is_started(tmp_path: Path) -> None:
     environment = {"TMPDIR": str(tmp_path), "KAFKA_MAX_RETRIES": "many"}
-    refused = omninode("dev", environment=environment)
+    refused = omninode("dev", environment=environment, starts_nothing=True)
     assert refused.code == 2
     assert "KAFKA_MAX_RETRIES=many" in refused.stderr
     assert list(tmp_path.iterdir()) == []
