@@ -33,6 +33,8 @@ WRITE_SECONDS = 1.0
 _AWAY_SECONDS = 2.0
 # Who asks waits for this at most, and so does a process that ends.
 _ANSWER_SECONDS = 1.0
+# The figures of these alone are hardly ever looked at: a day's take tens of megabytes of memory.
+_WORKING, _WORKING_HOURS = frozenset({"worker", "child", "relay"}), 1.0
 # What a Redis that is not there, or does not answer as one, makes its client raise.
 AWAY = (RedisError, OSError, SettingsError)
 
@@ -42,12 +44,18 @@ class Writer:
 
     def __init__(self, role: str = "application") -> None:
         self.role = role
-        given = Given()
-        self.recorder = Recorder(lambda: given.resolved().retention_hours, on_first=self.wake)
+        self._given = Given()
+        self.recorder = Recorder(lambda: self.kept_hours, on_first=self.wake)
         self._is_kept = False
         # One of C: a record in a signal's handler may wake it while it is being woken.
         self._woken: SimpleQueue[None] = SimpleQueue()
         self.reset()
+
+    @property
+    def kept_hours(self) -> float:
+        """For how long this process keeps minutes of its own, for who asks while Redis is away."""
+        hours = self._given.resolved().retention_hours
+        return min(hours, _WORKING_HOURS) if self.role in _WORKING else hours
 
     def reset(self) -> None:
         """Begin at zero: of a forked child the parent writes what was recorded before, and has the thread."""

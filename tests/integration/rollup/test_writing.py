@@ -93,6 +93,13 @@ def test_a_forked_child_writes_its_own_and_not_its_parents(client: Redis) -> Non
     assert [each.pid for each in processes.read(client)] == [os.getpid()]
 
 
+@pytest.mark.parametrize(("role", "kept_hours"), [("application", 24.0), ("worker", 1.0), ("child", 1.0)])
+def test_what_runs_tasks_keeps_an_hour_in_its_memory_and_others_what_they_are_told_to(
+    client: Redis, role: str, kept_hours: float
+) -> None:
+    assert Writer(role).kept_hours == kept_hours
+
+
 def test_a_process_of_multiprocessing_writes_at_its_end(client: Redis) -> None:
     process.recorder.record("shop", "order", 1.0, True)
     child = multiprocessing.get_context("fork").Process(target=_record_and_end)
