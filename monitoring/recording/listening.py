@@ -59,16 +59,15 @@ def listener_for_fleet(recorder: Recorder) -> Listener:
     def hear(event: Event) -> None:
         # Each task tells of these two: looking at the type is what costs least.
         if type(event) is CallEnded:
-            component = event.component
-            record(
-                component if component and not component.isspace() else _NAMELESS,
-                event.operation,
-                event.duration_seconds * 1000.0,
-                event.success,
-                event.error_type or None,
-            )
+            component, operation, seconds, success, error_type = event
+            if not component or component.isspace():
+                component = _NAMELESS
+            record(component, operation, seconds * 1000.0, success, error_type or None)
         elif type(event) is Begun:
-            record_wait(_named(event.queue), _named(event.component), event.waited_seconds * 1000.0)
+            component, queue, seconds = event
+            if not component or component.isspace() or not queue or queue.isspace():
+                component, queue = _named(component), _named(queue)
+            record_wait(queue, component, seconds * 1000.0)
         elif not _is_counted_elsewhere(event):
             hear_others(event)
 
