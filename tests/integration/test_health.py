@@ -14,13 +14,15 @@ import pytest
 from celery import Celery
 
 from monitoring.health.probes.breakers import check_breakers
+from monitoring.health.probes.workers import check_workers
 from monitoring.health.verdict import Degraded
-from orchestrator import keys, redis
+from orchestrator import keys, redis, routing
 from orchestrator.beat import Pulse, last_heartbeat
 from orchestrator.breaker.report import Report
 from orchestrator.breaker.store import Store
 from orchestrator.dev.ports import LOOPBACK, free
 from orchestrator.dev.servers.serving import package_folder
+from orchestrator.install import install
 from orchestrator.policy import Policy
 from orchestrator.settings import Settings
 from tests.asides import set_aside
@@ -384,3 +386,18 @@ def test_a_beat_that_waits_to_take_over_does_not_speak_for_the_one_that_ticks(re
 
     assert heartbeat is not None
     assert (heartbeat.beat, heartbeat.at) == ("host:1", 100.0)
+
+
+def test_a_solo_worker_that_works_and_cannot_answer_is_seen(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"node": "solo@h", "host": "h", "pid": 1, "pool": "solo", "concurrency": 1, "at": time.time()}
+    queues = [queue.name for queue in routing.queues()]
+    with (
+        install(Celery("asked", set_as_current=False), environment) as app,
+        redis.connect(environment.redis_url) as server,
+    ):
+        monkeypatch.setattr("monitoring.health.probes.workers.current_app", app)
+        server.hset(keys.workers(), "solo@h", json.dumps(told | {"queues": queues}))
+
+        assert check_workers() == "1 worker; every queue is served"
