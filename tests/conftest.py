@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -17,23 +16,20 @@ from tests.servers import clean_redis, environment_of, fresh_database, template_
 if TYPE_CHECKING:
     from orchestrator.dev.stack import Addresses
 
-# What takes half a minute or more comes first, so that nobody waits for it at the end. `omninode dev`, and what
-# waits for leases, is held to seconds, and does not begin beside what takes most of the processors.
+# What takes half a minute or more comes first, so that nobody waits for it at the end. `omninode dev` is held
+# to seconds: what begins beside it waits more than it works, and the demo begins when it has ended.
 _LONG = (
-    "acceptance/test_dev.py",
-    "acceptance/test_lost_redis.py",
-    "acceptance/shared/test_deadlines.py",
-    "acceptance/test_control.py",
-    "acceptance/test_docs.py",
-    "acceptance/test_demo.py",
-    "acceptance/shared/test_alerts.py",
-    "acceptance/test_counts.py",
-    "acceptance/test_prometheus.py",
-    "integration/transport/test_model.py",
-    "acceptance/test_demo_report.py",
-    "acceptance/test_pools.py",
+    "tests/acceptance/test_dev.py",
+    "tests/acceptance/test_lost_redis.py",
+    "tests/acceptance/test_prometheus.py",
+    "tests/acceptance/shared/test_deadlines.py",
+    "tests/acceptance/shared/test_alerts.py",
+    "tests/acceptance/test_docs.py",
+    "tests/acceptance/test_demo.py",
+    "tests/acceptance/test_counts.py",
+    "tests/integration/transport/test_model.py",
+    "tests/acceptance/test_demo_report.py",
 )
-_FOLDER = Path(__file__).parent
 
 
 @pytest.hookimpl(trylast=True)
@@ -44,10 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _turn(item: pytest.Item) -> int:
-    name = item.path.relative_to(_FOLDER).as_posix()
+    name = item.nodeid.partition("::")[0]
     if name in _LONG:
         return _LONG.index(name)
-    return len(_LONG) + name.startswith("unit/")
+    return len(_LONG) + name.startswith("tests/unit/")
 
 
 @pytest.fixture(autouse=True)
