@@ -36,7 +36,7 @@ RULES = {
         _rule("breaker_open", "breakers"),
         _rule("beat_late", "beat", is_confirmed=True),
         _rule("relay_away", "relays", is_confirmed=True),
-        _rule("metrics_behind", "metrics_behind_minutes"),
+        _rule("metrics_behind", "metrics_behind_minutes", is_confirmed=True),
         _rule("redis_away"),
     )
 }
