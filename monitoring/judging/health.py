@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from monitoring.judging.failures import Failures, failures, whole
 from monitoring.judging.surroundings import Surroundings
 from monitoring.judging.thresholds import Thresholds
-from monitoring.recording.sums import Calls, Snapshot, Sums
+from monitoring.recording.sums import Snapshot, Sums
 
 Status = Literal["healthy", "degraded", "critical"]
 Severity = Literal["info", "warning", "critical"]
 
-# What is judged: the present minute and the five before it; and nothing by fewer calls than this.
+# What is judged: the present minute and the five before it; and nothing by fewer tasks and calls than this.
 WINDOW_MINUTES, LEAST_CALLS = 5, 10
 _CRITICAL_TIMES = 2
 _WORST: tuple[Severity, ...] = ("critical", "warning", "info")
@@ -38,11 +39,12 @@ class Health:
     recent: Sums
     uptime_seconds: float
     surroundings: Surroundings
+    failures: Mapping[str, Failures] = field(default_factory=dict)
 
     @property
     def error_percent(self) -> float:
-        """The part of calls that failed; 0 where there were none."""
-        return error_percent(self.recent, None)
+        """The part of all tasks and calls that failed, which is judged; 0 where there were none."""
+        return whole(self.failures).percent
 
     def figures(self) -> dict[str, Any]:
         """As the dashboard shows it. The average is null where nothing was called: it is unknown, not 0."""
@@ -59,11 +61,15 @@ class Health:
         """All of it: `figures`, reasons, components, connections by service, memory and window."""
         return self.figures() | {
             "reasons": [reason.sentence for reason in self.reasons if reason.severity != "info"],
-            "components": {name: self._component(name) for name in self.recent.components()},
+            "components": {name: self._component(name) for name in self._components()},
             "connections": dict(self.surroundings.connections),
             "memory_usage_bytes": self.surroundings.memory_bytes,
             "window_seconds": WINDOW_MINUTES * 60,
         }
+
+    def _components(self) -> list[str]:
+        # A task may die without a call, such as one that no worker knows.
+        return sorted({*self.recent.components(), *self.failures})
 
     def _component(self, name: str) -> dict[str, Any]:
         calls = self.recent.of(name)
@@ -71,7 +77,7 @@ class Health:
         return {
             "status": _status([reason.severity for reason in about]),
             "total_requests": calls.count,
-            "error_rate_percent": round(error_percent(self.recent, name), 3),
+            "error_rate_percent": round(self.failures.get(name, Failures()).percent, 3),
             "average_duration_ms": rounded(calls.average_ms),
             "p95_duration_ms": rounded(calls.quantile_ms(0.95)),
         }
@@ -80,18 +86,21 @@ class Health:
 def judge(snapshot: Snapshot, thresholds: Thresholds, surroundings: Surroundings) -> Health:
     """The verdict on the last five minutes.
 
-    Critical: of all calls, at least twice as many failed as the threshold allows. Degraded: more failed than
-    it allows, or of one component; or one component's average or p95 is above the threshold; or a circuit is
-    known to be open; or it is unknown how the fleet is. Nothing is concluded from fewer than ten calls.
+    Critical: of all tasks and calls, at least twice as many failed as the threshold allows. Degraded: more
+    failed than it allows, or of one component; or one component's average or p95 is above the threshold; or a
+    circuit is known to be open; or it is unknown how the fleet is. Nothing is concluded from fewer than ten.
     """
     recent = snapshot.recent(WINDOW_MINUTES)
-    reasons = [*_whole(recent, thresholds)]
+    failed = failures(snapshot, WINDOW_MINUTES)
+    reasons = _errors(whole(failed), thresholds, None)
+    for component, each in sorted(failed.items()):
+        reasons += _errors(each, thresholds, component)
     for component in recent.components():
-        reasons += _component(recent, component, thresholds)
+        reasons += _slowness(recent, component, thresholds)
     for name, words in surroundings.circuits.items():
         reasons.append(Reason(f"circuit:{name}", "warning", f"the circuit of {name!r} {words}", name))
     reasons += _of_itself(snapshot)
-    return Health(status_of(reasons), tuple(reasons), recent, snapshot.uptime_seconds, surroundings)
+    return Health(status_of(reasons), tuple(reasons), recent, snapshot.uptime_seconds, surroundings, failed)
 
 
 def status_of(reasons: Iterable[Reason]) -> Status:
@@ -107,46 +116,47 @@ def rank(reason: Reason) -> tuple[int, str]:
     return _WORST.index(reason.severity), reason.name
 
 
-def error_percent(sums: Sums, component: str | None) -> float:
-    """The part of calls that failed, of a component or of all; 0 where there were none."""
-    calls = sums.count(component)
-    return 100 * sums.count(component, "error") / calls if calls else 0.0
-
-
 def rounded(value: float | None) -> float | None:
     """To the microsecond, where it is one of milliseconds."""
     return None if value is None else round(value, 3)
 
 
-def _whole(recent: Sums, thresholds: Thresholds) -> list[Reason]:
-    return _errors(recent.of(), error_percent(recent, None), thresholds, None)
-
-
-def _component(recent: Sums, name: str, thresholds: Thresholds) -> list[Reason]:
-    calls = recent.of(name)
-    reasons = _errors(calls, error_percent(recent, name), thresholds, name)
-    average, p95 = calls.average_ms or 0.0, calls.quantile_ms(0.95) or 0.0
-    if calls.count >= LEAST_CALLS and max(average, p95) > thresholds.response_ms:
-        which, value = ("average", average) if average > thresholds.response_ms else ("p95", p95)
-        sentence = (
-            f"calls of {name!r} took {value:.0f} ms ({which} of {calls.count} in the last "
-            f"{WINDOW_MINUTES} minutes), which is above {thresholds.response_ms:g} ms"
-        )
-        reasons.append(Reason(f"response_time:{name}", "warning", sentence, name))
-    return reasons
-
-
-def _errors(calls: Calls, percent: float, thresholds: Thresholds, component: str | None) -> list[Reason]:
-    if calls.count < LEAST_CALLS or percent <= thresholds.error_percent:
+def _errors(failed: Failures, thresholds: Thresholds, component: str | None) -> list[Reason]:
+    percent = failed.percent
+    if failed.ended < LEAST_CALLS or percent <= thresholds.error_percent:
         return []
-    is_critical = percent >= min(100.0, _CRITICAL_TIMES * thresholds.error_percent)
-    of = "all calls" if component is None else f"calls of {component!r}"
+    critical_percent = min(100.0, _CRITICAL_TIMES * thresholds.error_percent)
+    is_critical = percent >= critical_percent
+    held_against = (
+        f"critical from {critical_percent:g} % on" if is_critical else f"above {thresholds.error_percent:g} %"
+    )
     sentence = (
-        f"{percent:.1f} % of {of} failed ({calls.count} in the last {WINDOW_MINUTES} minutes), "
-        f"which is above {thresholds.error_percent:g} %"
+        f"{percent:.1f} % of {_what(failed, component)} ({failed.failed} of {failed.ended} in the last "
+        f"{WINDOW_MINUTES} minutes), which is {held_against}"
     )
     name = "error_rate" if component is None else f"error_rate:{component}"
     return [Reason(name, "critical" if is_critical else "warning", sentence, component)]
+
+
+def _what(failed: Failures, component: str | None) -> str:
+    if component is not None:
+        return f"the tasks of {component!r} died" if failed.tasks else f"calls of {component!r} failed"
+    if not failed.tasks:
+        return "all calls failed"
+    return "all tasks and calls failed" if failed.calls else "all tasks died"
+
+
+def _slowness(recent: Sums, name: str, thresholds: Thresholds) -> list[Reason]:
+    calls = recent.of(name)
+    average, p95 = calls.average_ms or 0.0, calls.quantile_ms(0.95) or 0.0
+    if calls.count < LEAST_CALLS or max(average, p95) <= thresholds.response_ms:
+        return []
+    which, value = ("average", average) if average > thresholds.response_ms else ("p95", p95)
+    sentence = (
+        f"calls of {name!r} took {value:.0f} ms ({which} of {calls.count} in the last "
+        f"{WINDOW_MINUTES} minutes), which is above {thresholds.response_ms:g} ms"
+    )
+    return [Reason(f"response_time:{name}", "warning", sentence, name)]
 
 
 def _of_itself(snapshot: Snapshot) -> list[Reason]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from monitoring.judging.health import Health, error_percent, rounded
+from monitoring.judging.health import Health, rounded
 from monitoring.performance.alerts import Alert
 from monitoring.performance.samples import Sample
 from monitoring.recording.kinds import Kind
@@ -46,10 +46,10 @@ def dashboard(
 
 
 def _component(kept: Sums, name: str) -> dict[str, Any]:
-    calls = kept.of(name)
+    calls, succeeded = kept.of(name), kept.count(name, "success")
     return {
         "total_requests": calls.count,
-        "success_rate_percent": round(100 - error_percent(kept, name), 3),
+        "success_rate_percent": round(100 * succeeded / calls.count, 3) if calls.count else 100.0,
         "average_duration_ms": rounded(calls.average_ms),
         "p50_duration_ms": rounded(calls.quantile_ms(0.5)),
         "p95_duration_ms": rounded(calls.quantile_ms(0.95)),

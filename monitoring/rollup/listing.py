@@ -16,8 +16,8 @@ from orchestrator import keys
 from orchestrator.alerts.standing import Standing
 from orchestrator.tally import fields
 
-# What is said to be recent: the present minute and so many before it; see `judging.health`.
-RECENT_MINUTES = 5
+# What is judged, the present minute and five before it, and one more of which it is asked what is a task.
+RECENT_MINUTES = 6
 
 
 class Listed:

@@ -37,7 +37,7 @@ def test_a_component_that_fails_among_many_that_work_degrades_the_whole_and_says
 
     assert (health["status"], health["components"]["mail"]["status"]) == ("degraded", "critical")
     assert health["reasons"] == [
-        "100.0 % of calls of 'mail' failed (10 in the last 5 minutes), which is above 5 %"
+        "100.0 % of calls of 'mail' failed (10 of 10 in the last 5 minutes), which is critical from 10 % on"
     ]
 
 
