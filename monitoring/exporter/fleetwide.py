@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from monitoring.exporter.figures import PARTS, Figures
 from monitoring.fleet.figures import BreakerFigures, Fleet, QueueFigures
 from orchestrator.alerts.standing import Standing
+from orchestrator.tally.names import name as counted
 
 _CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
 _PLACES = ("waiting", "delayed", "aside", "in_flight")
@@ -87,7 +88,7 @@ def _alerts(standing: Standing | None) -> Metric:
     if standing:
         for name, alert in sorted(standing.raised.items()):
             if standing.silence_of(name) is None:
-                raised.add_metric((name, alert.severity), 1)
+                _add(raised, (name, alert.severity), 1)
     return raised
 
 
@@ -97,4 +98,5 @@ def _gauge(name: str, says: str, *labels: str) -> GaugeMetricFamily:
 
 def _add(metric: GaugeMetricFamily, labels: tuple[str, ...], value: float | None) -> None:
     if value is not None:
-        metric.add_metric(labels, value)
+        # Queues and circuits are called here as where they are counted.
+        metric.add_metric([counted(label) for label in labels], value)

@@ -9,7 +9,7 @@ MOST_COMPONENTS, MOST_OPERATIONS, MOST_PAIRS, MOST_ERROR_TYPES = 200, 50, 1000, 
 
 
 def label(what: str, text: object) -> str:
-    """The text as a label, its secrets masked; more than 200 characters are cut, and a hash tells them apart.
+    """The text as a label: see `orchestrator.tally.names.name`.
 
     Raises:
         InvalidMeasure: it is no text, or nothing but spaces; `what` says of which argument.

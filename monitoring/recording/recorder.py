@@ -26,7 +26,7 @@ class Recorder(Ledger):
         success: bool,  # noqa: FBT001
         error_type: str | None = None,
     ) -> None:
-        """A call has ended. What takes longer than twelve days counts as that; see `label` for long names.
+        """A call has ended. What takes longer than twelve days counts as that; see `label` for names.
 
         A call that has failed is an error of the type `unknown` where `error_type` is None or "".
 

@@ -67,7 +67,7 @@ def states(index: Database) -> list[str]:
 
 
 def test_a_list_shows_what_nobody_has_dealt_with_the_newest_first(run: Callable[..., Result]) -> None:
-    done = run("list")
+    done = run("list", env={"COLUMNS": "100"})
 
     lines = done.stdout.splitlines()
     assert (done.exit_code, lines[0].split()) == (0, ["id", "age", "state", "queue", "task", "error"])

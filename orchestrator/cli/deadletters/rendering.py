@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from orchestrator import redaction, times
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH, _LEAST, _GAP = 80, 20, "  "
+# Of a pipe or a file: what reads it wants it whole.
+_ANY_WIDTH = 1_000_000
 
 
 def echo_json(shown: Mapping[str, Any], **counts: Mapping[str, int]) -> None:
@@ -23,10 +26,10 @@ def echo_json(shown: Mapping[str, Any], **counts: Mapping[str, int]) -> None:
 
 
 def columns() -> int:
-    """How many columns the terminal has, 80 where there is none."""
+    """How many columns the terminal has, or COLUMNS says; in a pipe or a file, as many as are needed."""
     from shutil import get_terminal_size
 
-    return get_terminal_size((_WIDTH, 24)).columns
+    return get_terminal_size((_WIDTH if sys.stdout.isatty() else _ANY_WIDTH, 24)).columns
 
 
 def fitted(text: str) -> str:
@@ -38,10 +41,14 @@ def fitted(text: str) -> str:
 
 
 def wrapped(text: str, indent: int) -> str:
-    """The text, without what a terminal would obey, in lines that fit it, all but the first one indented."""
+    """The text, without what a terminal would obey, in lines that fit it, all but the first one indented.
+
+    Nothing of it is cut: where there is no terminal, they have 80 columns.
+    """
     from textwrap import fill
 
-    return fill(redaction.printable(text), columns(), subsequent_indent=" " * indent, break_on_hyphens=False)
+    width = columns() if columns() < _ANY_WIDTH else _WIDTH
+    return fill(redaction.printable(text), width, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def table(

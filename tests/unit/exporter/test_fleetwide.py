@@ -33,6 +33,7 @@ _SUMS = Sums(
 _QUEUES = {
     "mails": QueueFigures(1, 2, 3, 4, paused=False, oldest_waiting_seconds=5.0, workers=1),
     "held": QueueFigures(1, 0, None, 0, paused=True, oldest_waiting_seconds=9000.0, workers=0),
+    "odd\x1b[31m": QueueFigures(7, 0, 0, 0, paused=False, oldest_waiting_seconds=1.0, workers=1),
 }
 _BREAKERS = {
     "closed": BreakerFigures("closed"),
@@ -63,6 +64,11 @@ def told() -> str:
 def test_what_waits_by_order_is_told_apart_from_what_waits_in_vain(told: str) -> None:
     assert exposition.value(told, "omninode_queue_paused", queue="held") == 1
     assert exposition.value(told, "omninode_queue_paused", queue="mails") == 0
+
+
+def test_a_queue_is_called_as_where_it_is_counted(told: str) -> None:
+    assert exposition.value(told, "omninode_queue_messages", queue=r"odd\x1b[31m", state="waiting") == 7
+    assert "\x1b" not in told
 
 
 def test_a_circuit_that_nobody_calls_any_more_is_told_apart_from_one_that_stays_open(told: str) -> None:

@@ -22,6 +22,16 @@ def test_a_table_fits_its_columns_and_the_last_one_gives_way(
     ]
 
 
+def test_what_is_read_from_a_pipe_is_not_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    rendering.table(["id", "error"], [["abc", "x" * 200]])
+
+    assert capsys.readouterr().out.splitlines() == ["id   error", f"abc  {'x' * 200}"]
+
+
 def test_a_sparkline_has_a_bar_for_each_number_and_a_dot_for_none() -> None:
     assert rendering.sparkline([0, 1, 2, 4, 8, 0]) == "·▁▂▄█·"
     assert rendering.sparkline([0, 1]) == "·█"

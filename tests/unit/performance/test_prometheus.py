@@ -95,4 +95,4 @@ def test_any_text_is_a_label() -> None:
     counts = _samples(asyncio.run(monitor.get_prometheus_metrics()))["omninode_requests_total"]
 
     shown = {dict(labels)["component"] for labels in counts}
-    assert shown == {*names[:4], "half \\ud800", "nul \0"}
+    assert shown == {names[0], r"two\nlines", *names[2:4], r"half \ud800", r"nul \x00"}

@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from orchestrator.tally import fields
+from orchestrator.tally.names import name
 
 
 def test_a_name_of_a_megabyte_is_counted_under_a_short_one_and_not_kept() -> None:
@@ -35,3 +36,17 @@ def test_names_that_producers_invent_leave_the_tasks_theirs(monkeypatch: pytest.
     assert fields.outcome("a.real.one", "celery", "succeeded") == fields.field(
         "outcome", "a.real.one", "celery", "succeeded", ""
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("shop.pay\x00\x1b[31m", r"shop.pay\x00\x1b[31m"),
+        ("two\nlines\x9b\x7f", r"two\nlines\x9b\x7f"),
+        ("a\u2028b", r"a\u2028b"),
+        ("größe ✓ \\x00", "größe ✓ \\x00"),
+    ],
+)
+def test_a_name_has_no_character_that_a_terminal_obeys(text: str, counted: str) -> None:
+    assert name(text) == counted
+    assert name(counted) == counted
