@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitoring.alerts.rules import rule_of
 from monitoring.judging.health import Reason
@@ -21,13 +21,19 @@ class Found:
     """What a look has found, by name: `at` the limits, and what still `holds` at four fifths of them.
 
     `unknown` names the parts of the fleet that could not be found out. `counts`: whether it comes long enough
-    after the last one to be one of those that confirm or clear.
+    after the last one to be one of those that confirm or clear. `since` has, of what began before it could be
+    found, when that was (ISO 8601).
     """
 
     at: Mapping[str, Reason] = field(default_factory=dict)
     holds: Mapping[str, Reason] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     counts: bool = True
+    since: Mapping[str, str] = field(default_factory=dict)
+
+    def with_past(self, reason: Reason, since: str) -> Found:
+        """The same and this, which has begun then."""
+        return replace(self, at={**self.at, reason.name: reason}, since={**self.since, reason.name: since})
 
     def is_known(self, name: str) -> bool:
         """Whether it could be found out that the alert of this name is none any more."""
@@ -42,7 +48,7 @@ def changes(standing: Standing, found: Found, waiting: frozenset[str]) -> Iterat
         if raised is not None:
             yield changing.found(standing, _steadied(raised, reason, found.holds.get(name)))
         elif _is_due(name, found, waiting):
-            yield changing.found(standing, _alert(reason))
+            yield changing.found(standing, _alert(reason), found.since.get(name, ""))
     for name, raised in standing.raised.items():
         if name not in found.at and found.is_known(name):
             yield _missing(standing, raised, found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -13,12 +12,12 @@ from redis.exceptions import RedisError
 
 from monitoring.alerts import asking, hysteresis
 from monitoring.alerts.delivering import deliver
+from monitoring.alerts.outage import Outage
 from monitoring.alerts.turn import Looks, remember, remembered, turn
-from monitoring.judging.health import Reason
 from monitoring.recording.source import Source
 from monitoring.rollup import verdicts
 from monitoring.rollup.reading import FleetSource
-from orchestrator import broker, forks, logger, times
+from orchestrator import broker, forks, logger
 from orchestrator.alerts import changing
 from orchestrator.alerts.changing import Change
 from orchestrator.alerts.store import Store
@@ -27,6 +26,8 @@ from orchestrator.settings import Settings
 
 _LOG = logger.get(__name__)
 _STOP_SECONDS = 10.0
+# So long the broker's Redis may take over one answer, and it is asked once: one that is frozen is soon known.
+_ANSWER_SECONDS = 1.5
 # However seldom samples are taken: an exporter looks all the time, and what is over is cleared in time.
 _LONGEST_INTERVAL_SECONDS = 300.0
 # What a look has found is shown until so many further ones should have been made.
@@ -51,20 +52,21 @@ class Looked:
 
 
 def look_once(
-    settings: Settings, also: Iterable[Reason] = (), source: Source | None = None, who: str = ""
+    settings: Settings, outage: Outage | None = None, source: Source | None = None, who: str = ""
 ) -> Looked:
     """Ask the fleet, judge, raise and clear alerts, and deliver what was not delivered yet.
 
-    Where another process looks at the moment, it judges nothing. `also` is what the one who looks has found,
-    `source` has the fleet's sums, and `who` has the turn: one that looks again and again names both.
+    Where another process looks at the moment, it judges nothing. `outage` is one that the looks before have
+    met, and that is over if this one gets an answer; `source` has the fleet's sums, and `who` has the turn:
+    one that looks again and again names both.
 
     Raises:
         redis.exceptions.RedisError: the broker's Redis does not answer.
     """
-    with broker.client(settings, decode=True) as client:
+    with broker.client(settings, decode=True, timeout_seconds=_ANSWER_SECONDS, retries=0) as client:
         with turn(client, settings.key_prefix, who) as is_ours:
             looked = (
-                _judge(settings, client, also, source or FleetSource(settings))
+                _judge(settings, client, outage, source or FleetSource(settings))
                 if is_ours
                 else Looked(is_judged=False)
             )
@@ -72,8 +74,9 @@ def look_once(
         return replace(looked, trouble=deliver(settings, client).trouble)
 
 
-def _judge(settings: Settings, client: Any, also: Iterable[Reason], source: Source) -> Looked:
+def _judge(settings: Settings, client: Any, outage: Outage | None, source: Source) -> Looked:
     prefix, store = settings.key_prefix, Store(client, settings.key_prefix)
+    over = outage and outage.is_over(time.monotonic())
     # Before the records are read: what changes while servers are asked is not overlooked.
     asked = asking.ask(settings, source)
     health = asking.verdict(asked, settings)
@@ -82,7 +85,8 @@ def _judge(settings: Settings, client: Any, also: Iterable[Reason], source: Sour
     interval_seconds = min(settings.perf_monitor_sampling_interval, _LONGEST_INTERVAL_SECONDS)
     counts = looks.counts(standing.now, interval_seconds)
     found = asking.found(asked, health, settings, counts=counts)
-    found = replace(found, at={**found.at, **{reason.name: reason for reason in also}})
+    if over:
+        found = found.with_past(over.reason(), over.since(time.monotonic(), standing.now))
     wanted = [*hysteresis.changes(standing, found, looks.waiting), *changing.forgotten(standing)]
     done = store.apply(standing, wanted)
     waiting = hysteresis.still_waiting(standing, found, looks.waiting)
@@ -110,7 +114,7 @@ class Looker:
         self._every_seconds = min(every_seconds, threading.TIMEOUT_MAX)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="omninode-alerts", daemon=True)
-        self._away_since: float | None = None
+        self._outage: Outage | None = None
         self._error = ""
 
     @property
@@ -130,27 +134,23 @@ class Looker:
 
     def look(self) -> None:
         """One look; never raises."""
+        began = time.monotonic()
         try:
-            looked = look_once(self._settings, self._was_away(), self._source, self._who)
+            looked = look_once(self._settings, self._outage, self._source, self._who)
         except (RedisError, OSError) as error:
-            self._away_since = self._away_since or time.monotonic()
+            self._outage = (self._outage or Outage(began)).goes_on()
             self._failed(f"the broker's Redis does not answer: {error}")
         except Exception as error:
             # One look has failed: the next one may not.
             self._failed(f"{type(error).__name__}: {error}")
         else:
-            if looked.is_judged:
-                self._away_since = None
+            # Where another one judges at the moment it is still to be told.
+            self._outage = (
+                None if looked.is_judged else self._outage and self._outage.is_over(time.monotonic())
+            )
             if self._error:
                 self._error = ""
                 _LOG.tell("info", "alerts_are_judged_again")
-
-    def _was_away(self) -> list[Reason]:
-        if self._away_since is None:
-            return []
-        length = times.length(time.monotonic() - self._away_since)
-        sentence = f"the broker's Redis did not answer for {length}: nothing was enqueued, begun or settled"
-        return [Reason("redis_away", "critical", sentence)]
 
     def _failed(self, error: str) -> None:
         if not self._error:

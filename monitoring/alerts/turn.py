@@ -11,6 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from redis import Redis
+from redis.exceptions import ConnectionError as NotReached
+from redis.exceptions import TimeoutError as NotAnswered
 
 from orchestrator import keys
 from orchestrator.alerts import record
@@ -64,10 +66,15 @@ def held(client: Redis, key: str, lasts_ms: int, who: str = "") -> Iterator[bool
     """Whether we are who has this key now, for so long at the most; `who` we are, else somebody new."""
     ours = who or uuid4().hex
     is_ours = bool(client.eval(_TAKE, 1, key, ours, str(lasts_ms)))
+    is_silent = False
     try:
         yield is_ours
+    except (NotReached, NotAnswered):
+        # It is not waited for once more: what we have ends by itself.
+        is_silent = True
+        raise
     finally:
-        if is_ours:
+        if is_ours and not is_silent:
             client.eval(_LEAVE, 1, key, ours)
 
 

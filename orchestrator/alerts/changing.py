@@ -42,8 +42,8 @@ class Change:
     why: str = ""
 
 
-def found(standing: Standing, alert: Alert) -> Change | None:
-    """It is so: raise it, or say of the raised one how it is now."""
+def found(standing: Standing, alert: Alert, since: str = "") -> Change | None:
+    """It is so: raise it, or say of the raised one how it is now. `since`: when it began, if not just now."""
     before = standing.raised.get(alert.name)
     is_silenced = standing.silence_of(alert.name) is not None
     if before is None:
@@ -51,7 +51,7 @@ def found(standing: Standing, alert: Alert) -> Change | None:
             alert.name,
             alert.severity,
             alert.sentence,
-            since=standing.stamp,
+            since=since or standing.stamp,
             seen_at=standing.stamp,
             component=alert.component,
             is_told=not is_silenced,
