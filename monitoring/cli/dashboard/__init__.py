@@ -31,7 +31,8 @@ def dashboard(*, as_json: bool, seconds: float | None) -> None:
 
     The verdict and its figures are of the last five minutes; components and resilience of all that is kept
     (PERF_MONITOR_RETENTION_HOURS). Every server is asked by itself and at the same time: what does not answer
-    within three seconds is shown as unknown, and never as zero.
+    within three seconds is shown as unknown, and never as zero. Calls and durations may lack the last second
+    of a process that was killed; `omninode metrics` has the exact outcomes of tasks.
 
     Exits with 0 when all is healthy, with 1 when something is degraded or critical, with 130 after Ctrl-C.
     """

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitoring.recording.sums import Calls, Sums, joined
+from orchestrator.tally.fields import Outcome
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Retries, timeouts and letters are known by component alone: None of an operation."""
+    """Retries, timeouts and letters are known by component alone: None of an operation.
+
+    `succeeded` and `dead_letters` are what became of a task's deliveries, exactly; where none was settled,
+    `succeeded` is None.
+    """
 
     component: str
     operation: str | None
     calls: Calls
     errors: int
     waits: Calls
+    succeeded: int | None = None
     retries: int | None = None
     timeouts: int | None = None
     dead_letters: int | None = None
@@ -29,6 +35,7 @@ class Figures:
             "component": self.component,
             "operation": self.operation,
             "calls": self.calls.count,
+            "succeeded": self.succeeded,
             "errors": self.errors,
             "average_ms": _rounded(self.calls.average_ms),
             **{f"p{part}_ms": _rounded(self.calls.quantile_ms(part / 100)) for part in (50, 95, 99)},
@@ -51,6 +58,20 @@ def only(sums: Sums, components: Sequence[str]) -> Sums:
         {key: calls for key, calls in sums.waits.items() if key[1] in wanted},
         {key: count for key, count in sums.outcomes.items() if key.task in wanted},
     )
+
+
+def busiest(sums: Iterable[Sums]) -> list[str]:
+    """All components and tasks, what was called most first, or of what deliveries were settled most."""
+    calls: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    others: set[str] = set()
+    for each in sums:
+        others |= _by_component(each).keys()
+        for key, made in each.calls.items():
+            calls[key.component] += made.count
+        for outcome, count in each.outcomes.items():
+            ended[outcome.task] += count
+    return sorted(others, key=lambda name: (-max(calls[name], ended[name]), name))
 
 
 def figures(sums: Sums, *, by_operation: bool) -> Iterator[Figures]:
@@ -85,10 +106,15 @@ def _whole(component: str, sums: Sums) -> Figures:
         sums.of(),
         sums.of(status="error").count,
         joined(sums.waits.values()),
+        _ended(sums, "succeeded") if sums.outcomes else None,
         sums.events_of("retry_attempt"),
         sums.events_of("timeout_failure"),
-        sum(count for ended, count in sums.outcomes.items() if ended.outcome == "dead_lettered"),
+        _ended(sums, "dead_lettered"),
     )
+
+
+def _ended(sums: Sums, outcome: Outcome) -> int:
+    return sum(count for ended, count in sums.outcomes.items() if ended.outcome == outcome)
 
 
 def _operations(component: str, sums: Sums) -> Iterator[Figures]:

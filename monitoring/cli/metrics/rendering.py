@@ -14,13 +14,21 @@ from monitoring.recording.sums import Sums
 
 Periods = Sequence[tuple[datetime, Sums]]
 
-_COLUMNS = ("calls", "error", "p50", "p95", "p99", "wait", "retry", "limit", "dead")
+_COLUMNS = ("calls", "ok", "died", "error", "p50", "p95", "p99", "wait", "retry", "limit")
+_OUTCOMES = frozenset({"ok", "died"})
+# What is left out first where there is no room for all.
+_SPARED = ("p50", "p99")
 _WIDTH, _LEAST_NAME = 5, 12
 _MINUTE, _HOUR, _DAY = 60_000.0, 3_600_000.0, 86_400_000.0
 
 
-def table(periods: Periods, tier: Tier | None, *, by_operation: bool) -> None:
-    """One line a component, or an operation of it; of each period, where they are of a tier."""
+def table(periods: Periods, tier: Tier | None, *, by_operation: bool, left_out: int = 0) -> None:
+    """One line a component, or an operation of it; of each period, where they are of a tier.
+
+    So many components are `left_out`, which is said below.
+    """
+    from rich.cells import cell_len
+
     from orchestrator.cli.deadletters.rendering import columns
 
     lines = [
@@ -30,14 +38,19 @@ def table(periods: Periods, tier: Tier | None, *, by_operation: bool) -> None:
         click.echo("nothing was counted")
         return
     stamp = max(len(at) for at, _ in lines)
-    room = columns() - len(_COLUMNS) * (_WIDTH + 1) - (stamp + 1 if stamp else 0)
+    room = columns() - (stamp + 1 if stamp else 0)
+    has_outcomes = any(each.succeeded is not None for _, each in lines)
+    shown = _fitting([each for each in _COLUMNS if has_outcomes or each not in _OUTCOMES], room)
     names = [_name(each) for _, each in lines]
-    width = min(max(map(len, (*names, "component"))), max(room, _LEAST_NAME))
-    _line("in UTC" if stamp else "", stamp, "component", width, _COLUMNS)
+    width = min(max(cell_len(each) for each in (*names, "component")), max(room - _taken(shown), _LEAST_NAME))
+    _line("in UTC" if stamp else "", stamp, "component", width, shown)
     before = ""
     for (at, each), name in zip(lines, names, strict=True):
-        _line("" if at == before else at, stamp, name, width, _cells(each))
+        cells = _cells(each)
+        _line("" if at == before else at, stamp, name, width, [cells[column] for column in shown])
         before = at
+    if left_out:
+        click.echo(f"… and {left_out:,} more (--top 0 shows all)")
 
 
 def echo(periods: Periods, unknown: Mapping[str, str]) -> None:
@@ -87,14 +100,31 @@ def _name(each: Figures) -> str:
     return redaction.printable(each.component if each.operation is None else f"  {each.operation}")
 
 
-def _cells(each: Figures) -> list[str]:
-    lengths = [each.calls.quantile_ms(part) for part in (0.5, 0.95, 0.99)]
-    return [
+def _fitting(wanted: Sequence[str], room: int) -> list[str]:
+    """The columns, without those that would leave no room for names."""
+    shown = list(wanted)
+    for column in _SPARED:
+        if room - _taken(shown) < _LEAST_NAME:
+            shown.remove(column)
+    return shown
+
+
+def _taken(shown: Sequence[str]) -> int:
+    return len(shown) * (_WIDTH + 1)
+
+
+def _cells(each: Figures) -> dict[str, str]:
+    ended = (each.succeeded, None if each.succeeded is None else each.dead_letters)
+    lengths = (*(each.calls.quantile_ms(part) for part in (0.5, 0.95, 0.99)), each.waits.quantile_ms(0.95))
+    cells = (
         _short(each.calls.count),
+        # Of what is no task there are none.
+        *(_short(count) or "-" for count in ended),
         _short(each.errors),
-        *map(_length, [*lengths, each.waits.quantile_ms(0.95)]),
-        *map(_short, (each.retries, each.timeouts, each.dead_letters)),
-    ]
+        *map(_length, lengths),
+        *map(_short, (each.retries, each.timeouts)),
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def _line(at: str, stamp: int, name: str, width: int, cells: Sequence[str]) -> None:
