@@ -69,13 +69,11 @@ def _is_due(name: str, found: Found, waiting: frozenset[str]) -> bool:
 def _missing(standing: Standing, raised: Raised, found: Found) -> Change | None:
     if raised.name in found.holds:
         held = found.holds[raised.name]
-        # Its sentence would name the lower limit.
         severity = min(raised.severity, held.severity, key=SEVERITIES.index)
-        return changing.found(
-            standing, Alert(raised.name, severity, raised.sentence, component=raised.component)
-        )
+        sentence = held.leaving or held.sentence
+        return changing.found(standing, Alert(raised.name, severity, sentence, component=raised.component))
     if not found.counts:
-        return None
+        return changing.absent(standing, raised.name)
     if raised.clean_looks + 1 < CLEAN_LOOKS:
         return changing.missed(standing, raised.name)
     return changing.gone(standing, raised.name)
@@ -83,9 +81,12 @@ def _missing(standing: Standing, raised: Raised, found: Found) -> Change | None:
 
 def _steadied(raised: Raised, reason: Reason, holds: Reason | None) -> Alert:
     """As severe as it is, or as it was where it would still be that at four fifths of the limits."""
-    held = min(raised.severity, (holds or reason).severity, key=SEVERITIES.index)
+    lower = holds or reason
+    held = min(raised.severity, lower.severity, key=SEVERITIES.index)
     severity = max(reason.severity, held, key=SEVERITIES.index)
-    return Alert(reason.name, severity, reason.sentence, component=reason.component)
+    is_leaving = severity != reason.severity and severity == lower.severity
+    sentence = (lower.leaving if is_leaving else "") or reason.sentence
+    return Alert(reason.name, severity, sentence, component=reason.component)
 
 
 def _alert(reason: Reason) -> Alert:

@@ -68,11 +68,12 @@ def _queues(fleet: Fleet, settings: Settings) -> Iterator[Reason]:
             yield Reason(f"no_consumer:{name}", "warning", sentence)
         age = queue.oldest_waiting_seconds
         if age is not None and age > limit:
-            sentence = (
-                f"the oldest of {waits} in the queue {shown!r} has waited for {times.length(age)}, "
-                f"which is above {times.length(limit)}: it needs more workers, or faster tasks"
+            figures = f"the oldest of {waits} in the queue {shown!r} has waited for {times.length(age)}"
+            above = f"{times.length(limit)}: it needs more workers, or faster tasks"
+            leaving = f"{figures}: clears below {times.length(limit)}"
+            yield Reason(
+                f"queue_age:{name}", "warning", f"{figures}, which is above {above}", leaving=leaving
             )
-            yield Reason(f"queue_age:{name}", "warning", sentence)
 
 
 def _workers(fleet: Fleet) -> Iterator[Reason]:

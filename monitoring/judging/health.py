@@ -22,12 +22,16 @@ _WORST: tuple[Severity, ...] = ("critical", "warning", "info")
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something is not as it should be. `name` tells it apart, `component` is None for the whole."""
+    """Why something is not as it should be. `name` tells it apart, `component` is None for the whole.
+
+    `leaving` says the same figures where the limit is the one below which an alert of it clears.
+    """
 
     name: str
     severity: Severity
     sentence: str
     component: str | None = None
+    leaving: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -127,15 +131,18 @@ def _errors(failed: Failures, thresholds: Thresholds, component: str | None) -> 
         return []
     critical_percent = min(100.0, _CRITICAL_TIMES * thresholds.error_percent)
     is_critical = percent >= critical_percent
-    held_against = (
-        f"critical from {critical_percent:g} % on" if is_critical else f"above {thresholds.error_percent:g} %"
-    )
-    sentence = (
+    figures = (
         f"{percent:.1f} % of {_what(failed, component)} ({failed.failed} of {failed.ended} in the last "
-        f"{WINDOW_MINUTES} minutes), which is {held_against}"
+        f"{WINDOW_MINUTES} minutes)"
     )
     name = "error_rate" if component is None else f"error_rate:{component}"
-    return [Reason(name, "critical" if is_critical else "warning", sentence, component)]
+    if is_critical:
+        sentence = f"{figures}, which is critical from {critical_percent:g} % on"
+        leaving = f"{figures}: a warning again below {critical_percent:g} %"
+        return [Reason(name, "critical", sentence, component, leaving)]
+    sentence = f"{figures}, which is above {thresholds.error_percent:g} %"
+    leaving = f"{figures}: clears below {thresholds.error_percent:g} %"
+    return [Reason(name, "warning", sentence, component, leaving)]
 
 
 def _what(failed: Failures, component: str | None) -> str:
@@ -152,11 +159,11 @@ def _slowness(recent: Sums, name: str, thresholds: Thresholds) -> list[Reason]:
     if calls.count < LEAST_CALLS or max(average, p95) <= thresholds.response_ms:
         return []
     which, value = ("average", average) if average > thresholds.response_ms else ("p95", p95)
-    sentence = (
-        f"calls of {name!r} took {value:.0f} ms ({which} of {calls.count} in the last "
-        f"{WINDOW_MINUTES} minutes), which is above {thresholds.response_ms:g} ms"
-    )
-    return [Reason(f"response_time:{name}", "warning", sentence, name)]
+    of = f"{which} of {calls.count} in the last {WINDOW_MINUTES} minutes"
+    figures = f"calls of {name!r} took {value:.0f} ms ({of})"
+    sentence = f"{figures}, which is above {thresholds.response_ms:g} ms"
+    leaving = f"{figures}: clears below {thresholds.response_ms:g} ms"
+    return [Reason(f"response_time:{name}", "warning", sentence, name, leaving)]
 
 
 def _of_itself(snapshot: Snapshot) -> list[Reason]:

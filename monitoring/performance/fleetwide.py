@@ -36,7 +36,7 @@ def alerts(standing: Standing, own: Iterable[Alert] = ()) -> list[dict[str, Any]
         {
             "name": name,
             "severity": alert.severity,
-            "message": alert.sentence,
+            "message": alert.present_sentence,
             "component": alert.component,
             "since": alert.since,
             "is_acknowledged": alert.acknowledged is not None,

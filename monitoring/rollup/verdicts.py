@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -13,6 +13,7 @@ from orchestrator import keys
 
 # A fleet may have ten thousand circuits, and people cannot read as many reasons.
 _MOST_REASONS = 1000
+_KEPT = ("name", "severity", "sentence", "component")
 
 # Replaces the verdict, with the time of Redis's clock before it. A full Redis, too, takes it: the first
 # command makes room.
@@ -39,7 +40,7 @@ def store(client: Redis, health: Health, lasts_seconds: float, prefix: str = "")
     Raises:
         redis.exceptions.RedisError: Redis does not answer.
     """
-    reasons = [asdict(reason) for reason in health.reasons[:_MOST_REASONS]]
+    reasons = [{name: getattr(reason, name) for name in _KEPT} for reason in health.reasons[:_MOST_REASONS]]
     text = json.dumps({"status": health.status, "reasons": reasons})
     client.eval(_STORE, 1, key(prefix), text, str(max(1, int(lasts_seconds))))
 

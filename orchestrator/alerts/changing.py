@@ -71,6 +71,7 @@ def found(standing: Standing, alert: Alert, since: str = "") -> Change | None:
         component=alert.component,
         seen_at=standing.stamp,
         clean_looks=0,
+        is_absent=False,
         is_told=before.is_told or is_delivered,
     )
     if event is None and _says_the_same(standing, before, after):
@@ -83,7 +84,16 @@ def missed(standing: Standing, name: str) -> Change | None:
     before = standing.raised.get(name)
     if before is None:
         return None
-    return Change(name, before, replace(before, clean_looks=before.clean_looks + 1, seen_at=standing.stamp))
+    after = replace(before, clean_looks=before.clean_looks + 1, is_absent=True, seen_at=standing.stamp)
+    return Change(name, before, after)
+
+
+def absent(standing: Standing, name: str) -> Change | None:
+    """It was looked for and not found, by a look that clears nothing."""
+    before = standing.raised.get(name)
+    if before is None or before.is_absent:
+        return None
+    return Change(name, before, replace(before, is_absent=True, seen_at=standing.stamp))
 
 
 def gone(standing: Standing, name: str, why: str = "") -> Change | None:

@@ -62,7 +62,8 @@ def fields(change: Change) -> dict[str, str]:
     told = {"event": change.event, "alert": change.name, "who": change.who, "why": change.why}
     shown = change.after or change.before
     if isinstance(shown, Raised):
-        told |= {"severity": shown.severity, "sentence": shown.sentence, "since": shown.since}
+        sentence = shown.present_sentence if change.after else shown.sentence
+        told |= {"severity": shown.severity, "sentence": sentence, "since": shown.since}
         told["component"] = shown.component or ""
     if isinstance(shown, Silence):
         told["until"] = shown.until

@@ -45,8 +45,9 @@ class Acknowledged:
 class Raised(Alert):
     """An alert, since when it is raised, and when it was last judged (ISO 8601).
 
-    `clean_looks` counts how often in a row it was looked for and not found. `is_told`: its raise was one to
-    deliver, and so its end will be one too.
+    `clean_looks` counts how often in a row it was looked for and not found, of looks that count for that;
+    `is_absent`: the last look of all has not found it. `is_told`: its raise was one to deliver, and so its
+    end will be one too.
     """
 
     since: str
@@ -54,6 +55,15 @@ class Raised(Alert):
     acknowledged: Acknowledged | None = None
     clean_looks: int = 0
     is_told: bool = True
+    is_absent: bool = False
+
+    @property
+    def present_sentence(self) -> str:
+        """How it is now: what was found last is so no longer where the last look has not found it."""
+        if not self.is_absent:
+            return self.sentence
+        clears = "clears at the next" if self.clean_looks else "clears if it stays so"
+        return f"not so at the last look; {clears} (it was: {self.sentence})"
 
     def is_stale(self, now: datetime, interval_seconds: float = 0.0) -> bool:
         """Whether nobody has judged it for long, so that it may no longer be so.

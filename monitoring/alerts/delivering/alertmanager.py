@@ -60,7 +60,7 @@ class Alertmanager:
         told = [Told(each.severity, each.since, each.component) for each in raised]
         alerts = zip(raised, told, strict=True)
         return self._post(
-            [self._alert(each.name, as_told, each.sentence, ends_at) for each, as_told in alerts]
+            [self._alert(each.name, as_told, each.present_sentence, ends_at) for each, as_told in alerts]
         )
 
     def close(self) -> None:

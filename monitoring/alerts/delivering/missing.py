@@ -53,7 +53,7 @@ def _raised(event: str, raised: Raised, before: Told | None, standing: Standing)
         alert=raised.name,
         severity=raised.severity,
         before=before.severity if before and event == "severity" else "",
-        sentence=raised.sentence,
+        sentence=raised.present_sentence,
         component=raised.component,
         since=raised.since,
         deliver=True,

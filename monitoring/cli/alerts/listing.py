@@ -77,8 +77,9 @@ def _is_stale(alert: Raised, standing: Standing) -> bool:
 def _told(alert: Raised, standing: Standing) -> dict[str, Any]:
     silence = standing.silence_of(alert.name)
     shown = asdict(alert)
-    del shown["clean_looks"], shown["is_told"]
+    del shown["clean_looks"], shown["is_told"], shown["is_absent"]
     return shown | {
+        "sentence": alert.present_sentence,
         "is_stale": _is_stale(alert, standing),
         "silenced": asdict(silence) if silence else None,
     }
@@ -89,7 +90,7 @@ def _print(alert: Raised, standing: Standing) -> None:
     from orchestrator.alerts.record import seconds_since
     from orchestrator.cli.deadletters.rendering import wrapped
 
-    lines = [alert.sentence]
+    lines = [alert.present_sentence]
     if alert.acknowledged:
         known = alert.acknowledged
         lines.append(f"acknowledged {times.moment(known.at)} by {known.who}: {known.why}")
