@@ -27,7 +27,8 @@ def run_guarded(
     """Run all but those whose breaker `health:<check>` is open; of these say what was found last.
 
     Unhealthy is a failure, degraded is none. What beat finds is shared by the fleet: after three failures in
-    a row the check is made less and less often, at least every minute. `omninode health` asks no breaker.
+    a row the check is made less and less often, at least every minute; one that is not `guarded` is always
+    made. `omninode health` asks no breaker.
 
     Args:
         checks: what to run.
@@ -38,6 +39,9 @@ def run_guarded(
     skipped: list[CheckResult] = []
     permitted: list[Check] = []
     for check in checks:
+        if not check.guarded:
+            permitted.append(check)
+            continue
         try:
             permits[check.name] = breaker(builtin.health(check.name)).permit()
         except BreakerOpen as error:
@@ -46,7 +50,8 @@ def run_guarded(
             permitted.append(check)
     found = run(permitted, clock=clock)
     for result in found:
-        permits[result.name].end(Unhealthy(result.sentence) if result.status == "unhealthy" else None)
+        if result.name in permits:
+            permits[result.name].end(Unhealthy(result.sentence) if result.status == "unhealthy" else None)
     return [*found, *skipped]
 
 

@@ -22,13 +22,17 @@ class InvalidCheck(OmniNodeError, ValueError):
 
 @dataclass(frozen=True)
 class Check:
-    """A named probe. `every`: beat runs it at most that often, in seconds; None: at every tick."""
+    """A named probe. `every`: beat runs it at most that often, in seconds; None: at every tick.
+
+    `guarded`: beat makes it through a breaker; see `monitoring.health.guarding`.
+    """
 
     name: str
     probe: Probe
     every: float | None = None
     critical: bool = False
     timeout_seconds: float = TIMEOUT_SECONDS
+    guarded: bool = True
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -44,12 +48,18 @@ _sources: dict[str, Source] = {}
 
 
 def health_check(
-    name: str, every: float | None = None, *, critical: bool = False, timeout_seconds: float = TIMEOUT_SECONDS
+    name: str,
+    every: float | None = None,
+    *,
+    critical: bool = False,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    guarded: bool = True,
 ) -> Callable[[P], P]:
     """Declare the decorated function a health check.
 
     It returns None or a sentence (healthy), returns `Degraded("what to do")`, or raises (unhealthy; the
-    exception's text is the sentence). It runs in a thread and is given up after `timeout_seconds`.
+    exception's text is the sentence). It runs in a thread and is given up after `timeout_seconds`. With
+    `guarded=False` beat makes it also while it keeps failing: for what takes no time, and bothers nobody.
 
     Raises:
         InvalidCheck: another function has this name already, or an argument is not allowed.
@@ -63,7 +73,7 @@ def health_check(
                 f"two health checks are called {name!r}, {_origin(known.probe)} and {_origin(probe)}: "
                 "rename one"
             )
-        _checks[name] = Check(name, probe, every, critical, timeout_seconds)
+        _checks[name] = Check(name, probe, every, critical, timeout_seconds, guarded)
         return probe
 
     return declare
@@ -76,7 +86,7 @@ def check_source(source: S) -> S:
 
 
 def registered() -> list[Check]:
-    """Every check, the critical ones first, by name: in every process the same, whatever it imported first."""
+    """Every check, the critical ones first, by name: the same in every process, whatever it has imported."""
     found = {check.name: check for source in _sources.values() for check in source()}
     return sorted({**_checks, **found}.values(), key=lambda check: (not check.critical, check.name))
 

@@ -14,8 +14,13 @@ import pytest
 from celery import Celery
 
 from monitoring.health.probes.breakers import check_breakers
+from monitoring.health.probes.fleet import check_fleet
 from monitoring.health.probes.workers import check_workers
-from monitoring.health.verdict import Degraded
+from monitoring.health.verdict import Degraded, Unhealthy
+from monitoring.judging.health import Health, Status
+from monitoring.judging.surroundings import Surroundings
+from monitoring.recording.sums import Sums
+from monitoring.rollup import verdicts
 from orchestrator import keys, redis, routing
 from orchestrator.beat import Pulse, last_heartbeat
 from orchestrator.breaker.report import Report
@@ -24,7 +29,9 @@ from orchestrator.dev.ports import LOOPBACK, free
 from orchestrator.dev.servers.serving import package_folder
 from orchestrator.install import install
 from orchestrator.policy import Policy
+from orchestrator.queues import serving
 from orchestrator.settings import Settings
+from orchestrator.tally import fields
 from tests.asides import set_aside
 from tests.commands import Done, omninode
 from tests.processes import Worker, start_module, start_worker, wait_until
@@ -116,6 +123,7 @@ def test_all_is_healthy_when_servers_worker_and_beat_run(worker: Worker, tmp_pat
         "workers": "healthy",
         "kafka": "healthy",
         "beat": "healthy",
+        "fleet": "healthy",
         "dead-letters": "healthy",
         "breakers": "healthy",
         "model:local": "healthy",
@@ -144,6 +152,7 @@ def test_with_everything_down_each_check_says_so_in_a_sentence_and_in_time() -> 
         "workers": "unhealthy",
         "kafka": "unhealthy",
         "beat": "unhealthy",
+        "fleet": "unhealthy",
         "dead-letters": "unhealthy",
         "breakers": "unhealthy",
         "model:local": "healthy",
@@ -172,7 +181,7 @@ def test_servers_that_take_connections_and_never_answer_do_not_hold_up_the_repor
     assert time.monotonic() - started_at < 20
     assert (json.loads(ended.stdout)["status"], ended.code, ended.stderr) == ("critical", 1, "")
     assert _statuses(json.loads(ended.stdout)) == dict.fromkeys(
-        ("postgresql", "workers", "redis", "beat", "kafka", "dead-letters", "breakers"), "unhealthy"
+        ("postgresql", "workers", "redis", "beat", "fleet", "kafka", "dead-letters", "breakers"), "unhealthy"
     ) | {"model:local": "healthy"}
 
 
@@ -283,14 +292,15 @@ def test_the_task_probes_from_within_a_worker_and_honours_every(
 ) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     shop = {"OMNINODE_IMPORTS": "shop", "PYTHONPATH": str(tmp_path)}
-    with start_worker(environment=shop):
+    with start_worker(environment=shop), redis.connect(environment.redis_url) as client:
+        wait_until(lambda: serving.workers(client), what="the worker's first word")
         reports = [_check_by_task(environment) for _ in range(2)]
         last = _omninode_health("--last", "--json", **shop)
 
     for report in reports:
         statuses = _statuses(report)
         assert {statuses[name] for name in ("redis", "postgresql", "workers", "kafka", "till")} == {"healthy"}
-        assert (statuses["shelf"], report["status"]) == ("degraded", "degraded")
+        assert (statuses["shelf"], report["status"]) == ("degraded", "degraded"), report
     assert ((tmp_path / "shelf").read_text(), (tmp_path / "till").read_text()) == ("x", "xx")
     assert json.loads(last.stdout) == reports[1]
 
@@ -401,3 +411,48 @@ def test_a_solo_worker_that_works_and_cannot_answer_is_seen(
         server.hset(keys.workers(), "solo@h", json.dumps(told | {"queues": queues}))
 
         assert check_workers() == "1 worker; every queue is served"
+
+
+def test_what_the_fleet_says_is_what_health_says_unless_it_was_mended_since(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serves = {"node": "w@h", "host": "h", "pid": 1, "pool": "solo", "concurrency": 1, "at": time.time()}
+    queues = [queue.name for queue in routing.queues()]
+    minute = keys.metrics(f"minute:{int(time.time() // 60)}")
+    with (
+        install(Celery("asked", set_as_current=False), environment) as app,
+        redis.connect(environment.redis_url) as server,
+    ):
+        monkeypatch.setattr("monitoring.health.probes.workers.current_app", app)
+        with pytest.raises(Unhealthy, match="no worker lives"):
+            check_fleet()
+
+        server.hset(keys.workers(), "w@h", json.dumps(serves | {"queues": queues}))
+        app.send_task("shop.pay", queue="nobody")
+        lonely, unserved = check_fleet(), check_workers()
+        died = fields.outcome("shop.pay", "celery", "dead_lettered", "exception")
+        server.zadd(keys.metrics("minutes"), {minute.rpartition(":")[2]: 0})
+        server.hset(minute, died, 10)
+        with pytest.raises(
+            Unhealthy, match=r"^100\.0 % of all tasks died \(10 of 10 in the last 5 minutes\)"
+        ):
+            check_fleet()
+
+    assert isinstance(lonely, Degraded)
+    assert "1 task in the queue 'nobody', which no worker serves" in lonely.sentence
+    assert isinstance(unserved, Degraded)
+    assert unserved.sentence.startswith("1 worker, but 1 task waits in 'nobody', which nobody serves")
+
+
+def test_a_fresh_verdict_that_nothing_is_amiss_is_taken_and_one_of_trouble_is_asked_anew(
+    environment: Settings,
+) -> None:
+    def leave(status: Status) -> None:
+        verdicts.store(server, Health(status, (), Sums(), 0.0, Surroundings()), 30)
+
+    with redis.connect(environment.redis_url) as server:
+        leave("healthy")
+        assert check_fleet() == "nothing is amiss"
+        leave("degraded")
+        with pytest.raises(Unhealthy, match="no worker lives"):
+            check_fleet()

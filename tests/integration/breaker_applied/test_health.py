@@ -95,3 +95,11 @@ def test_when_its_time_has_come_it_is_asked_again(environment: Settings, shelf: 
 
     wait_until(lambda: _look(shelf, 1, last).status == "healthy", what="the check")
     wait_until(lambda: store.read(["health:shelf"])[0].circuit == "closed", what="the closed circuit")
+
+
+def test_one_that_is_not_guarded_is_asked_every_time(shelf: Shelf) -> None:
+    check = Check("fleet", shelf, guarded=False)
+    for _ in range(5):
+        (found,) = run_guarded([check], {})
+
+    assert (shelf.asked, found.sentence) == (5, "none left")
