@@ -6,8 +6,6 @@ import sys
 
 import click
 
-_ANSWER_SECONDS = 5.0
-
 
 @click.command()
 @click.option("--host", metavar="HOST", help="Listen here (else OMNINODE_EXPORTER_HOST, or 127.0.0.1).")
@@ -27,6 +25,8 @@ def exporter(*, host: str | None, port: int | None, as_json: bool, check: bool) 
     The figures are those of the whole fleet; what cannot be found out is said to be unknown. Every five
     seconds it also looks at the fleet, and raises, clears and delivers alerts. Beyond loopback every request
     but /ready has to bring OMNINODE_EXPORTER_TOKEN along, as `Authorization: Bearer …`.
+    --check asks the one of these settings, or where none answers there and neither --host nor --port is
+    given, that of `omninode dev`.
     Exits with 0 after SIGTERM, with 130 after Ctrl-C, with 2 where it may not, or cannot, listen there.
     """
     from orchestrator import logs, settings
@@ -40,7 +40,10 @@ def exporter(*, host: str | None, port: int | None, as_json: bool, check: bool) 
     )
     settings.use(chosen)
     if check:
-        sys.exit(_check(chosen.exporter_host, chosen.exporter_port))
+        from monitoring.cli import readiness
+
+        is_told = host is not None or port is not None
+        sys.exit(readiness.check(chosen.exporter_host, chosen.exporter_port, also_of_stacks=not is_told))
     logs.configure("INFO", "json" if as_json else chosen.log_format)
     from monitoring.exporter import process
 
@@ -49,22 +52,3 @@ def exporter(*, host: str | None, port: int | None, as_json: bool, check: bool) 
 
     app.set_current()
     sys.exit(process.run(chosen))
-
-
-def _check(host: str, port: int) -> int:
-    from http.client import HTTPConnection, HTTPException
-
-    # Whoever listens everywhere listens here too.
-    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (it is not listened there)
-    connection = HTTPConnection(asked, port, timeout=_ANSWER_SECONDS)
-    try:
-        connection.request("GET", "/ready")
-        answer = connection.getresponse()
-        says = answer.read(1000).decode(errors="replace").strip()
-    except (OSError, HTTPException) as error:
-        click.echo(f"no exporter answers on {asked} port {port}: {error}", err=True)
-        return 1
-    finally:
-        connection.close()
-    click.echo(says, err=answer.status != 200)  # noqa: PLR2004
-    return 0 if answer.status == 200 else 1  # noqa: PLR2004

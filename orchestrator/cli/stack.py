@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -37,7 +38,8 @@ _export = click.option(
 def stack() -> None:
     """Start, stop or show the servers alone: Redis, Kafka and PostgreSQL, for development and tests.
 
-    They listen on free ports of the loopback interface, without passwords.
+    They listen on free ports of the loopback interface, without passwords. They live and end together: where
+    one of them ends, as by a signal, the others are stopped as well.
     """
 
 
@@ -46,7 +48,12 @@ def stack() -> None:
 @_output("Print the addresses as one JSON object.")
 @_export
 def start(*, directory: Path | None, as_json: bool, as_exports: bool) -> None:
-    """Start the servers, and leave them running until `omninode stack stop`."""
+    """Start the servers, and leave them running until `omninode stack stop`.
+
+    They also end as soon as one of them does, as where Redis is killed: PostgreSQL and Kafka are stopped
+    then. To see how a fleet does without one of its servers, freeze that one (kill -STOP, kill -CONT), or use
+    servers of your own.
+    """
     _refuse_both(as_json, as_exports)
     try:
         with report.on(Console(stderr=True)) as tell:
@@ -133,6 +140,8 @@ def _print(shown: State) -> None:
 
 def _print_exports(shown: State) -> None:
     addresses = {name.upper(): value for name, value in shown.addresses.items()}
+    if shown.exporter_url:
+        addresses["OMNINODE_EXPORTER_PORT"] = str(urlsplit(shown.exporter_url).port)
     if addresses:
         click.echo("\n".join(environment.exports(addresses)))
 

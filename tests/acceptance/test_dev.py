@@ -193,6 +193,17 @@ def test_status_leads_another_terminal_to_it(dev: Dev) -> None:
     told = dev.ready()
     exports = omninode("stack", "status", "--export", environment={"TMPDIR": str(dev.folder / "tmp")})
     assert f"export REDIS_URL={told['redis_url']}\n" in exports.stdout
+    assert f"export OMNINODE_EXPORTER_PORT={urlsplit(told['exporter_url']).port}\n" in exports.stdout
+
+
+def test_a_check_finds_the_exporter_of_the_stack(dev: Dev) -> None:
+    url = dev.ready()["exporter_url"]
+    where = {"TMPDIR": str(dev.folder / "tmp"), "OMNINODE_EXPORTER_PORT": "1"}
+    checked = omninode("exporter", "--check", environment=where)
+    told = omninode("exporter", "--check", "--port", "1", environment=where)
+
+    assert (checked.code, checked.stdout) == (0, f"ready ({url}, of `omninode dev`)\n")
+    assert (told.code, told.stderr.startswith("no exporter answers on 127.0.0.1 port 1: ")) == (1, True)
 
 
 def test_a_server_that_dies_is_named_with_its_last_lines_and_the_stack_stops(dev: Dev) -> None:
