@@ -17,28 +17,21 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic
 
 import click
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own folder
 
-from bench.load import bed, celery_worker, work
+from bench.load import bed, celery_worker, spent, work
 from bench.load.bars import Figure, all_met, show
-from bench.load.bed import Bed, Spoilt
-from bench.load.celery_worker import POOLS, QUEUE, Contender
-from orchestrator import keys
+from bench.load.celery_worker import POOLS, Contender
 from orchestrator.timeouts.deadline import DEADLINE
 
 _WITH = Contender("OmniNode", "bench.load.omninode")
 _WITHOUT = Contender("OmniNode without them", "bench.load.untimed")
 _BARE = "without"
 _BAR_PERCENT = 3.0
-_POLL_SECONDS = 0.02
-_STALL_SECONDS = 60.0
 _FAR_SECONDS = 3600.0
-_AT_ONCE = 1000
 
 
 @click.command(help=__doc__)
@@ -68,47 +61,19 @@ def measure(plain: list[str], rounds: int) -> dict[str, float]:
         for name, (who, messages) in sides.items():
             where = made.enter_context(bed.made(len(plain)))
             celery_worker.start(where, who, POOLS["prefork"])
-            _drain(where, messages)
+            spent.drain(where, messages)
             turns[name] = where, messages
         names = list(turns)
         for number in range(rounds):
             for name in names if number % 2 == 0 else reversed(names):
-                taken[name].append(_drain(*turns[name]) / len(plain) * 1e6)
-    # What a busy neighbour leaves alone: caches are shared too.
-    return {name: statistics.quantiles(values, n=4)[0] for name, values in taken.items()}
+                taken[name].append(spent.drain(*turns[name]) / len(plain) * 1e6)
+    return {name: spent.undisturbed(values) for name, values in taken.items()}
 
 
 def _due(message: str) -> str:
     parsed = json.loads(message)
     parsed["headers"][DEADLINE] = time.time() + _FAR_SECONDS
     return json.dumps(parsed)
-
-
-def _drain(where: Bed, messages: list[str]) -> float:
-    """Seconds of the processor that the worker and its children take."""
-    for first in range(0, len(messages), _AT_ONCE):
-        where.client.lpush("bench:held-back", *messages[first : first + _AT_ONCE])
-    before, began = _worker_seconds(where), monotonic()
-    where.client.rename("bench:held-back", QUEUE)
-    while not _is_done(where):
-        if monotonic() - began > _STALL_SECONDS:
-            raise Spoilt("the worker did not finish")
-        where.children.check()
-        bed.pause(_POLL_SECONDS)
-    return _worker_seconds(where) - before
-
-
-def _is_done(where: Bed) -> bool:
-    with where.client.pipeline() as ask:
-        ask.llen(QUEUE)
-        ask.hlen(keys.claims())
-        return not any(ask.execute())
-
-
-def _worker_seconds(where: Bed) -> float:
-    worker = psutil.Process(where.children.living["worker-0"].pid)
-    times = [each.cpu_times() for each in (worker, *worker.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
 
 
 def _figures(measured: list[dict[str, float]]) -> list[Figure]:

@@ -15,17 +15,15 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic
 
 import click
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a script sees only its own folder
 
-from bench.load import bed, celery_worker, work
+from bench.load import bed, celery_worker, spent, work
 from bench.load.bars import Figure, all_met, show
 from bench.load.bed import Bed, Spoilt
-from bench.load.celery_worker import POOLS, QUEUE, Contender
+from bench.load.celery_worker import POOLS, Contender
 from orchestrator import keys
 
 _SIDES = {
@@ -33,9 +31,6 @@ _SIDES = {
     "silent": Contender("OmniNode that records nothing", "bench.load.unrecorded"),
 }
 _BAR_PERCENT = 3.0
-_POLL_SECONDS = 0.02
-_STALL_SECONDS = 120.0
-_AT_ONCE = 1000
 
 
 @click.command(help=__doc__)
@@ -63,43 +58,12 @@ def measure(messages: list[str], rounds: int) -> dict[str, float]:
         for name, who in _SIDES.items():
             places[name] = made.enter_context(bed.made(len(messages)))
             celery_worker.start(places[name], who, POOLS["prefork"])
-            _drain(places[name], messages)
+            spent.drain(places[name], messages)
         for number in range(rounds):
             for name in _SIDES if number % 2 == 0 else reversed(_SIDES):
-                taken[name].append(_drain(places[name], messages) / len(messages) * 1e6)
+                taken[name].append(spent.drain(places[name], messages) / len(messages) * 1e6)
         _check(places)
-    # What a busy neighbour leaves alone: caches are shared too.
-    return {name: statistics.quantiles(values, n=4)[0] for name, values in taken.items()}
-
-
-def _drain(where: Bed, messages: list[str]) -> float:
-    """Seconds of the processor that the worker and its children take."""
-    for first in range(0, len(messages), _AT_ONCE):
-        where.client.lpush("bench:held-back", *messages[first : first + _AT_ONCE])
-    before, began = _worker_seconds(where), monotonic()
-    where.client.rename("bench:held-back", QUEUE)
-    while not _is_done(where):
-        if monotonic() - began > _STALL_SECONDS:
-            raise Spoilt("the worker did not finish")
-        where.children.check()
-        bed.pause(_POLL_SECONDS)
-    return _worker_seconds(where) - before
-
-
-def _is_done(where: Bed) -> bool:
-    with where.client.pipeline() as ask:
-        ask.llen(QUEUE)
-        ask.hlen(keys.claims())
-        return not any(ask.execute())
-
-
-def _worker_seconds(where: Bed) -> float:
-    worker = psutil.Process(where.children.living["worker-0"].pid)
-    spent = worker.cpu_times()
-    # Children that have ended are part of what the worker has waited for.
-    ended = spent.children_user + spent.children_system
-    living = [each.cpu_times() for each in (worker, *worker.children(recursive=True))]
-    return float(ended + sum(each.user + each.system for each in living))
+    return {name: spent.undisturbed(values) for name, values in taken.items()}
 
 
 def _check(places: dict[str, Bed]) -> None:

@@ -1,7 +1,7 @@
 """Each transition of a breaker is one event of Celery's, however many workers could send it."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from orchestrator.breaker.store import Store
 from orchestrator.install import install
 from orchestrator.policy import Policy
 from orchestrator.worker.announcing import Announcer
+from tests.listening import listening
 from tests.processes import wait_until
 
 POLICY = Policy(failure_threshold=2, open_seconds=600, open_cap_seconds=600)
@@ -37,24 +38,8 @@ def app(store: Store) -> Celery:
 @pytest.fixture
 def heard(app: Celery) -> Iterator[list[dict[str, Any]]]:
     """What a program hears that listens to events."""
-    events: list[dict[str, Any]] = []
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": events.append})
-        is_over, listens = Event(), Event()
-
-        def listen() -> None:
-            with receiver.consumer_context(wakeup=False) as (own, *_):
-                listens.set()
-                while not is_over.is_set():
-                    with suppress(TimeoutError):
-                        own.drain_events(timeout=0.1)
-
-        thread = Thread(target=listen)
-        thread.start()
-        assert listens.wait(10)
+    with listening(app) as events:
         yield events
-        is_over.set()
-        thread.join(10)
 
 
 @pytest.fixture

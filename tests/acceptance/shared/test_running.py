@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli import cli
 from tests.acceptance.running_tasks import END
+from tests.listening import listening
 from tests.processes import Worker, start_worker, wait_until
 
 _ENVIRONMENT = {
@@ -27,33 +26,6 @@ def worker(server: Any) -> Iterator[Worker]:
         yield started
 
 
-@contextmanager
-def events(app: Celery) -> Iterator[list[dict[str, Any]]]:
-    """What a program hears that listens to events."""
-    heard: list[dict[str, Any]] = []
-    is_over, listens = Event(), Event()
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"timeout-near": heard.append})
-
-        def listen() -> None:
-            with receiver.consumer_context(wakeup=False) as (own, *_):
-                listens.set()
-                while not is_over.is_set():
-                    try:
-                        own.drain_events(timeout=0.1)
-                    except TimeoutError:
-                        continue
-
-        thread = Thread(target=listen)
-        thread.start()
-        assert listens.wait(10)
-        try:
-            yield heard
-        finally:
-            is_over.set()
-            thread.join(10)
-
-
 def shown() -> dict[str, dict[str, Any]]:
     result = CliRunner().invoke(cli, ["running", "--json"])
     return {each["name"]: each for each in json.loads(result.output)["running"]}
@@ -62,7 +34,7 @@ def shown() -> dict[str, dict[str, Any]]:
 def test_a_task_and_its_operation_are_shown_until_they_end_and_warned_of_once(
     app: Celery, server: Any, worker: Worker
 ) -> None:
-    with events(app) as heard:
+    with listening(app, "timeout-near") as heard:
         sent = app.send_task("running.waits")
         wait_until(lambda: len(shown()) == 2, what="both")
         wait_until(lambda: heard, what="the warning")

@@ -1,8 +1,6 @@
 """Whoever listens to Celery's events hears of alerts, and a test says whether each destination hears."""
 
 from collections.abc import Iterator
-from contextlib import suppress
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,32 +16,16 @@ from orchestrator.install import install
 from orchestrator.settings import Settings
 from tests.integration.delivering.conftest import Alerts
 from tests.integration.delivering.receiver import Receiver, to_webhook
+from tests.listening import listening
 from tests.processes import wait_until
 
 
 @pytest.fixture
 def heard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """What a program hears that listens to events."""
-    events: list[dict[str, Any]] = []
     monkeypatch.setenv("REDIS_URL", redis_url)
-    app = install(Celery("listener", set_as_current=False))
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": events.append})
-        is_over, listens = Event(), Event()
-
-        def listen() -> None:
-            with receiver.consumer_context(wakeup=False) as (own, *_):
-                listens.set()
-                while not is_over.is_set():
-                    with suppress(TimeoutError):
-                        own.drain_events(timeout=0.1)
-
-        thread = Thread(target=listen)
-        thread.start()
-        assert listens.wait(10)
+    with listening(install(Celery("listener", set_as_current=False))) as events:
         yield events
-        is_over.set()
-        thread.join(10)
     settings.forget()
 
 
