@@ -24,7 +24,8 @@ from orchestrator.retry.backoff import delay_seconds
 from orchestrator.retry.healing import LONGEST_RETRY_AFTER_SECONDS
 
 _LOG = logger.get(__name__)
-_BASE_SECONDS, _MOST_SECONDS = 1.0, 300.0
+# Somebody waits for what it has not heard yet, and asks no more often than once a minute.
+_BASE_SECONDS, _MOST_SECONDS = 1.0, 60.0
 # Longer than a round may take: the end of one whose process was killed. Who takes longer does no harm: it
 # does not move the destination on any more, and what it has sent has the same id when it is sent again.
 _TURN_MS = 15_000
@@ -81,12 +82,15 @@ class Courier:
     def _tell_history(self) -> bool:
         waiting = history.read(self._client, self._prefix, self._account.position, history.MOST_ENTRIES)
         overtaken = backlog.overtaken(waiting)
+        # What was silenced while it waited to be told of is told when that is over, if it is still so.
+        standing = Store(self._client, self._prefix).read() if waiting else None
         for number, entry in enumerate(waiting):
             self.report = replace(self.report, waiting=len(waiting) - number)
             if self._is_late():
                 self._write()
                 return False
-            if entry.id in overtaken or not self._is_wanted(entry):
+            is_hidden = standing and told.is_beginning(entry) and standing.silence_of(entry.alert)
+            if entry.id in overtaken or is_hidden or not self._is_wanted(entry):
                 self._account = replace(self._account, position=entry.id)
                 self.report = replace(self.report, left_out=self.report.left_out + 1)
             elif not self._tell(entry, entry.id):

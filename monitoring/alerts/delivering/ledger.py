@@ -85,6 +85,13 @@ class Ledger:
         was_moved = self._advance(keys=[self._key], args=arguments)
         return replace(after, stored=after.position) if was_moved else None
 
+    def wake(self) -> None:
+        """It answers: what waits for it is sent in the next round, not when it was to be asked again."""
+        account = self.read()
+        # Where somebody else has moved it since, it was asked.
+        if account.again_at:
+            self.write(account, replace(account, again_at=0.0))
+
 
 def _told(stored: Mapping[str, str]) -> Iterator[tuple[str, Told]]:
     for name, value in sorted(stored.items()):

@@ -51,6 +51,11 @@ def is_news(entry: Entry, told: Told | None) -> bool:
     return change in {"silenced", "unsilenced"}
 
 
+def is_beginning(entry: Entry) -> bool:
+    """Whether it says that an alert is raised, or how severe it has become."""
+    return CHANGES.get(entry.event) in {"raised", "changed"}
+
+
 def after(entry: Entry, told: Told | None = None) -> Told | None:
     """What is believed of the alert once this was told, and `told` before it; None: it is not raised."""
     if entry.event == "cleared":

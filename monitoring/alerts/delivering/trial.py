@@ -1,16 +1,23 @@
-"""Tries a destination: an alert that says that it is only a test, sent at once and kept nowhere."""
+"""Tries a destination: an alert that says that it is only a test, sent at once and kept nowhere.
+
+What waits for a destination that takes it is sent in the next round.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from monitoring.alerts.delivering import destinations
 from monitoring.alerts.delivering.answer import Answer
+from monitoring.alerts.delivering.destination import Destination
+from monitoring.alerts.delivering.ledger import Ledger
 from orchestrator import redaction
 from orchestrator.alerts import record
 from orchestrator.alerts.history import Entry
@@ -30,12 +37,10 @@ class Tried:
     answer: Answer
 
 
-def test(
-    settings: Settings,
-    client: Redis,  # noqa: ARG001 (it is kept nowhere)
-    to: Sequence[str],
-) -> tuple[Tried, ...]:
+def test(settings: Settings, client: Redis, to: Sequence[str]) -> tuple[Tried, ...]:
     """Send a test to these destinations, or to all that are configured where none is named.
+
+    `client` is of the broker's Redis and answers with text.
 
     Raises:
         NoDestination: one of them is not configured.
@@ -55,11 +60,20 @@ def test(
         since=record.stamp(now),
         deliver=True,
     )
-    return tuple(Tried(name, _try(settings, name, entry)) for name in to or known)
+    return tuple(Tried(name, _try(settings, client, name, entry)) for name in to or known)
 
 
-def _try(settings: Settings, name: str, entry: Entry) -> Answer:
+def _try(settings: Settings, client: Redis, name: str, entry: Entry) -> Answer:
     destination = destinations.make(settings, name)
+    answer = _sent(destination, entry)
+    if answer.kind == "taken":
+        # Where Redis does not answer it has taken the test all the same.
+        with suppress(RedisError):
+            Ledger(client, destination.identity, settings.key_prefix).wake()
+    return answer
+
+
+def _sent(destination: Destination, entry: Entry) -> Answer:
     try:
         return destination.take(entry, None)
     except Exception as error:

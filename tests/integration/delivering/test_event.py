@@ -32,11 +32,13 @@ def heard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict
 def test_an_alert_is_an_event_of_a_group_of_its_own(
     redis_url: str, client: Redis, alerts: Alerts, heard: list[dict[str, Any]]
 ) -> None:
+    settings = Settings.model_validate({"redis_url": redis_url})
     alerts.raise_("queue_age:emails", "critical", "emails")
+    deliver(settings, client)
     alerts.silence("queue_age:*")
     alerts.clear("queue_age:emails")
 
-    deliver(Settings.model_validate({"redis_url": redis_url}), client)
+    deliver(settings, client)
 
     wait_until(lambda: len(heard) >= 3, what="the events")
     raised, silenced, cleared = heard

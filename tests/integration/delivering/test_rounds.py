@@ -13,6 +13,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from monitoring.alerts.delivering import deliver, rounds
+from monitoring.alerts.delivering import test as send_a_test
 from monitoring.alerts.delivering.answer import Answer
 from monitoring.alerts.delivering.courier import Courier
 from monitoring.alerts.delivering.ledger import Ledger
@@ -237,6 +238,64 @@ def test_who_was_told_of_an_alert_that_is_silenced_then_is_told_of_its_end(
     deliver(settings, client)
 
     assert receiver.told() == [("alert.raised", "a"), ("alert.silenced", "*"), ("alert.cleared", "a")]
+
+
+def test_what_is_silenced_while_its_destination_is_away_is_not_told_of_when_that_is_back(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    receiver.answers.append(503)
+    alerts.raise_("queue_age:a")
+    alerts.raise_("no_workers", "critical")
+    deliver(settings, client)
+    alerts.silence("queue_age:*")
+    send_a_test(settings, client, ["webhook"])
+
+    deliver(settings, client)
+    alerts.store.unsilence("queue_age:*", "ada")
+    deliver(settings, client)
+
+    assert receiver.told() == [
+        ("alert.test", "test"),
+        ("alert.raised", "no_workers"),
+        ("alert.silenced", "queue_age:*"),
+        ("alert.unsilenced", "queue_age:*"),
+        ("alert.raised", "queue_age:a"),
+    ]
+
+
+def test_what_waits_for_a_destination_is_sent_once_that_has_taken_a_test(
+    redis_url: str, client: Redis, alerts: Alerts, receiver: Receiver
+) -> None:
+    settings = to_webhook(redis_url, receiver.url)
+    receiver.answers.append(503)
+    receiver.headers["Retry-After"] = "3000"
+    alerts.raise_("a")
+    deliver(settings, client)
+    deliver(settings, client)
+    assert receiver.told() == []
+
+    send_a_test(settings, client, ["webhook"])
+    deliver(settings, client)
+
+    assert receiver.told() == [("alert.test", "test"), ("alert.raised", "a")]
+
+
+def test_one_that_is_away_for_long_is_asked_at_least_once_a_minute(
+    redis_url: str, client: Redis, alerts: Alerts
+) -> None:
+    settings = to_webhook(redis_url, f"http://127.0.0.1:{ports.free(1)[0]}")
+    alerts.raise_("a")
+    deliver(settings, client)
+    (account,) = client.keys("*alerts:delivery:webhook:*")
+    client.hset(account, mapping={"failures": 1000, "again_at": 0})
+    pauses = []
+    for _ in range(8):
+        client.hset(account, "again_at", 0)
+        deliver(settings, client)
+        pauses.append(float(client.hget(account, "again_at") or 0) - client.time()[0])
+
+    assert max(pauses) <= 61.0
 
 
 def test_an_alert_that_was_acknowledged_is_not_announced_again(
