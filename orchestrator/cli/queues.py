@@ -43,7 +43,9 @@ def list_(*, whole: bool, as_json: bool) -> None:
         shown = [asdict(state) | {"waiting_in_all": state.waiting_in_all} for state in states]
         click.echo(json.dumps({"queues": shown}))
         return
-    width = max([5, *(len(state.name) for state in states)])
+    from orchestrator.redaction import printable
+
+    width = max([5, *(len(printable(state.name)) for state in states)])
     click.echo(f"{'queue':{width}}  workers  waiting  oldest  delayed  set aside  in flight")
     for state in states:
         numbers = f"{state.delayed:7,}  {state.aside:9,}  {state.in_flight:9,}"
@@ -51,7 +53,7 @@ def list_(*, whole: bool, as_json: bool) -> None:
         age = state.oldest_in_flight_seconds
         oldest = "" if age is None else f"  oldest {times.length(age)}"
         paused = "  paused" if state.paused else ""
-        click.echo(f"{state.name:{width}}  {waiting}  {numbers}{oldest}{paused}")
+        click.echo(f"{printable(state.name):{width}}  {waiting}  {numbers}{oldest}{paused}")
 
 
 @queues.command()
@@ -134,23 +136,27 @@ def sweep(*, names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
     That is what has expired, what has a deadline that is over, and what waits for
     longer than OMNINODE_QUEUE_LIMIT_HOURS. Each is a dead letter then, and its result a
-    failure. Queues that a worker serves are left alone; in a queue that is paused only what has
-    expired or has a deadline is ended. A task does the same every 30 seconds. Exits with 1
-    where the result backend could not be told: what that concerns is back in its queue.
+    failure. Queues that a worker serves are left alone, which is said of those that are named; in a queue
+    that is paused only what has expired or has a deadline is ended. A task does the same every 30 seconds.
+    Exits with 1 where the result backend could not be told: what that concerns is back in its queue; and
+    where a queue of NAMES is none that is declared, served or paused, or that has messages.
     """
     from orchestrator.modules import import_modules
+    from orchestrator.sweep import named
     from orchestrator.sweep.sweeping import sweep as sweep_all
 
     if not all(name.strip() for name in names):
         raise click.UsageError("a queue has a name")
     with _channel() as (app, channel):
         import_modules(app)
+        found = named.look(app, channel, names)
         swept = sweep_all(app, channel, names, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(swept.as_json()))
+        click.echo(json.dumps(swept.as_json() | found.as_json()))
     else:
         _tell_swept(swept)
-    if swept.unsettled:
+        _tell_named(found)
+    if swept.unsettled or found.unknown:
         sys.exit(1)
 
 
@@ -241,6 +247,17 @@ def _tell_swept(swept: Any) -> None:
     )
     if swept.unsettled:
         click.echo(f"{swept.unsettled:,} are back in their queues: the result backend was not told", err=True)
+
+
+def _tell_named(found: Any) -> None:
+    from orchestrator.redaction import printable
+
+    for name, workers in found.served.items():
+        served = "a worker serves it" if workers == 1 else f"{workers:,} workers serve it"
+        click.echo(f"{printable(name)} is left alone: {served}")
+    for name in found.unknown:
+        why = "not declared, served or paused, and nothing is in it"
+        click.echo(f"omninode: no queue {printable(name)} is known: it is {why}", err=True)
 
 
 def _oldest(state: Any) -> str:

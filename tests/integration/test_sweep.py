@@ -383,6 +383,25 @@ def test_the_command_says_what_it_has_ended(app: Celery, channel: Any, client: A
     assert len(_letters(client)) == 1
 
 
+def test_the_command_says_which_queues_it_leaves_alone_and_which_there_are_not(
+    app: Celery, channel: Any, client: Any
+) -> None:
+    _send(app, headers=_late())
+    worker = Attendance(client, "one")
+    worker.attend("w@host", lambda: _serving(_QUEUE))
+    worker.tell()
+
+    said = omninode("queues", "sweep", _QUEUE, "models", "tyop")
+    served = omninode("queues", "sweep", _QUEUE, "--json")
+
+    assert said.stdout.splitlines()[-1] == "nobody is left alone: a worker serves it"
+    assert said.stderr.splitlines() == [
+        "omninode: no queue tyop is known: it is not declared, served or paused, and nothing is in it"
+    ]
+    assert said.code == 1
+    assert (served.code, json.loads(served.stdout)["served"]) == (0, {"nobody": 1})
+
+
 def _part(app: Celery, channel: Any) -> tuple[int, int]:
     swept: Swept = sweeping.sweep_a_part(app, channel)
     return swept.looked_at, swept.ended.total()
