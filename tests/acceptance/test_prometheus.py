@@ -54,7 +54,7 @@ _WITHOUT_ANYBODY = {
 _WITH_FAILURES = {
     "OmninodeBudgetBurnsFast",
     "OmninodeErrorRate",
-    "OmninodeErrorRateCritical",
+    "OmninodeErrorRateOfAll",
     "OmninodeLettersPerMinute",
 }
 

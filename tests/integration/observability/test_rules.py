@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.schedule import HOUSEKEEPING
 from tests.observability.programs import programs
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "monitoring" / "prometheus"
 RULES = FOLDER / "omninode.rules.yml"
 PROOFS = FOLDER / "omninode.rules.test.yml"
+TASKS = [*sorted(HOUSEKEEPING), "omninode.models.call", "shop.pay"]
 _GITHUB_LEAVES = re.compile(r"[^\w\- ]")
 
 
@@ -62,7 +64,7 @@ def test_there_is_an_alert_for_all_that_can_go_wrong() -> None:
         "OmninodeBudgetBurnsFast",
         "OmninodeBudgetBurnsSlowly",
         "OmninodeErrorRate",
-        "OmninodeErrorRateCritical",
+        "OmninodeErrorRateOfAll",
         "OmninodeExporterDown",
         "OmninodeHealthCritical",
         "OmninodeHealthDegraded",
@@ -113,6 +115,17 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
     page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
     headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE)
     assert anchor in {_GITHUB_LEAVES.sub("", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_whole_is_judged_without_our_own_housekeeping() -> None:
+    (ended, failed) = (
+        next(rule["expr"] for rule in _rules("record") if rule["record"] == name)
+        for name in ("omninode:ended:rate5m", "omninode:errors:ratio_rate5m")
+    )
+
+    for expression in (ended, failed):
+        (pattern,) = re.findall(r'component!~\s*"([^"]*)"', expression)
+        assert [name for name in TASKS if re.fullmatch(pattern, name)] == sorted(HOUSEKEEPING)
 
 
 def test_names_of_recorded_series_say_of_what_they_are() -> None:
