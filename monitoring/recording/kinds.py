@@ -21,14 +21,17 @@ TOLD = (
     "replay",
 )
 
-_ALSO: dict[str, Kind] = {
+_SHORT: dict[str, Kind] = {
     "circuit_breaker": "circuit_breaker_trip",
     "timeout": "timeout_failure",
     "retry": "retry_attempt",
     "dead_letter": "dead_letter_message",
+    "grace_recovery": "grace_period_recovery",
+}
+# Keys of the dashboard, without their last letter.
+_KEYS: dict[str, Kind] = {
     "dead_letter_queue_message": "dead_letter_message",
     "grace_period_recoverie": "grace_period_recovery",
-    "grace_recovery": "grace_period_recovery",
 }
 
 
@@ -43,8 +46,10 @@ def kind(event_type: object) -> Kind:
         for known in KINDS:
             if name in {known, f"{known}s"}:
                 return known
-        found = _ALSO.get(name.removesuffix("s"))
+        found = (_SHORT | _KEYS).get(name.removesuffix("s"))
         if found:
             return found
-    message = f"event_type must be one of {', '.join(KINDS)}, not {event_type!r:.80}"
+    message = (
+        f"event_type must be one of {', '.join(KINDS)} (in short {', '.join(_SHORT)}), not {event_type!r:.80}"
+    )
     raise InvalidMeasure(message)

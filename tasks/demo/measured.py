@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from psycopg import Connection
@@ -74,9 +75,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Measured:
-    """The dashboard's main figures; `components` are those that were called most."""
+    """The dashboard's main figures, and why all is not well; `components` are those that were called most."""
 
     status: str
+    reasons: tuple[str, ...]
     error_rate_percent: float | None
     average_response_time_ms: float | None
     resilience: Mapping[str, int | None]
@@ -103,22 +105,38 @@ def look(fleet: Fleet) -> Measured:
     while True:
         fleet.check()
         fold(settings.current(), now=True)
-        found = _measured(_dashboard(fleet.exporter_url))
+        # The one after the other, within half a second: both are of the same moment.
+        found = _measured(_dashboard(fleet.exporter_url), _ask(f"{fleet.exporter_url}/health"))
         if all(each.agrees for each in found.compared) or time.monotonic() > give_up_at:
             return found
         time.sleep(_PAUSE_SECONDS)
 
 
 def _dashboard(url: str) -> dict[str, Any]:
+    told = _ask(f"{url}/dashboard")
+    if "error" in told:
+        raise StackError(f"the exporter at {url} does not show its dashboard: {told['error']}")
+    return told
+
+
+def _ask(url: str) -> dict[str, Any]:
     try:
-        with urlopen(f"{url}/dashboard", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 (our own)
+        with _answer(url) as answer:
             read: dict[str, Any] = json.load(answer)
     except (OSError, ValueError) as error:
-        raise StackError(f"the exporter at {url} does not show its dashboard: {error}") from error
+        raise StackError(f"the exporter does not answer at {url}: {error}") from error
     return read
 
 
-def _measured(dashboard: Mapping[str, Any]) -> Measured:
+def _answer(url: str) -> Any:
+    try:
+        return urlopen(url, timeout=_ANSWER_SECONDS)  # noqa: S310 (our own)
+    except HTTPError as error:
+        # That a fleet is critical is said with 503, and why.
+        return error
+
+
+def _measured(dashboard: Mapping[str, Any], judged: Mapping[str, Any]) -> Measured:
     health, components = dashboard["system_health"], dashboard["component_performance"]
     resilience = dashboard["resilience_metrics"]
     busiest = [_component(*each) for each in components.items()]
@@ -129,7 +147,8 @@ def _measured(dashboard: Mapping[str, Any]) -> Measured:
             compared.append(Comparison(what, _successes(components.get(component)), _count(database, query)))
         compared += [_in_history(database, each) for each in busiest]
     return Measured(
-        status=health["status"],
+        status=judged["status"],
+        reasons=tuple(judged["reasons"]),
         error_rate_percent=health["error_rate_percent"],
         average_response_time_ms=health["average_response_time_ms"],
         resilience=resilience,

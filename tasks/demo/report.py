@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from orchestrator.redaction import printable
 from orchestrator.times import length, moment
 from tasks.demo.dying import Act
 from tasks.demo.figures import Figures, Label, ModelCalls, Pair, Waits
@@ -33,7 +35,7 @@ class Acts:
 
 def show(console: Console, figures: Figures, acts: Acts, missing: list[str]) -> None:
     """Print the report: what was processed and found, has died, was away, was measured, and is missing."""
-    tables = [_summary(figures), _similar(figures.pairs), _labels(figures.labels)]
+    tables: list[RenderableType] = [_summary(figures), _similar(figures.pairs), _labels(figures.labels)]
     tables += [_died(acts.letters)] if acts.letters else []
     tables += [_away(acts.outage)] if acts.outage else []
     tables += [_components(acts.measured), _agreement(acts.measured)] if acts.measured else []
@@ -148,23 +150,20 @@ def _away(outage: Outage) -> Table:
     return table
 
 
-def _components(measured: Measured) -> Table:
+def _components(measured: Measured) -> Group:
+    verdict = Text(f"What the dashboard says: {measured.status}", style="table.title")
+    reasons = [Text(f"  {printable(sentence)}") for sentence in measured.reasons]
     resilience = ", ".join(
         f"{name.replace('_', ' ')} {'unknown' if count is None else count}"
         for name, count in measured.resilience.items()
     )
-    table = Table(
-        title=f"What the dashboard says: {measured.status}",
-        title_justify="left",
-        caption=resilience,
-        caption_justify="left",
-    )
+    table = Table(caption=resilience, caption_justify="left")
     table.add_column("called most", no_wrap=True, overflow="ellipsis")
     for column in ("calls", "errors", "p50", "p95"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in measured.components:
         table.add_row(*_measures(each))
-    return table
+    return Group(verdict, *reasons, table)
 
 
 def _measures(component: Component) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The demo's report says what is missing and when nothing is; what is wrong is refused."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from rich.console import Console
 
 from orchestrator.dev.stack import Addresses
 from orchestrator.settings import Settings
 from tasks.cli.demo import stay
 from tasks.demo.measured import Comparison, Measured
+from tasks.demo.report import _components
 from tests.commands import omninode
 from tests.pages import ROOT
 from tests.processes import start_worker, wait_until
@@ -72,11 +75,24 @@ def test_a_figure_that_the_dashboard_and_postgresql_do_not_share_is_missing() ->
         Comparison("orders stored", 20, 21),
         Comparison("calls", None, 0),
     )
-    measured = Measured("healthy", 0.0, None, {}, (), compared)
+    measured = Measured("healthy", (), 0.0, None, {}, (), compared)
 
     assert list(measured.missing()) == [
         "orders stored: the dashboard says 20, PostgreSQL says 21",
         "calls: the dashboard does not know, PostgreSQL says 0",
+    ]
+
+
+def test_why_the_dashboard_says_degraded_is_told() -> None:
+    reasons = ("no worker serves models", "21 dead letters in an hour [red]")
+    console = Console(width=80, record=True, file=io.StringIO())
+
+    console.print(_components(Measured("degraded", reasons, 0.0, None, {}, (), ())))
+
+    assert console.export_text().split("\n")[:3] == [
+        "What the dashboard says: degraded",
+        "  no worker serves models",
+        "  21 dead letters in an hour [red]",
     ]
 
 
