@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -152,7 +153,7 @@ def _away(outage: Outage) -> Table:
 
 def _components(measured: Measured) -> Group:
     verdict = Text(f"What the dashboard says: {measured.status}", style="table.title")
-    reasons = [Text(f"  {printable(sentence)}") for sentence in measured.reasons]
+    reasons = [Padding(Text(printable(sentence)), (0, 0, 0, 2)) for sentence in measured.reasons]
     resilience = ", ".join(
         f"{name.replace('_', ' ')} {'unknown' if count is None else count}"
         for name, count in measured.resilience.items()

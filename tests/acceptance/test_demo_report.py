@@ -89,7 +89,8 @@ def test_why_the_dashboard_says_degraded_is_told() -> None:
 
     console.print(_components(Measured("degraded", reasons, 0.0, None, {}, (), ())))
 
-    assert console.export_text().split("\n")[:3] == [
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert lines[:3] == [
         "What the dashboard says: degraded",
         "  no worker serves models",
         "  21 dead letters in an hour [red]",
