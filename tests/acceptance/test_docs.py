@@ -109,7 +109,7 @@ def test_the_two_commands_of_the_readme_run_the_demo_and_every_test() -> None:
     demo, tests = (run(block, {"MAKEFLAGS": "n", "MAKELEVEL": "0"}).splitlines()[-1] for block in two)
 
     assert demo == ".venv/bin/omninode demo"
-    assert tests == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile"
+    assert tests == ".venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder"
 
 
 def test_the_test_command_of_the_readme_is_the_one_that_is_run_elsewhere() -> None:
