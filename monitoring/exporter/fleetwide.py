@@ -12,6 +12,8 @@ from orchestrator.alerts.standing import Standing
 from orchestrator.tally.names import name as counted
 
 _CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
+# What is not known of queues that are not known themselves.
+_OF_QUEUES = {"delayed", "aside"}
 _PLACES = ("waiting", "delayed", "aside", "in_flight")
 
 
@@ -23,8 +25,9 @@ def families(figures: Figures) -> Iterator[Metric]:
     yield from _counts(fleet)
     yield _alerts(figures.standing)
     known = _gauge("omninode_known", "1 where this part could be found out, else 0.", "what")
+    unknown = set(figures.unknown) | (_OF_QUEUES if "queues" in figures.unknown else set())
     for part in PARTS:
-        known.add_metric((part,), part not in figures.unknown)
+        known.add_metric((part,), part not in unknown)
     yield known
 
 
@@ -58,7 +61,7 @@ def _breakers(breakers: Mapping[str, BreakerFigures]) -> Iterator[Metric]:
 
 def _counts(fleet: Fleet) -> Iterator[Metric]:
     workers, relays, running, beat = fleet.workers, fleet.relays, fleet.running, fleet.beat
-    behind = fleet.metrics_behind_minutes
+    letters, behind = fleet.letters, fleet.metrics_behind_minutes
     for name, says, value in (
         ("workers", "Workers that live.", None if workers is None else len(workers)),
         ("relays", "Relays that are heard.", relays.count if relays else None),
@@ -68,7 +71,7 @@ def _counts(fleet: Fleet) -> Iterator[Metric]:
             "How long the oldest of these has waited.",
             relays.outbox_seconds if relays else None,
         ),
-        ("open_letters", "Dead letters that nobody has closed.", relays.open_letters if relays else None),
+        ("open_letters", "Dead letters that nobody has closed.", letters.open_letters if letters else None),
         ("beat_age_seconds", "Time since beat has sent a task.", beat.age_seconds if beat else None),
         ("running_tasks", "Tasks that have run for a second or longer.", running.count if running else None),
         ("overdue_tasks", "Tasks that run though their limit is over.", running.overdue if running else None),

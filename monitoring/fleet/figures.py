@@ -38,19 +38,12 @@ class BeatFigures:
 
 @dataclass(frozen=True)
 class RelayFigures:
-    """The relays that are heard, the outbox that they empty, and the letters in the index.
-
-    `overflow` and what follows it come from PostgreSQL, and are None while that does not answer.
-    """
+    """The relays that are heard, and the outbox that they empty."""
 
     names: tuple[str, ...]
     outbox: int
     outbox_seconds: float
     kafka_error: str = ""
-    overflow: int | None = None
-    open_letters: int | None = None
-    letters_per_minute: float | None = None
-    open_letter_hours: float | None = None
 
     @property
     def count(self) -> int:
@@ -106,6 +99,7 @@ class Fleet:
     workers: tuple[ServingWorker, ...] | None = None
     beat: BeatFigures | None = None
     relays: RelayFigures | None = None
+    letters: LetterFigures | None = None
     breakers: Mapping[str, BreakerFigures] | None = None
     running: RunningFigures | None = None
     processes: tuple[Process, ...] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -56,19 +55,6 @@ def of_letters(database_url: str, limit_seconds: float) -> LetterFigures:
         overflow = stats.overflow(connection)
     per_minute, hours = float(found.new_in_last_minute), found.oldest_open_seconds / 3600
     return LetterFigures(overflow, found.open, per_minute, hours)
-
-
-def with_letters(relays: RelayFigures | None, letters: LetterFigures | None) -> RelayFigures | None:
-    """Both together, as far as they are known."""
-    if relays is None or letters is None:
-        return relays
-    return replace(
-        relays,
-        overflow=letters.overflow,
-        open_letters=letters.open_letters,
-        letters_per_minute=letters.letters_per_minute,
-        open_letter_hours=letters.open_letter_hours,
-    )
 
 
 def of_running(client: Redis, prefix: str) -> RunningFigures:

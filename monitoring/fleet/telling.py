@@ -18,6 +18,7 @@ def as_json(fleet: Fleet) -> dict[str, Any]:
         "workers": None if fleet.workers is None else [asdict(worker) for worker in fleet.workers],
         "beat": None if fleet.beat is None else asdict(fleet.beat),
         "relays": None if fleet.relays is None else asdict(fleet.relays),
+        "letters": None if fleet.letters is None else asdict(fleet.letters),
         "breakers": _each(fleet.breakers),
         "running": _running(fleet),
         "processes": None if fleet.processes is None else [asdict(process) for process in fleet.processes],

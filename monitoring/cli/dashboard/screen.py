@@ -57,7 +57,7 @@ def _figures(seen: Seen, told: dict[str, Any]) -> Iterator[str]:
         ("tasks running", _number(fleet.running.count if fleet.running else None)),
         ("relays", _number(fleet.relays.count if fleet.relays else None)),
         ("outbox", _number(fleet.relays.outbox if fleet.relays else None)),
-        ("open letters", _number(fleet.relays.open_letters if fleet.relays else None)),
+        ("open letters", _number(fleet.letters.open_letters if fleet.letters else None)),
     )
 
 

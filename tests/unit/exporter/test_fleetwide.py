@@ -11,6 +11,7 @@ from monitoring.fleet.figures import (
     BeatFigures,
     BreakerFigures,
     Fleet,
+    LetterFigures,
     QueueFigures,
     RelayFigures,
     RunningFigures,
@@ -49,7 +50,8 @@ def told() -> str:
         queues=_QUEUES,
         workers=(),
         beat=BeatFigures(12.0),
-        relays=RelayFigures(("relay",), 1, 2.0, open_letters=3),
+        relays=RelayFigures(("relay",), 1, 2.0),
+        letters=LetterFigures(0, 3, 0.0, 1.0),
         breakers=_BREAKERS,
         running=RunningFigures(1),
         processes=(),
@@ -59,6 +61,18 @@ def told() -> str:
     thresholds = Thresholds(24.0, 60.0, 5.0, 5000.0)
     figures = Figures(Snapshot(0, 1.0, _SUMS), fleet, standing, {}, thresholds, Settings())
     return text(figures, "healthy").decode()
+
+
+def test_letters_are_told_while_redis_is_away_and_what_is_not_known_of_queues_is_not_said_to_be() -> None:
+    away = dict.fromkeys(("redis", "queues", "relays"), "it does not answer")
+    fleet = Fleet(0.0, letters=LetterFigures(0, 3, 0.0, 1.0), unknown=away)
+    figures = Figures(Snapshot(0, 1.0), fleet, None, away, Thresholds(24.0, 60.0, 5.0, 5000.0), Settings())
+
+    said = text(figures, "critical").decode()
+
+    assert exposition.value(said, "omninode_open_letters") == 3
+    known = {has["what"]: value for has, value in exposition.values(said, "omninode_known")}
+    assert (known["letters"], known["queues"], known["delayed"], known["aside"]) == (1, 0, 0, 0)
 
 
 def test_what_waits_by_order_is_told_apart_from_what_waits_in_vain(told: str) -> None:
