@@ -42,6 +42,12 @@ def client(
     return master
 
 
+def reach(settings: Settings) -> None:
+    """The same as `orchestrator.redis.reach`, for the broker's."""
+    with client(settings, timeout_seconds=redis.SIGN_OF_LIFE_SECONDS, retries=0) as connected:
+        connected.ping()
+
+
 class _Pool(SentinelConnectionPool):
     """Closes the connections to the Sentinels along with those to the master."""
 

@@ -12,6 +12,9 @@ from orchestrator import connections, settings, urls
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 10.0
+# Where a person waits for the answer of a command.
+COMMAND_TIMEOUT_SECONDS = 3.0
+SIGN_OF_LIFE_SECONDS = 2.0
 
 
 def client() -> Redis:
@@ -24,6 +27,18 @@ def connect(url: str, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS, retries: 
     made = Redis.from_url(urls.as_redis_spells(url), **options(timeout_seconds, retries))
     connections.redis_pool(made.connection_pool)
     return made
+
+
+def reach(url: str) -> None:
+    """Nothing where the Redis at `url` gives a sign of life; one that is frozen is known within two seconds.
+
+    For whoever goes on with a client that waits for longer, or tries again.
+
+    Raises:
+        redis.exceptions.RedisError: it does not.
+    """
+    with connect(url, SIGN_OF_LIFE_SECONDS, retries=0) as client:
+        client.ping()
 
 
 def options(

@@ -17,7 +17,7 @@ from monitoring.history.tiers import Tier, minute_of, moment, start
 from monitoring.history.values import is_readable, labels
 from monitoring.history.windows import Window, Windows
 from monitoring.rollup.encoding import read
-from orchestrator import broker, postgres, redaction
+from orchestrator import broker, postgres, redaction, redis
 from orchestrator.settings import Settings
 
 # Somebody waits for the answer: a server that is away is said soon, one that is slow after a while.
@@ -84,7 +84,9 @@ def _waiting(
     found: defaultdict[Window, dict[str, str]] = defaultdict(dict)
     wanted = frozenset(about)
     try:
-        with broker.client(settings, decode=True, timeout_seconds=_TIMEOUT_SECONDS, retries=0) as client:
+        with broker.client(
+            settings, decode=True, timeout_seconds=redis.COMMAND_TIMEOUT_SECONDS, retries=0
+        ) as client:
             for window, stored in Windows(client, settings.key_prefix).unfolded():
                 found[window] = {
                     of: value

@@ -79,12 +79,14 @@ def _check() -> int:
 
     from redis.exceptions import RedisError
 
-    from orchestrator import broker, settings
+    from orchestrator import broker, redis, settings
     from orchestrator.relay.watching import heartbeat
 
     host, chosen = socket.gethostname(), settings.current()
     try:
-        with broker.client(chosen, decode=True) as client:
+        with broker.client(
+            chosen, decode=True, timeout_seconds=redis.COMMAND_TIMEOUT_SECONDS, retries=0
+        ) as client:
             heard = heartbeat.heard(client, chosen.key_prefix)
             names = [name for name in heard if name.startswith(f"{host}:")]
     except (RedisError, OSError) as error:

@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import EncodeError, OperationalError
 from redis.exceptions import RedisError
 
-from orchestrator import redaction
+from orchestrator import broker, redaction, settings
 from orchestrator.cli import calls
 from orchestrator.cli.calls import Call, Refused
 from orchestrator.enqueue import enqueue_many
@@ -53,6 +53,7 @@ class Sender:
         )
         rows = ((call.args, call.kwargs) for call in many)
         try:
+            broker.reach(settings.current())
             return enqueue_many(task, rows, batch_id=batch_id, on_progress=on_progress, **self.options)
         except (OperationalError, RedisError) as error:
             # Before the first push: the queue could not even be declared.
@@ -67,6 +68,7 @@ class Sender:
         """
         self.check(call)
         try:
+            broker.reach(settings.current())
             self.app.send_task(
                 self.task,
                 args=call.args,
@@ -77,7 +79,7 @@ class Sender:
             )
         except (EncodeError, RecursionError) as error:
             raise Refused(str(error)) from None
-        except OperationalError as error:
+        except (OperationalError, RedisError) as error:
             raise BrokerAway(redaction.text(f"the broker does not answer: {error}")) from None
 
 

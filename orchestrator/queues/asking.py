@@ -1,4 +1,4 @@
-"""Asks the broker for somebody who waits for the answer: one that is away is said at once."""
+"""Asks the broker for somebody who waits for the answer: one that is away, or frozen, is said soon."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from orchestrator import broker, settings
+
 
 @contextmanager
 def channel(app: Any) -> Iterator[Any]:
     """A channel to the app's broker.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away.
+        kombu.exceptions.OperationalError, redis.exceptions.RedisError: the broker is away.
     """
+    broker.reach(settings.current())
     with app.connection_for_write() as connection:
         # Else kombu tries again for some seconds.
         connection.ensure_connection(max_retries=1, interval_start=0)

@@ -91,7 +91,7 @@ def trace(app: Any, database_url: str, task_id: str, *, whole: bool = False) -> 
     if isinstance(app.backend, DisabledBackend) or app.backend.as_uri().startswith("rpc:"):
         found.unknown.append("its result: this app keeps none that can be asked for")
     else:
-        found.result = found.ask("the result backend", lambda: _result(app.backend, task_id), None)
+        found.result = found.ask("the result backend", lambda: _result(app, task_id), None)
     # In the order in which a letter moves.
     found.messages += found.ask(
         "what waits in PostgreSQL for Kafka", lambda: _overflown(database_url, task_id), []
@@ -108,7 +108,7 @@ def _in_the_broker(app: Any, task_id: str, *, whole: bool) -> tuple[list[Placed]
 
 def _circuits(names: list[str]) -> dict[str, str]:
     chosen = settings.current()
-    with redis.connect(chosen.redis_url) as client:
+    with redis.connect(chosen.redis_url, redis.COMMAND_TIMEOUT_SECONDS, retries=0) as client:
         states = Store(client, chosen.key_prefix).read(names)
     return {state.name: outlook(state, time.time()) for state in states}
 
@@ -119,8 +119,11 @@ def _with_circuit(placed: Placed, circuits: Mapping[str, str]) -> Placed:
     )
 
 
-def _result(backend: Any, task_id: str) -> Result | None:
-    meta = backend.get_task_meta(task_id, cache=False)
+def _result(app: Any, task_id: str) -> Result | None:
+    if settings.current().result_backend == settings.current().redis_url:
+        # Celery's own client waits, and tries again, for minutes.
+        redis.reach(settings.current().redis_url)
+    meta = app.backend.get_task_meta(task_id, cache=False)
     if meta["status"] == states.PENDING:
         # Celery's word for what it has never heard of.
         return None

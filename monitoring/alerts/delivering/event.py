@@ -11,7 +11,7 @@ from celery.utils.nodenames import gethostname, nodename
 
 from monitoring.alerts.delivering.answer import TAKEN, Answer
 from monitoring.alerts.delivering.told import CHANGES, Told
-from orchestrator import redaction
+from orchestrator import broker, redaction
 from orchestrator.alerts.history import Entry
 from orchestrator.alerts.record import Raised
 from orchestrator.settings import Settings
@@ -73,6 +73,8 @@ class Events:
 
     def _open(self) -> Any:
         if self._dispatcher is None:
+            # One that is frozen: Celery's own connection would wait for it for longer than anybody has time.
+            broker.reach(self._settings)
             app = _app(self._settings)
             self._connection = app.connection_for_write()
             # A name that stays: programs that listen count by it.

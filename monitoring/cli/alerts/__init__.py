@@ -23,7 +23,7 @@ def alerts(context: click.Context, *, as_json: bool) -> None:
     """See the alerts of the whole fleet, acknowledge and silence them.
 
     Without a command it lists those that are raised, and exits with 0 when there is none, with 1 when there
-    are some.
+    are some. Whatever cannot ask the broker's Redis exits with 3.
     """
     if context.invoked_subcommand is None:
         from monitoring.cli.alerts.listing import list_

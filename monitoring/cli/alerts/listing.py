@@ -23,7 +23,7 @@ def list_(*, as_json: bool) -> None:
     Below each stands what is wrong and what to do; who knows of it; whether it is silenced; and when it was
     last judged, where that is ten minutes ago, or three intervals: then it may no longer be so.
 
-    Exits with 0 when none is raised, with 1 when some are.
+    Exits with 0 when none is raised, with 1 when some are, with 3 when the broker's Redis cannot be asked.
     """
     from monitoring.cli.alerts.opening import opened
     from orchestrator.cli.deadletters.rendering import echo_json

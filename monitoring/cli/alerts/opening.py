@@ -1,4 +1,4 @@
-"""The alerts of the fleet for the length of a command: what goes wrong is a sentence, and exit code 1."""
+"""The alerts of the fleet for the length of a command: what goes wrong is a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from orchestrator.alerts.store import Store
 
 _INTERRUPTED = 130
-# Somebody waits for the answer: a Redis that is away is said soon.
-_TIMEOUT_SECONDS = 5.0
 _MOST_NAME = 500
+
+
+class CannotBeAsked(click.ClickException):
+    """It is unknown what is raised: no script takes this for "something is", which is 1."""
+
+    exit_code = 3
 
 
 @contextmanager
@@ -25,21 +29,23 @@ def opened() -> Iterator[tuple[Store, Redis]]:
     """The store of alerts, and the broker's Redis that it lies in; its replies are text."""
     from redis.exceptions import RedisError, ResponseError
 
-    from orchestrator import broker, redaction, settings
+    from orchestrator import broker, redaction, redis, settings
     from orchestrator.alerts.store import Store
     from orchestrator.errors import OmniNodeError
 
     chosen = settings.current()
     try:
-        with broker.client(chosen, decode=True, timeout_seconds=_TIMEOUT_SECONDS, retries=1) as client:
+        with broker.client(
+            chosen, decode=True, timeout_seconds=redis.COMMAND_TIMEOUT_SECONDS, retries=0
+        ) as client:
             yield Store(client, chosen.key_prefix), client
     except OmniNodeError as error:
         raise click.ClickException(redaction.printable(error)) from None
     except ResponseError as error:
-        raise click.ClickException(f"Redis refuses: {redaction.printable(error)}") from None
+        raise CannotBeAsked(f"Redis refuses: {redaction.printable(error)}") from None
     except (RedisError, OSError) as error:
         reason = f"{redaction.printable(error)} (is it running, and is CELERY_BROKER_URL or REDIS_URL right?)"
-        raise click.ClickException(f"the broker's Redis does not answer: {reason}") from None
+        raise CannotBeAsked(f"the broker's Redis does not answer: {reason}") from None
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 

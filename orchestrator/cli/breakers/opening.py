@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.breaker.store import Store
 
 _INTERRUPTED = 130
-# Somebody waits for the answer: a Redis that is away is said soon.
-_TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
@@ -37,7 +35,7 @@ def opened() -> Iterator[tuple[Store, Redis]]:
 
     chosen = settings.current()
     try:
-        with redis.connect(chosen.redis_url, _TIMEOUT_SECONDS, 1) as client:
+        with redis.connect(chosen.redis_url, redis.COMMAND_TIMEOUT_SECONDS, retries=0) as client:
             yield Store(client, chosen.key_prefix), client
     except InvalidBreaker as error:
         raise click.ClickException(redaction.printable(error)) from None

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 from psycopg import Connection
 from redis.exceptions import RedisError
 
-from orchestrator import recording, redaction, times
+from orchestrator import recording, redaction, settings, times
+from orchestrator.broker import reach
 from orchestrator.celery import app
 from orchestrator.cli.deadletters.accounts import (
     say,
@@ -46,6 +47,7 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
     # What is replayed is counted with what the fleet's other processes replay.
     with recording.during("command"), index() as connection:
         try:
+            reach(settings.current())
             with app.connection_for_write() as broker:
                 yield Desk(connection, app, broker.default_channel, as_json)
         except InvalidEdit as error:

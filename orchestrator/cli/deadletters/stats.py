@@ -70,12 +70,14 @@ def _ask_redis() -> _Redis:
 
     from redis.exceptions import RedisError
 
-    from orchestrator import broker, keys, redaction, settings
+    from orchestrator import broker, keys, redaction, redis, settings
     from orchestrator.relay.watching import alarms
 
     chosen = settings.current()
     try:
-        with broker.client(chosen, decode=True) as client:
+        with broker.client(
+            chosen, decode=True, timeout_seconds=redis.COMMAND_TIMEOUT_SECONDS, retries=0
+        ) as client:
             length: Any = client.xlen(keys.outbox(chosen.key_prefix))
             alerts = alarms.raised(client, chosen.key_prefix)
             return _Redis(length, {name: asdict(each) for name, each in alerts.items()})

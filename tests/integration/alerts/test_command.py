@@ -166,5 +166,5 @@ def test_a_redis_that_is_away_is_said(run: Callable[..., Result], monkeypatch: p
 
     done = run()
 
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert done.stderr.startswith("Error: the broker's Redis does not answer:")
