@@ -53,7 +53,7 @@ class Sender:
         )
         rows = ((call.args, call.kwargs) for call in many)
         try:
-            broker.reach(settings.current())
+            broker.reach(settings.current(), self.app.conf.broker_url)
             return enqueue_many(task, rows, batch_id=batch_id, on_progress=on_progress, **self.options)
         except (OperationalError, RedisError) as error:
             # Before the first push: the queue could not even be declared.
@@ -68,7 +68,7 @@ class Sender:
         """
         self.check(call)
         try:
-            broker.reach(settings.current())
+            broker.reach(settings.current(), self.app.conf.broker_url)
             self.app.send_task(
                 self.task,
                 args=call.args,

@@ -16,7 +16,7 @@ def channel(app: Any) -> Iterator[Any]:
     Raises:
         kombu.exceptions.OperationalError, redis.exceptions.RedisError: the broker is away.
     """
-    broker.reach(settings.current())
+    broker.reach(settings.current(), app.conf.broker_url)
     with app.connection_for_write() as connection:
         # Else kombu tries again for some seconds.
         connection.ensure_connection(max_retries=1, interval_start=0)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import psycopg
 from celery import states
@@ -120,9 +121,9 @@ def _with_circuit(placed: Placed, circuits: Mapping[str, str]) -> Placed:
 
 
 def _result(app: Any, task_id: str) -> Result | None:
-    if settings.current().result_backend == settings.current().redis_url:
+    if urlsplit(app.conf.result_backend or "").scheme in {"redis", "rediss"}:
         # Celery's own client waits, and tries again, for minutes.
-        redis.reach(settings.current().redis_url)
+        redis.reach(app.conf.result_backend)
     meta = app.backend.get_task_meta(task_id, cache=False)
     if meta["status"] == states.PENDING:
         # Celery's word for what it has never heard of.

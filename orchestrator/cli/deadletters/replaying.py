@@ -47,7 +47,7 @@ def desk(*, as_json: bool) -> Iterator[Desk]:
     # What is replayed is counted with what the fleet's other processes replay.
     with recording.during("command"), index() as connection:
         try:
-            reach(settings.current())
+            reach(settings.current(), app.conf.broker_url)
             with app.connection_for_write() as broker:
                 yield Desk(connection, app, broker.default_channel, as_json)
         except InvalidEdit as error:
