@@ -43,7 +43,7 @@ def client(
 
 
 def reach(settings: Settings, broker_url: str | None = None) -> None:
-    """The same as `orchestrator.redis.reach`, for the broker's; an app may have another one than the settings."""
+    """The same as `orchestrator.redis.reach`, for the broker's: that of this URL, else of the settings."""
     if broker_url:
         settings = settings.model_copy(update={"celery_broker_url": broker_url})
     with client(settings, timeout_seconds=redis.SIGN_OF_LIFE_SECONDS, retries=0) as connected:

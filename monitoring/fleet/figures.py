@@ -16,6 +16,7 @@ class QueueFigures:
 
     `oldest_waiting_seconds` is None where nothing waits, or its producer does not say since when: see
     `orchestrator.queues.fronts`. `delayed` and `aside` are None where there are too many to count each time.
+    `is_declared`: an app of the process that asks has it, so that its name is no mistake.
     """
 
     waiting: int
@@ -25,6 +26,7 @@ class QueueFigures:
     paused: bool
     oldest_waiting_seconds: float | None
     workers: int
+    is_declared: bool = True
 
 
 @dataclass(frozen=True)

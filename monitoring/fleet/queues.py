@@ -47,10 +47,11 @@ def figures(client: Redis, settings: Settings) -> Figures:
     if "aside" not in unknown:
         aside = _counted(sizes["aside"], asides.count, client, settings)
     nothing: Counter[str] = Counter()
+    configured = _configured(apps)
     states = survey.look(
         client,
         Lists.of_options(prefix, apps[0].conf.broker_transport_options if apps else {}),
-        _declared(apps),
+        _known(apps),
         finds=True,
         delayed=nothing if delayed is None else delayed,
         aside=nothing if aside is None else aside,
@@ -64,6 +65,7 @@ def figures(client: Redis, settings: Settings) -> Figures:
             paused=state.paused,
             oldest_waiting_seconds=state.oldest_waiting_seconds,
             workers=state.workers,
+            is_declared=state.name in configured,
         )
         for state in states
     }
@@ -95,7 +97,14 @@ def _apps(settings: Settings) -> list[Celery]:
     return [app for app in ours if app.conf.broker_url == settings.broker_url]
 
 
-def _declared(apps: list[Celery]) -> set[str]:
+def _known(apps: list[Celery]) -> set[str]:
+    if not apps:
+        return _configured(apps)
+    return {name for app in apps for name in app.amqp.queues}
+
+
+def _configured(apps: list[Celery]) -> set[str]:
+    """Without those that an app has made for whatever name a message was sent to."""
     if not apps:
         return {queue.name for queue in routing.queues()}
-    return {name for app in apps for name in app.amqp.queues}
+    return {queue.name for app in apps for queue in app.conf.task_queues or ()}

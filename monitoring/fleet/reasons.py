@@ -13,18 +13,21 @@ from orchestrator.beat import late_after_seconds
 from orchestrator.redaction import printable
 from orchestrator.relay.watching.heartbeat import SILENT_SECONDS
 from orchestrator.settings import Settings
+from orchestrator.tally import names
 
 # The history is behind when so many samples, or minutes, are missing; what waits for a day is gone.
 _MISSING_SAMPLES, _MISSING_MINUTES, _NEARLY_LOST_MINUTES = 3, 5, 20 * 60
 # What is too much to be counted each time is no fault.
 _NO_FAULT = {"delayed", "aside"}
+# Others may be of a sweep, which ends what waits where no worker ever was.
+_BY_WORKERS = {"succeeded", "retried", "waited"}
 _PARTS = {"letters": "dead letters in PostgreSQL", "metrics_behind_minutes": "how old the history is"}
 
 
 def of_fleet(snapshot: Snapshot, fleet: Fleet, settings: Settings) -> Iterator[Reason]:
     """All reasons but those that follow from sums; an alert's name is its reason's."""
     yield from _unknown(snapshot, fleet)
-    yield from _queues(fleet, settings)
+    yield from _queues(snapshot, fleet, settings)
     yield from _workers(fleet)
     yield from _beat(fleet, settings)
     yield from _relays(fleet, settings)
@@ -50,7 +53,7 @@ def _unknown(snapshot: Snapshot, fleet: Fleet) -> Iterator[Reason]:
         yield Reason(f"unknown:{parts[0]}", severity, f"unknown is {told}: {sentence}")
 
 
-def _queues(fleet: Fleet, settings: Settings) -> Iterator[Reason]:
+def _queues(snapshot: Snapshot, fleet: Fleet, settings: Settings) -> Iterator[Reason]:
     limit = settings.alert_queue_age_seconds
     for name, queue in sorted((fleet.queues or {}).items()):
         shown, waits = printable(name), _count(queue.waiting, "task")
@@ -61,10 +64,8 @@ def _queues(fleet: Fleet, settings: Settings) -> Iterator[Reason]:
         if not queue.waiting:
             continue
         if not queue.workers:
-            sentence = (
-                f"{waits} in the queue {shown!r}, which no worker serves: start one with "
-                f"`-Q {shlex.quote(shown)}`, or `omninode queues purge` it"
-            )
+            is_strange = not queue.is_declared and not _may_have_been_served(snapshot, name)
+            sentence = f"{waits} in the queue {shown!r}, which no worker serves: {_remedy(shown, is_strange)}"
             yield Reason(f"no_consumer:{name}", "warning", sentence)
         age = queue.oldest_waiting_seconds
         if age is not None and age > limit:
@@ -74,6 +75,22 @@ def _queues(fleet: Fleet, settings: Settings) -> Iterator[Reason]:
             yield Reason(
                 f"queue_age:{name}", "warning", f"{figures}, which is above {above}", leaving=leaving
             )
+
+
+def _may_have_been_served(snapshot: Snapshot, queue: str) -> bool:
+    """Whether a worker has taken from it, as far as is known: what waits in it may be in good hands then."""
+    counted_as = names.name(queue)
+    return bool(snapshot.trouble) or any(
+        ended.queue == counted_as and ended.outcome in _BY_WORKERS for ended in snapshot.total.outcomes
+    )
+
+
+def _remedy(shown: str, is_strange: bool) -> str:  # noqa: FBT001 (both are of one queue)
+    start = f"start one with `-Q {shlex.quote(shown)}`"
+    if not is_strange:
+        return start
+    deletes = f"`omninode queues purge {shlex.quote(shown)}` deletes what is in it"
+    return f"{start}; or, as nobody declares it, if its name is a mistake, {deletes}"
 
 
 def _workers(fleet: Fleet) -> Iterator[Reason]:

@@ -68,8 +68,11 @@ def test_a_task_in_a_queue_that_nobody_declares_or_serves_is_found_with_its_age(
     typo = fleet.queues["typo"]
     assert (typo.waiting, typo.delayed, typo.in_flight, typo.workers) == (1, 0, 0, 0)
     assert 600 <= (typo.oldest_waiting_seconds or 0) < 660
-    names = _names(_judged(fleet, environment))
-    assert {"no_consumer:typo", "queue_age:typo", "no_workers"} <= names
+    health = _judged(fleet, environment)
+    assert {"no_consumer:typo", "queue_age:typo", "no_workers"} <= _names(health)
+    (sentence,) = (each.sentence for each in health.reasons if each.name == "no_consumer:typo")
+    assert "if its name is a mistake, `omninode queues purge typo`" in sentence
+    assert (typo.is_declared, fleet.queues["admin"].is_declared) == (False, True)
 
 
 def test_what_is_wrong_with_each_part_is_seen(environment: Settings, server: Redis) -> None:

@@ -21,7 +21,7 @@ from monitoring.fleet.figures import (
 from monitoring.fleet.verdict import judge_fleet
 from monitoring.judging.health import Health
 from monitoring.judging.thresholds import Thresholds
-from monitoring.recording.sums import Calls, Key, Snapshot, Sums
+from monitoring.recording.sums import Calls, Ended, Key, Snapshot, Sums
 from monitoring.rollup.processes import Process
 from orchestrator.queues.serving import ServingWorker
 from orchestrator.settings import Settings
@@ -143,6 +143,33 @@ def test_a_name_that_a_terminal_would_obey_is_shown_escaped_and_kept_in_the_reas
     (reason,) = health.reasons
     assert reason.name == "no_consumer:a\x1b[2J"
     assert "\x1b" not in reason.sentence
+
+
+@pytest.mark.parametrize(
+    ("is_declared", "outcome", "trouble", "is_offered"),
+    [
+        (True, None, "", False),
+        (False, None, "", True),
+        (False, "succeeded", "", False),
+        (False, "retried", "", False),
+        # A sweep has ended it: no worker was ever there.
+        (False, "dead_lettered", "", True),
+        (False, None, "Redis does not answer", False),
+    ],
+)
+def test_a_purge_is_offered_only_of_queues_that_nobody_declares_and_no_worker_has_taken_from(
+    is_declared: object, outcome: str | None, trouble: str, is_offered: object
+) -> None:
+    outcomes = {Ended("shop.pay", "a b", outcome, ""): 1} if outcome else {}
+    snapshot = Snapshot(7, 1.0, total=Sums(outcomes=outcomes), trouble=trouble)
+    queue = replace(_IDLE, waiting=2, workers=0, is_declared=bool(is_declared))
+
+    health = judge_fleet(snapshot, replace(_HEALTHY, queues={"a b": queue}), _THRESHOLDS, _SETTINGS)
+
+    (sentence,) = [each.sentence for each in health.reasons if each.name == "no_consumer:a b"]
+    start = "2 tasks in the queue 'a b', which no worker serves: start one with `-Q 'a b'`"
+    purge = "if its name is a mistake, `omninode queues purge 'a b'` deletes what is in it"
+    assert sentence == (f"{start}; or, as nobody declares it, {purge}" if is_offered else start)
 
 
 def test_a_stuck_task_is_named() -> None:
