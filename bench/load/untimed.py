@@ -1,11 +1,12 @@
 """OmniNode's app of `bench/transport.py` without deadlines and without the table of what runs.
 
-There is no such switch: here the worker's own functions are replaced by ones that do nothing.
+It records nothing either: who knows of no time has nothing to record. There is no such switch: here the
+worker's own functions are replaced by ones that do nothing.
 """
 
 from typing import Any
 
-from bench.load.omninode import app
+from bench.load.unrecorded import app
 from orchestrator.worker import deadlines, in_time, request, timing
 
 __all__ = ["app"]
